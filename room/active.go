@@ -143,11 +143,6 @@ func (t *flowControl) busyLocked() bool {
 	return t.acquired+t.resumed > 0 || t.waiting.Len()+len(t.senders) > 0
 }
 
-// isIdle reports whether the queue can be dropped; nil can.
-func (q *noticeQueue) isIdle(now int64) bool {
-	return q == nil || q.waiting.Len() == 0 && !q.scheduled && now >= q.shownUntil && q.bucket.Debt(noticeRate, now) == 0
-}
-
 // isIdleLocked reports whether the shard has swept everything and does not pause. During a sweep
 // the cursor is before the end of the log.
 func (sh *shard) isIdleLocked() bool {

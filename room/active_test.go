@@ -16,6 +16,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
+	"webim/room/internal/notices"
 )
 
 // heapBytes returns the number of bytes of the heap that are in use.
@@ -156,7 +157,9 @@ func TestActiveRoomsStayActive(t *testing.T) {
 		},
 		"a notice waits": func(r *room.Room) func() {
 			r.SetNotices(&room.NoticeQueue{})
-			r.Notices().Waiting().PushBack(engine.Notice{})
+			r.Notices().Cost.Charge(notices.Rate, 100*notices.Rate.N, n.hub.Now())
+			r.Notices().Add(engine.Notice{}, 1, n.hub.Now(), nil)
+			r.Notices().Cost = budget.Bucket{}
 			return func() { r.SetNotices(nil) }
 		},
 		"somebody left during a sweep": func(r *room.Room) func() {

@@ -10,7 +10,9 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -36,8 +38,8 @@ func masked(op ws.OpCode, payload []byte) []byte {
 // message of the plain dialect leaves no garbage.
 func TestPlainMessageAllocatesNothing(t *testing.T) {
 	for _, ext := range []string{noDeflate, deflate} {
-		n := start(t, room.Config{Anonymous: true, Rates: room.Rates{Send: room.Rate{N: 1 << 30, Per: wstest.Patience}}, Options: room.Patterns{
-			{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: wstest.Patience}, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
+		n := start(t, room.Config{Anonymous: true, Rates: policy.Rates{Send: budget.Rate{N: 1 << 30, Per: wstest.Patience}}, Options: policy.Patterns{
+			{Match: "*", Options: policy.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: wstest.Patience}, Rights: policy.OpenRights()}}}.Options}, netpoll.Config{})
 		c := n.join("/r", ext)
 		text := make([]byte, 60)
 		for i := range text {
@@ -78,8 +80,8 @@ func skipFrames(c *client, count int) error {
 // push, history and rates included, leaves no garbage.
 func TestSessionMessageAllocatesNothing(t *testing.T) {
 	for _, enc := range bothEncodings {
-		n := start(t, room.Config{Anonymous: true, Rates: room.Rates{Send: room.Rate{N: 1 << 30, Per: wstest.Patience}}, Options: room.Patterns{
-			{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: wstest.Patience}, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
+		n := start(t, room.Config{Anonymous: true, Rates: policy.Rates{Send: budget.Rate{N: 1 << 30, Per: wstest.Patience}}, Options: policy.Patterns{
+			{Match: "*", Options: policy.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: wstest.Patience}, Rights: policy.OpenRights()}}}.Options}, netpoll.Config{})
 		k := n.connect(enc)
 		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
 		command := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"what is said here"}`)}}

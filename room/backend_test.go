@@ -10,7 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
-	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -18,23 +18,23 @@ import (
 
 // asked is a backend whose replies come from the test.
 type asked struct {
-	hooks     []room.Hook
+	hooks     []backend.Hook
 	questions chan question
 }
 
 type question struct {
-	room.HookRequest
-	answer func(room.HookReply, error)
+	backend.Request
+	answer func(backend.Reply, error)
 }
 
-func newAsked(hooks ...room.Hook) *asked { return &asked{hooks, make(chan question, 16)} }
+func newAsked(hooks ...backend.Hook) *asked { return &asked{hooks, make(chan question, 16)} }
 
-func (a *asked) Asks(k room.Hook, _ string) bool { return slices.Contains(a.hooks, k) }
-func (a *asked) Ask(q room.HookRequest, done func(room.HookReply, error)) {
+func (a *asked) Asks(k backend.Hook, _ string) bool { return slices.Contains(a.hooks, k) }
+func (a *asked) Ask(q backend.Request, done func(backend.Reply, error)) {
 	a.questions <- question{q, done}
 }
-func (a *asked) Disconnected(room.DisconnectEvent) {}
-func (a *asked) Headers() []string                 { return nil }
+func (a *asked) Disconnected(backend.DisconnectEvent) {}
+func (a *asked) Headers() []string                    { return nil }
 
 // next returns the next request, which must come.
 func (a *asked) next(t testing.TB) question {
@@ -53,7 +53,7 @@ func (a *asked) next(t testing.TB) question {
 // in time.
 func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 	for _, refused := range []bool{false, true} {
-		c, b := quietly(openConfig()), newAsked(room.HookConnect)
+		c, b := quietly(openConfig()), newAsked(backend.HookConnect)
 		c.Backend, c.ConnectTimeout = b, time.Nanosecond
 		n := start(t, c, netpoll.Config{})
 		k := n.chat()
@@ -62,7 +62,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 		n.hub.Timers().Run() // the timeout has passed
 		n.hub.Timers().Run()
 		if refused {
-			q.answer(room.HookReply{}, wire.ErrInternal)
+			q.answer(backend.Reply{}, wire.ErrInternal)
 			if got := k.reply(t); field(t, got, "error", "code") != 100.0 {
 				t.Errorf("got %s", got)
 			}
@@ -70,7 +70,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		} else {
-			q.answer(room.HookReply{User: "ann"}, nil)
+			q.answer(backend.Reply{User: "ann"}, nil)
 			if got := k.reply(t); field(t, got, "connect", "client") == nil {
 				t.Errorf("got %s", got)
 			}
@@ -82,7 +82,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 // TestPendingSubscribesCount checks that rooms about which the backend has not decided yet count as rooms of
 // the connection.
 func TestPendingSubscribesCount(t *testing.T) {
-	c, b := quietly(openConfig()), newAsked(room.HookSubscribe)
+	c, b := quietly(openConfig()), newAsked(backend.HookSubscribe)
 	c.Backend, c.MaxRoomsPerConn = b, 2
 	n := start(t, c, netpoll.Config{})
 	k := n.connect(wire.JSON)
@@ -93,11 +93,11 @@ func TestPendingSubscribesCount(t *testing.T) {
 	}
 	full := &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "c"}}
 	k.expectError(t, wire.ErrLimitExceeded, full)
-	b.next(t).answer(room.HookReply{}, wire.ErrPermissionDenied)
+	b.next(t).answer(backend.Reply{}, wire.ErrPermissionDenied)
 	if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != uint32(wire.ErrPermissionDenied) {
 		t.Errorf("a: %v, %v", r, err)
 	}
-	b.next(t).answer(room.HookReply{}, nil)
+	b.next(t).answer(backend.Reply{}, nil)
 	if r, err := k.next(); err != nil || r.Id != 101 || r.Subscribe == nil {
 		t.Errorf("b: %v, %v", r, err)
 	}
@@ -105,7 +105,7 @@ func TestPendingSubscribesCount(t *testing.T) {
 	if err := k.say(full); err != nil {
 		t.Fatal(err)
 	}
-	b.next(t).answer(room.HookReply{}, nil)
+	b.next(t).answer(backend.Reply{}, nil)
 	if r, err := k.next(); err != nil || r.Id != 200 || r.Subscribe == nil {
 		t.Errorf("c, as a is not to be: %v, %v", r, err)
 	}
@@ -117,9 +117,9 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 	for i := range 4 { // by the reply, or by the rights if the backend gives no answer
 		again, noAnswer := i%2 == 1, error(nil)
 		if i > 1 {
-			noAnswer = room.ErrNoAnswer
+			noAnswer = backend.ErrNoAnswer
 		}
-		c, b := quietly(openConfig()), newAsked(room.HookSubscribe)
+		c, b := quietly(openConfig()), newAsked(backend.HookSubscribe)
 		c.Backend = b
 		n := start(t, c, netpoll.Config{})
 		k := n.connect(wire.JSON)
@@ -148,7 +148,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 		}
 		take(2) // the replies that need no decision
 		for range len(commands) - 2 {
-			b.next(t).answer(room.HookReply{}, noAnswer)
+			b.next(t).answer(backend.Reply{}, noAnswer)
 		}
 		take(len(want))
 		if !maps.Equal(got, want) {
@@ -165,7 +165,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 // connection expires. Its SDK would ask the application for a token, get none, and close for good. A client
 // with a token is told each new expiry.
 func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
-	c, b := quietly(openConfig()), newAsked(room.HookConnect, room.HookRefresh)
+	c, b := quietly(openConfig()), newAsked(backend.HookConnect, backend.HookRefresh)
 	verifier, sign := tokens(t)
 	c.Backend, c.Tokens = b, verifier
 	n := start(t, c, netpoll.Config{})
@@ -175,12 +175,12 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 		if err := guest.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}); err != nil {
 			t.Fatal(err)
 		}
-		b.next(t).answer(room.HookReply{User: "ann", Expires: soon}, nil)
+		b.next(t).answer(backend.Reply{User: "ann", Expires: soon}, nil)
 		if r, err := guest.next(); err != nil || r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 			t.Fatalf("connecting by the hook: %v, %v", r, err)
 		}
 		n.hub.Timers().Run() // it has expired
-		b.next(t).answer(room.HookReply{Expires: later}, nil)
+		b.next(t).answer(backend.Reply{Expires: later}, nil)
 		if p := guest.push(t); p.Refresh == nil || p.Refresh.Expires || p.Refresh.Ttl != 0 {
 			t.Errorf("the hook has refreshed it: %v", p)
 		}
@@ -204,7 +204,7 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 // TestRosterDecidesWithoutTheBackend checks that if the backend gives no answer about a $ room, the roster
 // of the room decides, and the backend is not asked again.
 func TestRosterDecidesWithoutTheBackend(t *testing.T) {
-	c, b := quietly(openConfig()), newAsked(room.HookSubscribe)
+	c, b := quietly(openConfig()), newAsked(backend.HookSubscribe)
 	v, sign := tokens(t)
 	c.Tokens, c.Backend = v, b
 	n := start(t, c, netpoll.Config{})
@@ -222,7 +222,7 @@ func TestRosterDecidesWithoutTheBackend(t *testing.T) {
 		if err := k.say(&protocol.Command{Id: 100, Subscribe: &protocol.SubscribeRequest{Channel: "$r"}}); err != nil {
 			t.Fatal(err)
 		}
-		b.next(t).answer(room.HookReply{}, room.ErrNoAnswer)
+		b.next(t).answer(backend.Reply{}, backend.ErrNoAnswer)
 		if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != want {
 			t.Errorf("%s subscribes: %v, %v, want the error %d", user, r, err, want)
 		}

@@ -9,14 +9,14 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"webim/netpoll/wstest"
-	"webim/room"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
 // How the flows of the table are exhausted: commands and bytes.
 
 // commandTests exhaust a class of commands: of the connection, then of its user.
-func commandTests(c room.Class, command string) []budgetTest {
+func commandTests(c policy.Class, command string) []budgetTest {
 	exhaust := func(t *testing.T, w *budgetWorld) {
 		first, second := w.as(t, attacker, "ann"), w.as(t, attacker, "ann")
 		refused := func(cl *client) (n int) {

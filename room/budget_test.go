@@ -16,6 +16,8 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -90,19 +92,19 @@ func TestEveryBudgetIsExhausted(t *testing.T) {
 // openBudgets is a server with rooms that remember, and without any bound.
 func openBudgets(t *testing.T) (room.Config, netpoll.Config) {
 	v, _ := tokens(t)
-	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Presence: true, Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
-	return room.Config{Tokens: v, Anonymous: true, Calls: knownCalls{"typing": {Class: room.ClassTyping}}, Options: rooms.Options, Rates: room.NoRates, UserRates: room.NoRates, Text: room.TextLimits{Bytes: -1, Graphemes: -1}}, netpoll.Config{}
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), Presence: true, Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
+	return room.Config{Tokens: v, Anonymous: true, Calls: rpc.Calls{Caller: knownCalls{"typing": {Class: policy.ClassTyping}}}, Options: rooms.Options, Rates: policy.NoRates, UserRates: policy.NoRates, Text: policy.TextLimits{Bytes: -1, Graphemes: -1}}, netpoll.Config{}
 }
 
 // knownCalls fail at once, and count in their rates.
-type knownCalls map[string]room.CallKind
+type knownCalls map[string]rpc.Kind
 
-func (k knownCalls) Knows(method string) (room.CallKind, bool) {
+func (k knownCalls) Knows(method string) (rpc.Kind, bool) {
 	kind, known := k[method]
 	return kind, known
 }
 
-func (knownCalls) Call(*room.Call) ([]byte, error) { return nil, wire.ErrNotAvailable }
+func (knownCalls) Call(*rpc.Call) ([]byte, error) { return nil, wire.ErrNotAvailable }
 
 // aBystander speaks in its own room until it is checked.
 type aBystander struct {
@@ -160,30 +162,30 @@ func (b *aBystander) check(t *testing.T) {
 
 // budgetTests are by the names of the rows.
 var budgetTests = map[string][]budgetTest{
-	"joining":                       commandTests(room.ClassJoin, `"subscribe":{"channel":"r%d"}`),
-	"sending":                       commandTests(room.ClassSend, `"publish":{"channel":"r","data":%d}`),
-	"typing":                        commandTests(room.ClassTyping, `"rpc":{"method":"typing","data":{"n":%d}}`),
-	"history and presence":          commandTests(room.ClassRead, `"history":{"channel":"r","limit":%d}`),
-	"calls, connecting, new tokens": commandTests(room.ClassRPC, `"rpc":{"method":"unknown","data":{"n":%d}}`),
-	"other commands, unasked pongs": append(commandTests(room.ClassOther, `"unsubscribe":{"channel":"r%d"}`), budgetTest{"pongs", ratesOf1(room.ClassOther, 20, none), exhaustPongs}),
+	"joining":                       commandTests(policy.ClassJoin, `"subscribe":{"channel":"r%d"}`),
+	"sending":                       commandTests(policy.ClassSend, `"publish":{"channel":"r","data":%d}`),
+	"typing":                        commandTests(policy.ClassTyping, `"rpc":{"method":"typing","data":{"n":%d}}`),
+	"history and presence":          commandTests(policy.ClassRead, `"history":{"channel":"r","limit":%d}`),
+	"calls, connecting, new tokens": commandTests(policy.ClassRPC, `"rpc":{"method":"unknown","data":{"n":%d}}`),
+	"other commands, unasked pongs": append(commandTests(policy.ClassOther, `"unsubscribe":{"channel":"r%d"}`), budgetTest{"pongs", ratesOf1(policy.ClassOther, 20, none), exhaustPongs}),
 
 	"bytes read and inflated": {
-		{"connection", ratesOf1(room.ClassInput, 64<<10, none), exhaustInput("ann", "ann")},
-		{"user", ratesOf1(room.ClassInput, none, 64<<10), exhaustInput("ann", "ann")},
-		{"address", ratesOf1(room.ClassInput, none, 64<<10), exhaustInput("", "")},
+		{"connection", ratesOf1(policy.ClassInput, 64<<10, none), exhaustInput("ann", "ann")},
+		{"user", ratesOf1(policy.ClassInput, none, 64<<10), exhaustInput("ann", "ann")},
+		{"address", ratesOf1(policy.ClassInput, none, 64<<10), exhaustInput("", "")},
 	},
 	"bytes sent on: size x members": {
-		{"connection", ratesOf1(room.ClassFanout, 8<<10, none), exhaustFanout("ann")},
-		{"user", ratesOf1(room.ClassFanout, none, 8<<10), exhaustFanout("ann")},
-		{"address", ratesOf1(room.ClassFanout, none, 8<<10), exhaustFanout("")},
+		{"connection", ratesOf1(policy.ClassFanout, 8<<10, none), exhaustFanout("ann")},
+		{"user", ratesOf1(policy.ClassFanout, none, 8<<10), exhaustFanout("ann")},
+		{"address", ratesOf1(policy.ClassFanout, none, 8<<10), exhaustFanout("")},
 		{"connection that joins and leaves", noticedRates(8<<10, none), exhaustNotices("ann")},
 		{"user that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("ann")},
 		{"address that joins and leaves", noticedRates(none, 8<<10), exhaustNotices("")},
 	},
 	"bytes recovered, and history": {
-		{"connection", ratesOf1(room.ClassRecovered, 64<<10, none), exhaustRecovered("ann")},
-		{"user", ratesOf1(room.ClassRecovered, none, 64<<10), exhaustRecovered("ann")},
-		{"address", ratesOf1(room.ClassRecovered, none, 64<<10), exhaustRecovered("")},
+		{"connection", ratesOf1(policy.ClassRecovered, 64<<10, none), exhaustRecovered("ann")},
+		{"user", ratesOf1(policy.ClassRecovered, none, 64<<10), exhaustRecovered("ann")},
+		{"address", ratesOf1(policy.ClassRecovered, none, 64<<10), exhaustRecovered("")},
 	},
 
 	"joins and leaves that a room tells": {{"", withNotices, exhaustNoticeRate}},
@@ -205,7 +207,7 @@ var budgetTests = map[string][]budgetTest{
 	"keys of messages":            {{"", func(c *room.Config, _ *netpoll.Config) { c.Engine = memory.New(memory.Limits{MaxKeys: 300}) }, exhaustKeys}},
 	"last messages in slow rooms": {{"", func(*room.Config, *netpoll.Config) {}, exhaustSlowMode}},
 	"calls under way": {{"", func(c *room.Config, _ *netpoll.Config) {
-		c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2
+		c.Calls, c.Engine, c.MaxCalls = rpc.Calls{Caller: newGates()}, newWaitingEngine(), 2
 	}, exhaustCalls}},
 	"pings and pongs": {{"", func(_ *room.Config, nc *netpoll.Config) { nc.ControlRate = 50 }, exhaustControls}},
 }
@@ -213,9 +215,9 @@ var budgetTests = map[string][]budgetTest{
 const none = -1
 
 // ratesOf1 bounds one class, for connections and for users and addresses.
-func ratesOf1(c room.Class, conn, user int) func(*room.Config, *netpoll.Config) {
+func ratesOf1(c policy.Class, conn, user int) func(*room.Config, *netpoll.Config) {
 	return func(cfg *room.Config, _ *netpoll.Config) {
-		for rates, n := range map[*room.Rates]int{&cfg.Rates: conn, &cfg.UserRates: user} {
+		for rates, n := range map[*policy.Rates]int{&cfg.Rates: conn, &cfg.UserRates: user} {
 			if n != none {
 				rates.Set(c, slow(n))
 			}

@@ -2,7 +2,6 @@ package room_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strings"
@@ -16,6 +15,8 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -33,11 +34,11 @@ type gates struct {
 
 func newGates() *gates { return &gates{begun: make(chan string, 100), open: make(chan struct{}, 100)} }
 
-func (*gates) Knows(method string) (room.CallKind, bool) {
-	return room.CallKind{Class: room.ClassRPC, Prompt: method == "prompt"}, method != "unknown"
+func (*gates) Knows(method string) (rpc.Kind, bool) {
+	return rpc.Kind{Class: policy.ClassRPC, Prompt: method == "prompt"}, method != "unknown"
 }
 
-func (g *gates) Call(c *room.Call) ([]byte, error) {
+func (g *gates) Call(c *rpc.Call) ([]byte, error) {
 	switch c.Method {
 	case "panic":
 		panic("a call panics")
@@ -52,7 +53,7 @@ func (g *gates) Call(c *room.Call) ([]byte, error) {
 	return c.Data, nil
 }
 
-func rpc(id uint32, method, data string) *protocol.Command {
+func rpcCommand(id uint32, method, data string) *protocol.Command {
 	return &protocol.Command{Id: id, Rpc: &protocol.RPCRequest{Method: method, Data: []byte(data)}}
 }
 
@@ -62,16 +63,16 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 	for _, enc := range []wire.Encoding{wire.JSON, wire.Protobuf} {
 		g := newGates()
 		c := quietly(openConfig())
-		c.Calls, c.Engine = g, newWaitingEngine()
+		c.Calls, c.Engine = rpc.Calls{Caller: g}, newWaitingEngine()
 		n := start(t, c, netpoll.Config{})
 		k, other := n.connect(enc), n.connect(enc)
 		publish := func(id uint32, text string) *protocol.Command {
 			return &protocol.Command{Id: id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(text)}}
 		}
-		if err := k.say(rpc(11, "wait", `{"n":1}`), publish(12, `{"n":2}`), rpc(13, "wait", `{"n":3}`), rpc(14, "prompt", `"4"`), publish(15, `{"n":5}`)); err != nil {
+		if err := k.say(rpcCommand(11, "wait", `{"n":1}`), publish(12, `{"n":2}`), rpcCommand(13, "wait", `{"n":3}`), rpcCommand(14, "prompt", `"4"`), publish(15, `{"n":5}`)); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.say(rpc(16, "pass", `{"n":6}`), publish(17, `{"n":7}`)); err != nil {
+		if err := k.say(rpcCommand(16, "pass", `{"n":6}`), publish(17, `{"n":7}`)); err != nil {
 			t.Fatal(err)
 		}
 		if got := <-g.begun; got != `{"n":1}` {
@@ -104,20 +105,20 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 // the server and the calls of others go on, and that the slot is free again.
 func TestPanicOfACall(t *testing.T) {
 	c := quietly(openConfig())
-	c.Calls, c.Engine, c.MaxCalls = newGates(), newWaitingEngine(), 2
+	c.Calls, c.Engine, c.MaxCalls = rpc.Calls{Caller: newGates()}, newWaitingEngine(), 2
 	n := start(t, c, netpoll.Config{})
 	n.panics = 5
 	other := n.connect(wire.JSON)
 	for range n.panics {
 		k := n.connect(wire.JSON)
-		if err := k.say(rpc(11, "panic", `""`)); err != nil {
+		if err := k.say(rpcCommand(11, "panic", `""`)); err != nil {
 			t.Fatal(err)
 		}
 		if r, err := k.next(); err != (closedWith{1011, "internal error"}) {
 			t.Errorf("%v, %v, want the end of the connection", r, err)
 		}
 	}
-	if r := other.ask(t, rpc(0, "pass", `"still here"`)); string(r.Rpc.GetData()) != `"still here"` {
+	if r := other.ask(t, rpcCommand(0, "pass", `"still here"`)); string(r.Rpc.GetData()) != `"still here"` {
 		t.Errorf("another client's call: %v", r)
 	}
 }
@@ -127,10 +128,10 @@ func TestPanicOfACall(t *testing.T) {
 func TestShutdownAnswersCalls(t *testing.T) {
 	g := newGates()
 	c := quietly(openConfig())
-	c.Calls, c.Engine = g, newWaitingEngine()
+	c.Calls, c.Engine = rpc.Calls{Caller: g}, newWaitingEngine()
 	n := start(t, c, netpoll.Config{})
 	k, other := n.connect(wire.JSON), n.connect(wire.JSON)
-	if err := k.say(rpc(11, "wait", `"done"`)); err != nil {
+	if err := k.say(rpcCommand(11, "wait", `"done"`)); err != nil {
 		t.Fatal(err)
 	}
 	<-g.begun
@@ -155,17 +156,17 @@ func TestShutdownAnswersCalls(t *testing.T) {
 func TestCallOfAGoneConnection(t *testing.T) {
 	g := newGates()
 	c := quietly(openConfig())
-	c.Calls, c.Engine, c.MaxCalls = g, newWaitingEngine(), 2
+	c.Calls, c.Engine, c.MaxCalls = rpc.Calls{Caller: g}, newWaitingEngine(), 2
 	n := start(t, c, netpoll.Config{})
 	k, other := n.connect(wire.JSON), n.connect(wire.JSON)
-	if err := k.say(rpc(11, "wait", `{"said":true}`)); err != nil {
+	if err := k.say(rpcCommand(11, "wait", `{"said":true}`)); err != nil {
 		t.Fatal(err)
 	}
 	<-g.begun
 	k.c.Close()
 	g.open <- struct{}{}
 	for i := range 5 {
-		if r := other.ask(t, rpc(0, "pass", fmt.Sprint(i))); string(r.Rpc.GetData()) != fmt.Sprint(i) {
+		if r := other.ask(t, rpcCommand(0, "pass", fmt.Sprint(i))); string(r.Rpc.GetData()) != fmt.Sprint(i) {
 			t.Errorf("another client's call: %v", r)
 		}
 	}
@@ -181,7 +182,7 @@ func TestCallOfAGoneConnection(t *testing.T) {
 func TestFollowUpsKeepTheOrder(t *testing.T) {
 	const messages = 20
 	c := quietly(openConfig())
-	c.Calls, c.Engine = newGates(), newWaitingEngine()
+	c.Calls, c.Engine = rpc.Calls{Caller: newGates()}, newWaitingEngine()
 	hold, at := make(chan struct{}), make(chan uint64, messages)
 	var running atomic.Int32
 	c.FollowUp = func(_ *room.Hub, name string, pos engine.Position, m engine.Message) func(context.Context) {
@@ -205,7 +206,7 @@ func TestFollowUpsKeepTheOrder(t *testing.T) {
 	for id := range uint32(messages) {
 		say := &protocol.Command{Id: 10 + id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{}`)}}
 		if id == messages-1 {
-			say = rpc(10+id, "pass", `{}`)
+			say = rpcCommand(10+id, "pass", `{}`)
 		}
 		if err := k.say(say); err != nil {
 			t.Fatal(err)
@@ -226,7 +227,7 @@ func TestFollowUpsKeepTheOrder(t *testing.T) {
 // exhaustCalls makes users take all slots and all places to wait, so that more calls are refused. Then it
 // lets all calls through.
 func exhaustCalls(t *testing.T, w *budgetWorld) {
-	g := w.hub.Config().Calls.(*gates)
+	g := w.hub.Config().Calls.(rpc.Calls).Caller.(*gates)
 	var clients []*client
 	for i := range 20 {
 		c := w.as(t, attacker, fmt.Sprint("user", i%4))
@@ -257,21 +258,4 @@ func exhaustCalls(t *testing.T, w *budgetWorld) {
 			t.Errorf("a call that had a place: %s", got)
 		}
 	}
-}
-
-// TestAwaitEnds checks that Await returns the values of done, or ctx's error if that ends first.
-func TestAwaitEnds(t *testing.T) {
-	if got, err := room.Await(t.Context(), func(done func(int, error)) { go done(7, nil) }); got != 7 || err != nil {
-		t.Error(got, err)
-	}
-	failure := errors.New("failure")
-	if err := room.AwaitError(t.Context(), func(done func(error)) { done(failure) }); err != failure {
-		t.Error(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	late := make(chan func(error), 1)
-	if err := room.AwaitError(ctx, func(done func(error)) { late <- done; cancel() }); err != context.Canceled {
-		t.Error(err)
-	}
-	(<-late)(nil) // has no effect, and does not block
 }

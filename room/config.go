@@ -6,41 +6,12 @@ import (
 	"log/slog"
 	"time"
 
+	"webim/room/backend"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/guest"
 	"webim/room/policy"
 	"webim/room/token"
-)
-
-// Names of packages budget and policy that package room uses.
-type (
-	Rate       = budget.Rate
-	Rates      = policy.Rates
-	Class      = policy.Class
-	TextLimits = policy.TextLimits
-)
-
-// Values of packages budget and policy that package room uses.
-var (
-	Unlimited        = budget.Unlimited
-	NoRates          = policy.NoRates
-	DefaultRates     = policy.DefaultRates
-	DefaultUserRates = policy.DefaultUserRates
-	DefaultRefusals  = policy.DefaultRefusals
-)
-
-// The classes of package policy.
-const (
-	ClassJoin      = policy.ClassJoin
-	ClassSend      = policy.ClassSend
-	ClassTyping    = policy.ClassTyping
-	ClassRead      = policy.ClassRead
-	ClassRPC       = policy.ClassRPC
-	ClassOther     = policy.ClassOther
-	ClassInput     = policy.ClassInput
-	ClassFanout    = policy.ClassFanout
-	ClassRecovered = policy.ClassRecovered
 )
 
 // Config holds the settings of a Hub. Only Engine is required.
@@ -98,12 +69,12 @@ type Config struct {
 	// temporary error 111; in the plain dialect the message is dropped. Rates.Join and UserRates.Join
 	// permit at least MaxRoomsPerConn at once. All clients of an address that have no token share
 	// budget.AddressShare times the bytes that one user may spend. Package budget has the whole table.
-	Rates, UserRates Rates
+	Rates, UserRates policy.Rates
 	unbound          bool          // neither has any limit
 	idleEvery        time.Duration // see Hub.deactivateIdle
 	// Refusals limits how often a connection may exceed its rates; zero: DefaultRefusals. Above it the
 	// connection is closed with 3509, in the plain dialect with 1008.
-	Refusals Rate
+	Refusals budget.Rate
 	// Tokens verifies connection and subscription tokens; nil: no token is valid. The hub neither starts
 	// nor closes it.
 	Tokens *token.Verifier
@@ -124,7 +95,7 @@ type Config struct {
 	// nil: there is no such log.
 	Log *slog.Logger
 	// Text limits the texts of messages; the zero value means the defaults.
-	Text TextLimits
+	Text policy.TextLimits
 	// FollowUp is called with each message that a connection of this node has published, in either dialect;
 	// m has no Data. It is called on the goroutine on which the engine answers, with no lock held, and must
 	// not block. If there is work to do that may wait for the engine, FollowUp returns a function that does
@@ -134,9 +105,9 @@ type Config struct {
 	// FollowUp. While the server is busy with calls, such work is dropped. nil: there are no follow-ups.
 	FollowUp func(h *Hub, room string, at engine.Position, m engine.Message) (followUp func(context.Context))
 	// Backend decides instead of the rights where the application wants that; nil: there is none.
-	Backend Backend
-	// Calls implements RPCs; nil: no method is known.
-	Calls Caller
+	Backend backend.Backend
+	// Calls implements RPCs; nil: no method is known. See package rpc.
+	Calls Calls
 	// MaxCalls is the maximum number of calls that run at a time, each on a goroutine, if calls may have to
 	// wait for the engine or a backend; 0: 8 for each processor. Four times as many may wait for their turn,
 	// and users and addresses take turns. Above that a call is refused with the temporary error 111. It is
@@ -146,7 +117,7 @@ type Config struct {
 	Personal bool
 	// Options returns the features and the rights of a room. The result must be the same for a name each
 	// time, and must not be changed. nil: rooms have no features, and no rights except those of tokens.
-	Options func(room string) *Options
+	Options func(room string) *policy.Options
 	// Version is the version of the server that clients are told.
 	Version string
 	// MaxPause is the maximum pause after a sweep, in which a busy room collects messages; 0: 25 ms;
@@ -154,8 +125,11 @@ type Config struct {
 	MaxPause time.Duration
 }
 
+// noOptions are the options of a room for which there are none.
+var noOptions = &policy.Options{}
+
 // options returns the options of a room. The whole server, room "", has none.
-func (c *Config) options(room string) *Options {
+func (c *Config) options(room string) *policy.Options {
 	if c.Options != nil && room != "" {
 		if o := c.Options(room); o != nil {
 			return o
@@ -168,14 +142,14 @@ func (c *Config) options(room string) *Options {
 func (h *Hub) Config() *Config { return &h.cfg }
 
 // Options returns the features and the rights of a room. They must not be changed.
-func (h *Hub) Options(room string) *Options { return h.cfg.options(room) }
+func (h *Hub) Options(room string) *policy.Options { return h.cfg.options(room) }
 
 // Keep returns how much of its log a room keeps: for engine.Message.Keep, and for engine.Span.Keep of
 // each read of its history. Without Config.Options it is nil, which is the engine's default.
 func (h *Hub) Keep(room string) *engine.Retention { return h.keepOf(h.cfg.options(room)) }
 
 // keepOf is Keep for a room with these options.
-func (h *Hub) keepOf(o *Options) *engine.Retention {
+func (h *Hub) keepOf(o *policy.Options) *engine.Retention {
 	if h.cfg.Options == nil {
 		return nil
 	}
@@ -189,12 +163,12 @@ func (c Config) withDefaults() Config {
 	c.MaxReplies = cmp.Or(c.MaxReplies, 64<<20)
 	c.MaxPresence = cmp.Or(c.MaxPresence, 1000)
 	c.MaxConnsPerUser = cmp.Or(c.MaxConnsPerUser, 128)
-	c.Rates = c.Rates.WithDefaults(DefaultRates, c.MaxRoomsPerConn)
-	c.UserRates = c.UserRates.WithDefaults(DefaultUserRates, c.MaxRoomsPerConn)
+	c.Rates = c.Rates.WithDefaults(policy.DefaultRates, c.MaxRoomsPerConn)
+	c.UserRates = c.UserRates.WithDefaults(policy.DefaultUserRates, c.MaxRoomsPerConn)
 	c.idleEvery = cmp.Or(c.idleEvery, idleEvery)
 	c.unbound = c.Rates.Unlimited() && c.UserRates.Unlimited()
 	c.Text = c.Text.WithDefaults()
-	c.Refusals = c.Refusals.WithDefault(DefaultRefusals)
+	c.Refusals = c.Refusals.WithDefault(policy.DefaultRefusals)
 	c.PingInterval = cmp.Or(c.PingInterval, 25*time.Second)
 	c.PongTimeout = cmp.Or(c.PongTimeout, 8*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, 10*time.Second)

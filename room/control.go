@@ -87,7 +87,7 @@ func (h *Hub) Apply(m engine.ControlMessage) error {
 }
 
 func exceptsAdmin(m *engine.ControlMessage, who *token.Identity) bool {
-	return m.To.ExceptAdmins && policy.RolesOf(who, m.Room)&RoleAdmin != 0
+	return m.To.ExceptAdmins && policy.RolesOf(who, m.Room)&policy.RoleAdmin != 0
 }
 
 // applyToPlain applies a control message to plain connections. It can only close them, also if they must
@@ -95,7 +95,7 @@ func exceptsAdmin(m *engine.ControlMessage, who *token.Identity) bool {
 func (h *Hub) applyToPlain(m engine.ControlMessage) {
 	meant := func(c netpoll.Conn) bool {
 		a := AuthorOf(c)
-		return (m.To.User == "" || a.User == m.To.User) && m.To.Names(a.Client) && !exceptsAdmin(&m, identityOf(c))
+		return (m.To.User == "" || a.User == m.To.User) && m.To.Names(a.Client) && !exceptsAdmin(&m, IdentityOf(c))
 	}
 	switch {
 	case m.Kind == engine.ControlDisconnect:
@@ -178,7 +178,7 @@ func (h *Hub) Collect(q engine.Question, done func([]engine.NodeInfo, error)) {
 
 // Info implements engine.Node.
 func (h *Hub) Info(q engine.Question) engine.NodeInfo {
-	sessions, anonymous, named := h.users.count()
+	sessions, anonymous, named := h.users.Count()
 	c := engine.NodeInfo{Node: h.id, Version: h.cfg.Version, Uptime: time.Since(h.started), Clients: sessions, Users: named, Rooms: map[string]int{}}
 	plain := 0
 	for _, r := range h.Rooms() {

@@ -15,6 +15,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -25,7 +26,7 @@ import (
 // of the test it checks that no client was refused, closed or delayed.
 func startDefault(t *testing.T, rooms, messages int) *node {
 	v, _ := tokens(t)
-	options := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
+	options := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), Recoverable: true, History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}}}}
 	n := startWith(t, newHub(room.Config{Tokens: v, Anonymous: true, Options: options.Options}), netpoll.Config{}, nil)
 	for i := range rooms {
 		for j := range messages {
@@ -154,7 +155,7 @@ func TestBotAtItsRate(t *testing.T) {
 // Pings are answered for as long as a client is there; that is never too much.
 func TestAnsweredPingsAreFree(t *testing.T) {
 	v, _ := tokens(t)
-	slowest := room.NoRates
+	slowest := policy.NoRates
 	slowest.Other = slow(1)
 	hub := newHub(room.Config{Tokens: v, Anonymous: true, PingInterval: time.Second, PongTimeout: 900 * time.Millisecond, Rates: slowest, Refusals: slow(1)})
 	n := startWith(t, hub, netpoll.Config{}, nil)

@@ -9,21 +9,24 @@
 // rules.
 //
 //	api                the server API, for backends and operators
-//	hooks              the requests to the application's backend, which may decide in place of rights
+//	hooks              the requests to the application's backend, over HTTP
 //	apikey             the keys of backends and operators, and the methods and rooms that they open
 //	live               the live picture of the server, for operators
 //	chat               the chat calls of clients, and their events
+//	rpc                the calls of clients: how a call runs, and what it may do
 //	roomtest           for tests: serves a hub
 //	mux                the netpoll.Handler of a hub: it chooses the dialect of each connection
 //	centrifuge         the Centrifuge dialect: sessions, commands, subscriptions
 //	plain              the plain dialect
 //	room               hubs, rooms and members: joining, delivery, flow control, presence, notices
+//	judge              whether a client may do something in a room; whether its token is valid
+//	backend            the contract of the application's backend, which may decide in place of rights
 //	cost               how much of its rates each connection, user and address has used
 //	shares             which owner pays for which entry of the State; the sizes of rosters
 //	slowmode           slow mode: the least time between two messages of a user in a room
 //	moderation         bans and mutes: imposing, lifting, the copy in each node, the audit log
 //	guest              anonymous connections with a name, and their tokens
-//	policy             the rights: roles, rights by room, private rooms; one Decide
+//	policy             the rights: roles, the options of a room, private rooms; one Decide
 //	token              the verification of tokens, and the identity in them
 //	engine/enginetest  for tests: checks an engine, and gives the test its clock
 //	engine             the contracts of the store behind rooms: Log, State and Control
@@ -44,10 +47,15 @@
 //	engine/jetstream/internal/envelope  the bytes of a message in the log
 //	engine/jetstream/internal/subject   names as tokens of NATS subjects, and back
 //	wire               the bytes of both dialects, as commands and events
+//	work               runs calls and the follow-ups of messages on a bounded number of goroutines
+//	await              waits for functions that pass their result to a callback
 //	budget             rates and shares: the limits of the costs of a client
 //	internal/encode    publications and notices as the messages of each dialect
 //	internal/pause     how long a shard pauses after a sweep: by the load and by the arrivals
 //	internal/latency   how long messages take until they were offered to all members
+//	internal/notices   which joins and leaves a room tells, and when
+//	internal/deferred  calls functions soon that a caller with a lock cannot call
+//	internal/users     the sessions that have connected, by user
 //	internal/timers    calls functions at given times, up to a second late
 //	internal/nametable finds the rooms by their names, in little memory
 //	internal/neutral   removes the parts without content from JSON values
@@ -81,13 +89,11 @@
 //	reclaim            free the bytes of a resumed sender that did not come
 //	active, idle       something happens in a room or not; an idle room has no groups
 //	notice             tells listening members that a client joined or left
-//	leave delay        the time for which a leave is not told, because the client may come back
 //	typist             a user that types
 //	presence count     counts the members of a room by user
 //	deferred work      functions that a worker calls later, because the caller holds a lock (Hub.Post)
 //	settle             sweep everything before the server closes connections
 //	call               an RPC of a client that this server answers
-//	call slot          what a call needs to run on a goroutine (budget.Slots); a call that waits lends it
 //	follow-up          the work that follows a message, such as to tell other users about it
 //	session message    a message to publish in the name of a session
 //	control message    an instruction to all nodes about the connections of a user or a client
@@ -115,8 +121,8 @@
 //	control  control.go,       any goroutine: a backend changes the connections of a user by a
 //	         users.go          control message, which the engine sends to all nodes; each node
 //	                           applies it to its own connections
-//	call     call.go, work.go, a goroutine, which may wait for the engine; meanwhile the
-//	         followup.go       connection is not read. If nothing can make the call wait, it
+//	call     rpc/, work/       a goroutine, which may wait for the engine; meanwhile the
+//	                           connection is not read. If nothing can make the call wait, it
 //	                           runs on the worker. The calls are in package chat
 //
 // The engine gives a message its position (epoch and offset) and keeps it in the history. A room
@@ -133,7 +139,7 @@
 // Session embeds a SessionState, which has the Principal. The data of a connection without a session
 // is the Principal itself. Such a connection is in one room, which its tag names. A session's part of a
 // join is a Joiner (pending.go). The rooms, the logs and the sweeps do not know a dialect, except as a
-// part of the kind of frames that a member takes (kind.go).
+// part of the kind of frames that a member takes (member.go).
 //
 // # Why a room sweeps
 //
@@ -151,19 +157,17 @@
 // thread, and all messages that the turn publishes leave together. Publishing itself never writes; a
 // goroutine that is no worker only wakes the shard. A shutdown sweeps the pending messages before
 // it closes a connection (settle.go), so that no acknowledged message is lost. Package
-// internal/latency measures how long messages take, and inspect.go shows operators the state of a
-// node.
+// internal/latency measures how long messages take.
 //
 // # Rights, costs and owners
 //
-// Package policy judges the rights of clients, by one function for all ways in; rights.go gathers its
-// arguments. Package cost charges each client for what it makes the server do, and package budget
+// Package policy judges the rights of clients, by one function for all ways in; package judge gathers
+// its arguments, and verifies tokens. Package cost charges each client for what it makes the server do, and package budget
 // lists every budget. Rights and rates are judged for each command, in package centrifuge, and in
 // relay.go for the plain dialect. Hub.Spend charges for the bytes of the input. Typing, and each
 // notice that a message makes the server publish, as in the personal rooms of a roster, costs as much
 // as a message (cost.Meter.ChargeOwner). Package slowmode has slow mode. For an idle connection none
-// of them needs memory except a few numbers in its data (cost.Usage). The rosters of private rooms
-// are in private.go.
+// of them needs memory except a few numbers in its data (cost.Usage).
 //
 // Data that outlives a connection (rosters, marks, settings of a room, bans and mutes) are small
 // entries of the engine's State. Package moderation has the bans and mutes; sanction.go enforces them
@@ -180,7 +184,7 @@
 // The history of a room has one quota for messages and another for events
 // (engine.Message.CompactKey). The rule: an event never takes the place of a message, and only users
 // that may send to a room can make events there. The size of each outgoing message is limited as a
-// whole, so that one message does not make a room forget all others (options.go), and each text must
+// whole, so that one message does not make a room forget all others (policy.Options), and each text must
 // be visible (policy/text.go). The doc.go of the engine, such as engine/memory, describes how the
 // history is stored.
 //
@@ -198,7 +202,7 @@
 //
 // The rule: a client that joins a room pays for the notices of the join and of the leave, their size
 // times the members that listen, before it becomes a member (Room.chargeNotices). And a room spends
-// no more on notices than noticeRate (noticequeue.go). Beyond that, notices wait for one sweep each
+// no more on notices than notices.Rate (internal/notices). Beyond that, notices wait for one sweep each
 // second, in their order. If a client has left before its join was told, neither is told, unless a
 // presence may have shown the client. So a join is told once, its leave once and after it, each in a
 // push of its own. Only a notice that is told at once has a position among the messages.
@@ -206,10 +210,10 @@
 // # Refusals in the log
 //
 // Every refusal leaves one line with its reason and the setting to look at, at most one line for each
-// reason in ten seconds, and never with a token or a text. The lines about tokens, connections and
-// commands are in refusallog.go, those about budgets in package cost, those about shares in package
-// shares and registry.go. Owners of private rooms have a limited share of the audit log (package
-// moderation).
+// reason in ten seconds, and never with a token or a text. The lines about tokens are in package
+// judge, those about connections and commands in refusallog.go, those about budgets in package cost,
+// those about shares in package shares and registry.go. Owners of private rooms have a limited share
+// of the audit log (package moderation).
 //
 // # Walks
 //
@@ -221,31 +225,40 @@
 // (State.CountEntries). Members are told once a second which users type (typing.go). No lock of the
 // hub is held during a walk.
 //
+// # The parts that stay together
+//
+// A join, a sweep, flow control and an idle room change one state under one mutex, Room.mu. A session
+// gets its slot in the critical section in which its reply is queued, so that it misses no publication
+// and gets none twice (join.go). The end of a batch resolves joins and tells of gaps, and the end of a
+// sweep resumes senders. A package for one of them would call back into the room with its mutex held.
+// The presence count and the typists are changed with the slots and with each publication.
+//
+// Control messages, sanctions and the walks over sessions (control.go, sanction.go, users.go) could
+// leave: they only look up connections. They work on a [Session], and a Session names members. So the
+// identity of a connection (principal.go, and most of sessions.go) would have to become a package
+// below this one first.
+//
 // # Lock order
 //
 // In this list, A → B means that a goroutine that holds A may lock B, and never the other way round.
 //
 //	Hub.mu          →  Room.mu
 //	Room.mu         →  the locks of a session, the locks of package cost
-//	Room.mu         →  leaveDelays.mu, deferred.mu, timers.List.mu, activeRooms.mu, netpoll's
-//	a session's     →  the locks of package cost, users.mu, leaveDelays.mu, deferred.mu, netpoll's
+//	Room.mu         →  notices.Delays.mu, deferred.Queue.mu, timers.List.mu, activeRooms.mu, netpoll's
+//	a session's     →  the locks of package cost, users.Table.mu, notices.Delays.mu, deferred.Queue.mu, netpoll's
 //	package cost's  →  timers.List.mu
-//	leaveDelays.mu  →  deferred.mu, timers.List.mu
-//	deferred.mu     →  netpoll's
+//	notices.Delays  →  deferred.Queue.mu, timers.List.mu
+//	deferred.Queue  →  netpoll's
 //	the log of the engine, for one room  →  Room.mu
-//	the State of the engine              →  the locks of packages moderation and shares, deferred.mu
+//	the State of the engine              →  the locks of packages moderation and shares, deferred.Queue.mu
 //
 //	mutex           guards
 //	Hub.mu          the rooms by name and number. It is taken before Room.mu, because a room may be
 //	                removed only while its own lock says that it is empty
 //	Room.mu         the members, logs, cursors, pending joins and flow control of a room
-//	leaveDelays.mu  the leaves that were not told yet
-//	deferred.mu     the functions that Hub.Post was given
 //	activeRooms.mu  the list of the active rooms
-//	users.mu        the sessions by user
-//	work.mu         the work that follows messages, by room and payer
 //
-// activeRooms.mu, users.mu, work.mu, timers.List.mu and the locks of packages shares, slowmode and
+// activeRooms.mu, users.Table.mu, timers.List.mu and the locks of packages work, shares, slowmode and
 // moderation are innermost: nothing is locked under them, except the mutex of a budget.Pool. That
 // mutex may be taken under any lock, and nothing is locked under it. The locks of an engine are in
 // its own doc.go. Hub.mu and a lock of the engine are never held together. A goroutine that joins a

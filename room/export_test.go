@@ -12,6 +12,7 @@ import (
 	"webim/room/engine"
 	"webim/room/internal/encode"
 	"webim/room/internal/latency"
+	"webim/room/internal/notices"
 	"webim/room/internal/pause"
 	"webim/room/internal/timers"
 	"webim/room/slowmode"
@@ -23,7 +24,6 @@ import (
 const DirectMembers = directMembers
 const JsonDialect = encode.JSON
 const MaxIdle = maxIdle
-const MaxNotices = maxNotices
 const MaxTyping = maxTyping
 const MaxTypists = maxTypists
 const PlainDialect = encode.Plain
@@ -37,7 +37,6 @@ type Shard = shard
 
 var AnyKind = anyKind
 var KindOf = kindOf
-var NoticeRate = &noticeRate
 
 func (x *Config) IdleEvery() time.Duration               { return x.idleEvery }
 func (x *Config) SetIdleEvery(v time.Duration)           { x.idleEvery = v }
@@ -54,7 +53,7 @@ func (x *Hub) Conns(a0 string, a1 func(Kind) bool) iter.Seq[netpoll.Conn] { retu
 func (x *Hub) Existing(a0 string) *Room                                   { return x.existing(a0) }
 func (x *Hub) Free() []uint32                                             { return x.free }
 func (x *Hub) SlowMode() *slowmode.Table                                  { return &x.slow }
-func (x *Hub) LeaveDelays() *leaveDelays                                  { return &x.leaveDelays }
+func (x *Hub) LeaveDelays() *notices.Delays                               { return &x.leaveDelays }
 func (x *Hub) Deliveries() *latency.Deliveries                            { return &x.deliveries }
 func (x *Hub) Load() *pause.Load                                          { return &x.load }
 func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                    { x.logLost(a0, a1, a2) }
@@ -96,11 +95,6 @@ func (x *activeRooms) List() []*Room                                    { return
 func (x *group) Log() *netpoll.Log                                      { return x.log }
 func (x *group) Members() int                                           { return x.members }
 func (x *group) Shards() []*shard                                       { return x.shards }
-func (x *leaveDelays) Pending() map[roomClient]uint64                   { return x.pending }
-func (x *leaveDelays) Mu() *sync.Mutex                                  { return &x.mu }
-func (x *noticeQueue) Bucket() *budget.Bucket                           { return &x.bucket }
-func (x *noticeQueue) Unshown() map[string]*list.Element                { return x.unshown }
-func (x *noticeQueue) Waiting() *list.List                              { return &x.waiting }
 func (x *shardSlot) Id() netpoll.ID                                     { return x.id }
 func (x *shard) NextBatch(a0 *[sweepBatch]shardSlot) (n int, last bool) { return x.nextBatch(a0) }
 func (x *shard) BeginSweep(a0 time.Time) bool                           { return x.beginSweep(a0) }
@@ -122,9 +116,6 @@ func (x *shard) Sweep() (more bool)                                     { return
 func (x *shard) Turn() *netpoll.Turn                                    { return x.turn }
 func (x *typists) Next() *time.Time                                     { return &x.next }
 func (x *typists) SetWaiting(v []engine.Author)                         { x.waiting = v }
-
-// SessionOf returns the session of a connection.
-var SessionOf = sessionOf
 
 // WithDefaults returns the configuration with its defaults.
 func (c Config) WithDefaults() Config { return c.withDefaults() }

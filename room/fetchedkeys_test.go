@@ -11,6 +11,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/token"
 )
 
@@ -101,14 +102,14 @@ func TestThreatBehindConnect(t *testing.T) {
 // What was answered in a message before it is heard before what had to wait.
 func TestConnectWaitsBehindAnswers(t *testing.T) {
 	v, sign := tokens(t)
-	back := newAsked(room.HookConnect)
+	back := newAsked(backend.HookConnect)
 	n := start(t, room.Config{Tokens: v, Backend: back}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, "{\"id\":1,\"connect\":{\"token\":%q}}\n{\"id\":2,\"connect\":{}}\n{\"id\":3,\"ping\":{}}", sign(token.Claims{User: "ann"}, -time.Hour))
 	if got := field(t, c.reply(t), "error", "code"); got != 109.0 {
 		t.Errorf("an expired token: %v", got)
 	}
-	back.next(t).answer(room.HookReply{User: "bob"}, nil)
+	back.next(t).answer(backend.Reply{User: "bob"}, nil)
 	if got := c.reply(t); field(t, got, "id") != 2.0 || field(t, got, "connect") == nil {
 		t.Errorf("then %s", got)
 	}

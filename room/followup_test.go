@@ -18,6 +18,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
+	"webim/room/rpc"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -47,10 +48,10 @@ func newFollowUps() *followUps { return &followUps{offsets: map[budget.Owner][]u
 
 // startCalls starts a node whose calls run on two goroutines, of which one user gets one. login connects
 // a user.
-func startCalls(t *testing.T, calls room.Caller, f *followUps) (login func(user string) *protocolClient) {
+func startCalls(t *testing.T, calls rpc.Caller, f *followUps) (login func(user string) *protocolClient) {
 	v, sign := tokens(t)
 	c := quietly(openConfig())
-	c.Tokens, c.Calls, c.Engine, c.MaxCalls, c.FollowUp = v, calls, newWaitingEngine(), 2, f.followUp
+	c.Tokens, c.Calls, c.Engine, c.MaxCalls, c.FollowUp = v, rpc.Calls{Caller: calls}, newWaitingEngine(), 2, f.followUp
 	n := start(t, c, netpoll.Config{})
 	return func(user string) *protocolClient {
 		k := n.open(wire.JSON)
@@ -71,11 +72,11 @@ func TestFollowUpsWaitForNoOtherPayer(t *testing.T) {
 	g, f := newGates(), newFollowUps()
 	login := startCalls(t, g, f)
 	busy, ann, bob := login("ann"), login("ann"), login("bob")
-	if err := busy.say(rpc(11, "wait", `"a"`)); err != nil {
+	if err := busy.say(rpcCommand(11, "wait", `"a"`)); err != nil {
 		t.Fatal(err)
 	}
 	<-g.begun
-	if err := ann.say(publishIn("r", 11), rpc(12, "prompt", `"published"`)); err != nil {
+	if err := ann.say(publishIn("r", 11), rpcCommand(12, "prompt", `"published"`)); err != nil {
 		t.Fatal(err)
 	}
 	if r, err := ann.next(); err != nil || r.Id != 12 { // the follow-up of ann's message waits
@@ -110,7 +111,7 @@ func TestFollowUpsOfManyPayers(t *testing.T) {
 			for i := range uint32(messages) {
 				one := publishIn("r", 10+i)
 				if (int(i)+u)%3 == 0 {
-					one = rpc(10+i, "pass", `{}`)
+					one = rpcCommand(10+i, "pass", `{}`)
 				}
 				commands = append(commands, one)
 			}
@@ -142,7 +143,7 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 	published, begun, open := make(chan struct{}, users), make(chan struct{}, users), make(chan struct{})
 	var running atomic.Int32
 	c := quietly(openConfig())
-	c.Tokens, c.Calls, c.Engine, c.MaxCalls = v, newGates(), newWaitingEngine(), limit
+	c.Tokens, c.Calls, c.Engine, c.MaxCalls = v, rpc.Calls{Caller: newGates()}, newWaitingEngine(), limit
 	c.FollowUp = func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
 		published <- struct{}{}
 		return func(context.Context) {
@@ -161,7 +162,7 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user", u)}, time.Hour)}}); r.Connect == nil {
 			t.Fatalf("connecting: %v", r)
 		}
-		if err := k.say(rpc(11, "pass", `{}`)); err != nil {
+		if err := k.say(rpcCommand(11, "pass", `{}`)); err != nil {
 			t.Fatal(err)
 		}
 		<-published // the call lends its slot to the next one
@@ -181,15 +182,15 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 // TestPromptCallHasNoSlot checks that a call that runs on a worker gives no slot away when it waits.
 func TestPromptCallHasNoSlot(t *testing.T) {
 	c := quietly(openConfig())
-	c.Calls, c.Engine, c.MaxCalls = newGates(), enginetest.NewLate(t, memory.New(memory.Limits{}), 1), 2
+	c.Calls, c.Engine, c.MaxCalls = rpc.Calls{Caller: newGates()}, enginetest.NewLate(t, memory.New(memory.Limits{}), 1), 2
 	n := start(t, c, netpoll.Config{})
 	k := n.connect(wire.JSON)
 	for range 20 {
-		if r := k.ask(t, rpc(0, "prompt", `{"n":1}`)); r.Error != nil || !strings.Contains(string(r.Rpc.GetData()), "{") {
+		if r := k.ask(t, rpcCommand(0, "prompt", `{"n":1}`)); r.Error != nil || !strings.Contains(string(r.Rpc.GetData()), "{") {
 			t.Errorf("a call on a worker: %v", r)
 		}
 	}
-	if r := k.ask(t, rpc(0, "pass", `"done"`)); string(r.Rpc.GetData()) != `"done"` {
+	if r := k.ask(t, rpcCommand(0, "pass", `"done"`)); string(r.Rpc.GetData()) != `"done"` {
 		t.Errorf("a call on a goroutine: %v", r)
 	}
 }

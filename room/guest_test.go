@@ -8,6 +8,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/guest"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
@@ -21,7 +22,7 @@ func TestGuests(t *testing.T) {
 	}
 	revoked := &token.Revoked{}
 	n := start(t, room.Config{Tokens: v, Anonymous: true, Guests: guests, Revoked: revoked, PingInterval: -1,
-		Options: room.Patterns{{"r", room.Options{Presence: true, Rights: room.OpenRights()}}, {"members", room.Options{Rights: room.Rights{room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser}}}}.Options}, netpoll.Config{})
+		Options: policy.Patterns{{Match: "r", Options: policy.Options{Presence: true, Rights: policy.OpenRights()}}, {Match: "members", Options: policy.Options{Rights: policy.Rights{policy.ActJoin: policy.RoleUser, policy.ActRead: policy.RoleUser}}}}.Options}, netpoll.Config{})
 	connect := func(format string, args ...any) (*client, string) {
 		c := n.chat()
 		c.say(t, format, args...)

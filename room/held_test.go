@@ -13,7 +13,7 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest/shortwrite"
-	"webim/room"
+	"webim/room/backend"
 	"webim/room/centrifuge"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
@@ -161,7 +161,7 @@ func (n *node) connectNarrow(enc wire.Encoding) *protocolClient {
 // for while it does not.
 func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 	const calls, size, queue = 100, 20 << 10, 16 << 10
-	c, b := quietly(openConfig()), newAsked(room.HookRPC)
+	c, b := quietly(openConfig()), newAsked(backend.HookRPC)
 	c.Backend = b
 	shortwrite.Limit(t, 4096)
 	n := start(t, c, netpoll.Config{MaxQueue: queue, SendBuffer: 4096})
@@ -181,12 +181,12 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 			first = append(first, b.next(t))
 		}
 		for _, q := range first {
-			q.answer(room.HookReply{Data: answer}, nil)
+			q.answer(backend.Reply{Data: answer}, nil)
 		}
 		more := func() bool { // an answer that fits lets the next question go, at once
 			select {
 			case q := <-b.questions:
-				q.answer(room.HookReply{Data: answer}, nil)
+				q.answer(backend.Reply{Data: answer}, nil)
 				asked++
 				return true
 			default:
@@ -211,7 +211,7 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 				case <-stop:
 					return
 				case q := <-b.questions:
-					q.answer(room.HookReply{Data: answer}, nil)
+					q.answer(backend.Reply{Data: answer}, nil)
 				}
 			}
 		}()

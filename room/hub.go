@@ -9,16 +9,22 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
+	"webim/room/backend"
 	"webim/room/budget"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/internal/deferred"
 	"webim/room/internal/latency"
 	"webim/room/internal/nametable"
+	"webim/room/internal/notices"
 	"webim/room/internal/pause"
 	"webim/room/internal/timers"
+	"webim/room/internal/users"
+	"webim/room/judge"
 	"webim/room/moderation"
 	"webim/room/shares"
 	"webim/room/slowmode"
+	"webim/room/work"
 )
 
 // Hub is the rooms of a node. All its connections must belong to one netpoll.Server.
@@ -35,12 +41,12 @@ type Hub struct {
 
 	server  *netpoll.Server
 	id      string // new after each start
-	users   users
+	users   users.Table
 	bearers atomic.Int64 // plain connections that have a token
 
-	deferred    deferred
+	deferred    deferred.Queue
 	timers      timers.List
-	leaveDelays leaveDelays
+	leaveDelays notices.Delays
 	activeRooms activeRooms
 
 	slow     slowmode.Table
@@ -51,10 +57,10 @@ type Hub struct {
 	resumedSenders atomic.Int64 // of all rooms, see flowControl
 	started        time.Time    // the zero of the hub's clock; the uptime begins here
 	meter          *cost.Meter
-	denials        atomic.Int64    // see Stats.Denied
+	judge          *judge.Judge
 	refusals       *ratelog.Logger // logs why clients are refused
 
-	work       *work
+	work       *work.Runner
 	prompt     bool // the engine is an engine.Prompt, and there is no backend: no call has to wait
 	deliveries latency.Deliveries
 	arrivals   *pause.Arrivals
@@ -74,16 +80,16 @@ func NewHub(cfg Config) *Hub {
 		started:  time.Now(),
 		rooms:    nametable.New((*Room).Name),
 		starting: map[*Room]*sync.Once{},
-		users:    users{byName: map[string][]netpoll.ID{}},
 		roomPool: budget.NewPool(int64(cfg.MaxRooms)),
 		refusals: ratelog.New(cfg.Log),
-		work:     newWork(cfg.MaxCalls),
 		arrivals: pause.NewArrivals(pause.Threshold(runtime.GOMAXPROCS(0))),
 	}
+	h.work = work.New(cfg.MaxCalls, h.refusals)
 	h.meter = cost.New(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser,
 		MaxReply: cfg.MaxReply, MaxReplies: cfg.MaxReplies, Timers: &h.timers, Log: h.refusals})
 	h.shares = shares.New(cfg.Engine, h.refusals)
 	h.Moderator = newModerator(h)
+	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: cfg.Guests, Revoked: cfg.Revoked, Log: h.refusals})
 	_, h.prompt = cfg.Engine.(engine.Prompt)
 	h.prompt = h.prompt && cfg.Backend == nil
 	return h
@@ -94,7 +100,8 @@ func NewHub(cfg Config) *Hub {
 func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
 	h.load.Begin(s.Config().Workers)
-	h.deferred.turn = s.NewTurn(h.deferred.run)
+	h.deferred.Start(s.NewTurn(h.deferred.Run).Wake)
+	h.leaveDelays.Start(h.cfg.LeaveDelay, h.engine.Notify, h.Post, h.At)
 	stopSanctions, stopShares := h.WatchSanctions(), h.shares.Watch()
 	h.unwatch = func() { stopSanctions(); stopShares() }
 	h.engine.AddNode(h)
@@ -109,7 +116,7 @@ func (h *Hub) Start(s *netpoll.Server) {
 // Stop ends the calls that are under way, and removes the hub from the nodes of its engine, so
 // that no control message reaches it any more. It is called when the server has ended.
 func (h *Hub) Stop() {
-	h.work.close()
+	h.work.Close()
 	h.engine.RemoveNode(h)
 	h.unwatch()
 }
@@ -120,11 +127,38 @@ func (h *Hub) clock(now time.Time) int64 { return max(1, int64(now.Sub(h.started
 // now returns the time on the hub's clock.
 func (h *Hub) now() int64 { return h.clock(time.Now()) }
 
+// Post calls f on a worker, with no lock held, after the functions that were posted before. Any
+// goroutine may call Post, with any lock held.
+func (h *Hub) Post(f func()) { h.deferred.Post(f) }
+
+// At makes a worker call f at the given time, up to a second late. It may be called from any goroutine,
+// with any lock held. A call cannot be cancelled: f does nothing if it is no longer needed.
+func (h *Hub) At(at time.Time, f func()) { h.timers.At(at, f) }
+
 // CountArrival counts a connection that opens now, see package pause.
 func (h *Hub) CountArrival() { h.arrivals.Add(h.now()) }
 
 // Engine returns the hub's engine.
 func (h *Hub) Engine() engine.Engine { return h.engine }
 
+// Judge returns the judge of the rights and the tokens of clients.
+func (h *Hub) Judge() *judge.Judge { return h.judge }
+
+// Work returns the runner of calls and of the follow-ups of messages.
+func (h *Hub) Work() *work.Runner { return h.work }
+
+// Prompt reports whether no call has to wait: the engine is an engine.Prompt, and there is no backend.
+func (h *Hub) Prompt() bool { return h.prompt }
+
 // Shares returns the shares of the engine's State.
 func (h *Hub) Shares() *shares.Shares { return h.shares }
+
+// Asks reports whether there is a backend that handles a hook in a room.
+func (h *Hub) Asks(k backend.Hook, room string) bool {
+	return h.cfg.Backend != nil && h.cfg.Backend.Asks(k, room)
+}
+
+// TellDisconnect tells the backend, which must handle HookDisconnect, that a connection has ended.
+func (h *Hub) TellDisconnect(a engine.Author, rooms []string, why netpoll.Closed) {
+	h.cfg.Backend.Disconnected(backend.DisconnectEvent{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
+}

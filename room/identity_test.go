@@ -16,6 +16,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/internal/timers"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -131,7 +132,7 @@ func TestConnectToken(t *testing.T) {
 // meanwhile comes behind it; recovery works for them as for others.
 func TestServerSideRooms(t *testing.T) {
 	v, sign := tokens(t)
-	rooms := room.Patterns{{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}, Recoverable: true, Presence: true}}}
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}, Recoverable: true, Presence: true}}}
 	n := start(t, room.Config{Tokens: v, Options: rooms.Options}, netpoll.Config{})
 	tok := sign(token.Claims{User: "ann", Channels: []string{"a", "b"}}, time.Hour)
 	stop := make(chan struct{})

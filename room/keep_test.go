@@ -10,9 +10,9 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
-	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -55,7 +55,7 @@ func TestKeepIsNamed(t *testing.T) {
 	e := &keeps{Engine: memory.New(memory.Limits{})}
 	c := quietly(openConfig())
 	c.Engine = e
-	c.Options = room.Patterns{{"r", room.Options{Rights: room.OpenRights(), History: want, Recoverable: true}}}.Options
+	c.Options = policy.Patterns{{Match: "r", Options: policy.Options{Rights: policy.OpenRights(), History: want, Recoverable: true}}}.Options
 	n := start(t, c, netpoll.Config{})
 	k, plain := n.connect(wire.JSON), n.join("/r", noDeflate)
 	if all := e.take(); len(all) != 0 {

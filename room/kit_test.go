@@ -24,6 +24,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/mux"
+	"webim/room/policy"
 )
 
 // The test kit: a server with a hub, which must leave no connection, room or descriptor, and a client that
@@ -70,16 +71,16 @@ func open(c room.Config) room.Config {
 		c.Anonymous = true
 	}
 	if c.Options == nil {
-		c.Options = room.Patterns{{"*", room.Options{History: engine.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: room.OpenRights()}}}.Options
+		c.Options = policy.Patterns{{Match: "*", Options: policy.Options{History: engine.Retention{Messages: 100, Bytes: 16 << 10, Age: 5 * time.Minute}, Rights: policy.OpenRights()}}}.Options
 	}
 	if c.IdleEvery() == 0 {
 		c.SetIdleEvery(time.Hour) // tests look at what active rooms have
 	}
-	if c.Rates == (room.Rates{}) {
-		c.Rates, c.UserRates = room.NoRates, room.NoRates
+	if c.Rates == (policy.Rates{}) {
+		c.Rates, c.UserRates = policy.NoRates, policy.NoRates
 	}
-	if c.Text == (room.TextLimits{}) {
-		c.Text = room.TextLimits{Bytes: -1, Graphemes: -1}
+	if c.Text == (policy.TextLimits{}) {
+		c.Text = policy.TextLimits{Bytes: -1, Graphemes: -1}
 	}
 	return c
 }

@@ -13,21 +13,23 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // slow lets a few things through and then, for the time of a test, nothing.
-func slow(n int) room.Rate { return room.Rate{N: n, Per: time.Hour} }
+func slow(n int) budget.Rate { return budget.Rate{N: n, Per: time.Hour} }
 
 // Joining is bounded by no less than the rooms of a connection.
 func TestJoinRateFitsRooms(t *testing.T) {
 	for rooms, want := range map[int]int{0: 256, 100: 256, 300: 300} {
-		if c := (room.Config{MaxRoomsPerConn: rooms}).WithDefaults(); c.Rates.Join != (room.Rate{N: want, Per: time.Minute}) {
+		if c := (room.Config{MaxRoomsPerConn: rooms}).WithDefaults(); c.Rates.Join != (budget.Rate{N: want, Per: time.Minute}) {
 			t.Errorf("%d rooms: %+v", rooms, c.Rates.Join)
 		}
 	}
-	c := room.Config{Rates: room.Rates{Join: room.Rate{N: 1, Per: time.Second}, Send: room.Rate{N: 3}, RPC: room.Unlimited}, UserRates: room.NoRates}.WithDefaults()
-	if c.Rates.Join.N != 128 || c.Rates.Send != (room.Rate{N: 3, Per: 10 * time.Second}) || c.Rates.RPC.N != -1 || c.UserRates.Join.N != -1 {
+	c := room.Config{Rates: policy.Rates{Join: budget.Rate{N: 1, Per: time.Second}, Send: budget.Rate{N: 3}, RPC: budget.Unlimited}, UserRates: policy.NoRates}.WithDefaults()
+	if c.Rates.Join.N != 128 || c.Rates.Send != (budget.Rate{N: 3, Per: 10 * time.Second}) || c.Rates.RPC.N != -1 || c.UserRates.Join.N != -1 {
 		t.Errorf("%+v, %+v", c.Rates, c.UserRates)
 	}
 }
@@ -36,7 +38,7 @@ func TestJoinRateFitsRooms(t *testing.T) {
 // again; with all bounds at their defaults.
 func TestHonestClientIsNotTooFast(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Presence: true}}}
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), Presence: true}}}
 	n := startWith(t, newHub(room.Config{Tokens: v, Anonymous: true, Options: rooms.Options}), netpoll.Config{}, nil)
 	var all []string
 	for i := range 128 {
@@ -63,8 +65,8 @@ func TestHonestClientIsNotTooFast(t *testing.T) {
 
 // Each command counts in its class, and only there.
 func TestClasses(t *testing.T) {
-	one := room.Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2), Other: slow(2)}
-	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Presence: true, History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
+	one := policy.Rates{Join: slow(2), Send: slow(2), Typing: slow(2), Read: slow(2), RPC: slow(2), Other: slow(2)}
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), Presence: true, History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
 	cfg := room.Config{Anonymous: true, Options: rooms.Options, Rates: one, MaxRoomsPerConn: 2}
 	for _, c := range []struct {
 		command string
@@ -101,8 +103,8 @@ func TestClasses(t *testing.T) {
 
 // A flood is refused, told, and then cut; its neighbours notice nothing.
 func TestFloodIsCut(t *testing.T) {
-	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}
-	n := start(t, room.Config{Anonymous: true, Options: rooms.Options, Rates: room.Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}
+	n := start(t, room.Config{Anonymous: true, Options: rooms.Options, Rates: policy.Rates{Send: slow(5)}, Refusals: slow(10)}, netpoll.Config{})
 	neighbour, flood := n.chat(), n.chat()
 	neighbour.commands(t, `"connect":{}`, `"subscribe":{"channel":"r"}`)
 	flood.commands(t, `"connect":{}`)
@@ -138,8 +140,8 @@ func TestFloodIsCut(t *testing.T) {
 // nothing; other users have their own.
 func TestUserRates(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights(), History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
-	n := start(t, room.Config{Tokens: v, Options: rooms.Options, Rates: room.DefaultRates, UserRates: room.Rates{Send: slow(4)}}, netpoll.Config{})
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), History: engine.Retention{Messages: 10, Bytes: 1000, Age: time.Hour}}}}
+	n := start(t, room.Config{Tokens: v, Options: rooms.Options, Rates: policy.DefaultRates, UserRates: policy.Rates{Send: slow(4)}}, netpoll.Config{})
 	open := func(user string) *client {
 		c := n.chat()
 		c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": user})))
@@ -170,9 +172,9 @@ func TestUserRates(t *testing.T) {
 // An account is forgotten once nobody is there and its buckets are full.
 func TestAccountsEnd(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}
-	rate := room.Rate{N: 100, Per: 500 * time.Millisecond}
-	n := start(t, room.Config{Tokens: v, Options: rooms.Options, Rates: room.DefaultRates, UserRates: room.Rates{Send: rate, RPC: rate}}, netpoll.Config{})
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}
+	rate := budget.Rate{N: 100, Per: 500 * time.Millisecond}
+	n := start(t, room.Config{Tokens: v, Options: rooms.Options, Rates: policy.DefaultRates, UserRates: policy.Rates{Send: rate, RPC: rate}}, netpoll.Config{})
 	for i := range 3 {
 		c := n.chat()
 		c.commands(t, fmt.Sprintf(`"connect":{"token":%q}`, forge(t, jwt.MapClaims{"sub": "ann"})), `"publish":{"channel":"r","data":1}`)
@@ -187,7 +189,7 @@ func TestAccountsEnd(t *testing.T) {
 // A user has so many connections, of both dialects together.
 func TestMaxConnsPerUser(t *testing.T) {
 	v, _ := tokens(t)
-	rooms := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}
+	rooms := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}
 	n := start(t, room.Config{Tokens: v, Anonymous: true, Options: rooms.Options, MaxConnsPerUser: 2}, netpoll.Config{})
 	tok := forge(t, jwt.MapClaims{"sub": "ann"})
 	connect := func(tok string) (*client, string) {
@@ -224,12 +226,12 @@ func TestMaxConnsPerUser(t *testing.T) {
 func TestInputBeforeConnect(t *testing.T) {
 	const rate = 16 << 10
 	large := `{"id":2,"ping":{},"x":"` + strings.Repeat("x", rate/4) + `"}`
-	for name, rates := range map[string][2]room.Rate{
-		"connection": {slow(rate), room.Unlimited},
-		"address":    {room.Unlimited, slow(rate / 64)},
+	for name, rates := range map[string][2]budget.Rate{
+		"connection": {slow(rate), budget.Unlimited},
+		"address":    {budget.Unlimited, slow(rate / 64)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg := room.Config{Rates: room.NoRates, UserRates: room.NoRates}
+			cfg := room.Config{Rates: policy.NoRates, UserRates: policy.NoRates}
 			cfg.Rates.Input, cfg.UserRates.Input = rates[0], rates[1]
 			n := start(t, cfg, netpoll.Config{})
 			if name == "connection" {

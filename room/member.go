@@ -8,6 +8,7 @@ import (
 	"webim/room/cost"
 	"webim/room/internal/encode"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 // Member is the membership of a connection in a room.
@@ -86,3 +87,31 @@ func (h *Hub) Leave(m Member) {
 		h.endIfEmpty(m.Room)
 	}
 }
+
+// A Kind says which frames a member takes, as one number: the dialect, the variant of the frames,
+// and whether the member gets notices of joins and leaves.
+type Kind uint8
+
+const numKinds = 2 * encode.NumDialects * int(netpoll.NumVariants)
+
+func kindOf(d encode.Dialect, v netpoll.Variant, notices bool) Kind {
+	k := int(d)*int(netpoll.NumVariants) + int(v)
+	if notices {
+		k += numKinds / 2
+	}
+	return Kind(k)
+}
+
+// SessionKind returns the kind of the frames that a session takes. notices: it gets notices of
+// joins and leaves.
+func SessionKind(e wire.Encoding, v netpoll.Variant, notices bool) Kind {
+	return kindOf(encode.DialectOf(e), v, notices)
+}
+
+func (k Kind) dialect() encode.Dialect {
+	return encode.Dialect(int(k) / int(netpoll.NumVariants) % encode.NumDialects)
+}
+
+func (k Kind) variant() netpoll.Variant { return netpoll.Variant(int(k) % int(netpoll.NumVariants)) }
+
+func (k Kind) notices() bool { return int(k) >= numKinds/2 }

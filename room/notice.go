@@ -1,58 +1,95 @@
 package room
 
 import (
-	"sync"
 	"time"
 
 	"webim/room/engine"
+	"webim/room/internal/encode"
+	"webim/room/internal/notices"
+	"webim/room/policy"
 )
 
-// leaveDelays has the leaves that no room was told yet, because the clients may come back. The
-// zero value is ready.
-type leaveDelays struct {
-	mu      sync.Mutex
-	n       uint64                // the number of the last leave
-	pending map[roomClient]uint64 // by number
+// Notify tells a room, on all nodes, that a client joined or left. A leave is told after
+// Config.LeaveDelay. If the client joins again before, neither the leave nor the join is told. Notify may
+// be called with the locks of a room and of a session held.
+func (h *Hub) Notify(room string, n engine.Notice) { h.leaveDelays.Notify(room, n) }
+
+// noticeQueue sends the notices of a room. Guarded by Room.mu.
+type noticeQueue struct {
+	notices.Queue
+	scheduled bool // a call of sendWaitingNotices is scheduled
 }
 
-// roomClient is a client in a room.
-type roomClient struct{ room, client string }
+// isIdle reports whether the queue can be dropped; nil can.
+func (q *noticeQueue) isIdle(now int64) bool { return q == nil || !q.scheduled && q.IsIdle(now) }
 
-// Notify tells a room, on all nodes, that a client joined or left. A leave is told after
-// Config.LeaveDelay. If the client joins again before, neither the leave nor the join is told.
-// Notify may be called with or without locks held, except leaveDelays.mu, deferred.mu and
-// timers.List.mu.
-func (h *Hub) Notify(room string, n engine.Notice) {
-	if h.cfg.LeaveDelay < 0 {
-		h.Post(func() { h.engine.Notify(room, n) })
+// handleNoticeLocked sends a notice, now or later.
+func (r *Room) handleNoticeLocked(n engine.Notice) {
+	listeners := r.listenersLocked()
+	if listeners == 0 {
+		if r.active != nil && r.notices != nil {
+			r.notices.Clear()
+		}
 		return
 	}
-	l, v := &h.leaveDelays, roomClient{room, n.Who.Client}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !n.Left {
-		if _, here := l.pending[v]; here {
-			delete(l.pending, v)
-			return
-		}
-		h.Post(func() { h.engine.Notify(room, n) })
-		return
+	r.activateLocked()
+	if r.notices == nil {
+		r.notices = &noticeQueue{}
 	}
-	if l.pending == nil {
-		l.pending = map[roomClient]uint64{}
+	r.notices.Add(n, listeners, r.hub.now(), r.sendNoticeLocked)
+	r.scheduleNoticesLocked()
+}
+
+// scheduleNoticesLocked schedules sendWaitingNotices if notices wait.
+func (r *Room) scheduleNoticesLocked() {
+	if q := r.notices; !q.scheduled && q.Waiting() > 0 {
+		q.scheduled = true
+		r.hub.At(time.Now().Add(q.Next(r.hub.now())), r.sendWaitingNotices)
 	}
-	l.n++
-	which := l.n
-	l.pending[v] = which
-	h.At(time.Now().Add(h.cfg.LeaveDelay), func() {
-		l.mu.Lock()
-		over := l.pending[v] == which
-		if over {
-			delete(l.pending, v)
-		}
-		l.mu.Unlock()
-		if over {
-			h.engine.Notify(room, n)
-		}
+}
+
+// sendWaitingNotices sends waiting notices, until the room is in debt again.
+func (r *Room) sendWaitingNotices() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.notices.scheduled = false
+	r.notices.Flush(r.listenersLocked(), r.hub.now(), r.sendNoticeLocked)
+	r.scheduleNoticesLocked()
+}
+
+// markPresenceShownLocked notes that a presence of the room was shown.
+func (r *Room) markPresenceShownLocked() {
+	if r.active != nil && r.notices != nil {
+		r.notices.PresenceShown(r.hub.now())
+	}
+}
+
+// sendNoticeLocked appends a notice to the logs of the listening members, and returns how many
+// bytes that makes for all of them.
+func (r *Room) sendNoticeLocked(n engine.Notice) (bytes int) {
+	return r.appendLocked(0, true, func(d encode.Dialect, dst []byte) encode.Message {
+		return encode.Notice(n, r.name, d, dst)
 	})
+}
+
+// listenersLocked counts the members that get notices.
+func (r *Room) listenersLocked() int { return r.countSlotsLocked(Kind.notices) }
+
+// chargeNotices charges the owner of a join for the notices of the join and of the leave, because
+// a leave cannot be refused. If the server joins the member, the owner pays, but is not refused.
+// The error is ErrTooManyRequests or DisconnectTooManyErrors.
+func (r *Room) chargeNotices(j *PendingJoin) error {
+	if !j.Options.Notices {
+		return nil
+	}
+	r.mu.Lock()
+	listeners := r.listenersLocked()
+	r.mu.Unlock()
+	who := j.Joiner.Author()
+	each := 2 * (policy.PushSize + len(j.Room) + who.Size())
+	if j.Server {
+		r.hub.meter.Charge(&j.Owner.Usage, policy.ClassFanout, each*listeners)
+		return nil
+	}
+	return r.hub.meter.Spend(&j.Owner.Usage, policy.ClassFanout, each*listeners)
 }

@@ -13,13 +13,14 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
 // TestLeaveDelay checks that a client that leaves and returns within the leave delay has not left
 // as others see it, that one that stays away has, and that the presence is exact all the time.
 func TestLeaveDelay(t *testing.T) {
-	n := start(t, room.Config{Anonymous: true, PingInterval: -1, Options: room.Patterns{{"*", room.Options{Notices: true, Presence: true, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Anonymous: true, PingInterval: -1, Options: policy.Patterns{{Match: "*", Options: policy.Options{Notices: true, Presence: true, Rights: policy.OpenRights()}}}.Options}, netpoll.Config{})
 	watcher, other := n.chat(), n.chat()
 	for _, c := range []*client{watcher, other} {
 		c.say(t, `{"id":1,"connect":{}}`)
@@ -131,9 +132,7 @@ func TestNoticesOfAFastReturn(t *testing.T) {
 		})
 		both.Wait()
 		_, back := s.Membership("r")
-		n.hub.LeaveDelays().Mu().Lock()
-		left := len(n.hub.LeaveDelays().Pending()) > 0
-		n.hub.LeaveDelays().Mu().Unlock()
+		left := n.hub.LeaveDelays().Waiting() > 0
 		if back == left {
 			t.Fatalf("it is back: %v; it is said to have left: %v", back, left)
 		}

@@ -12,6 +12,8 @@ import (
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/internal/notices"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -36,7 +38,7 @@ func noticesUntil(t *testing.T, k *protocolClient, text string) string {
 // together, in their order, without the clients that joined and left meanwhile unseen. All
 // encodings get the same.
 func TestNoticesAreGathered(t *testing.T) {
-	many := make([]string, room.MaxNotices+3)
+	many := make([]string, notices.Max+3)
 	for i := range many {
 		many[i] = fmt.Sprint("+", i)
 	}
@@ -81,7 +83,7 @@ func TestNoticesAreGathered(t *testing.T) {
 				}
 			}
 			r.Mu().Lock()
-			r.Notices().Bucket().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
+			r.Notices().Cost.Charge(notices.Rate, 100*notices.Rate.N, n.hub.Now())
 			r.Mu().Unlock()
 			for _, what := range strings.Fields(c.happens) {
 				switch what {
@@ -95,17 +97,17 @@ func TestNoticesAreGathered(t *testing.T) {
 			}
 			told(c.now, "now")
 			r.Mu().Lock()
-			waiting := r.Notices().Waiting().Len()
-			*r.Notices().Bucket() = budget.Bucket{}
+			waiting := r.Notices().Waiting()
+			r.Notices().Cost = budget.Bucket{}
 			r.Mu().Unlock()
-			if waiting > room.MaxNotices {
+			if waiting > notices.Max {
 				t.Errorf("%d wait", waiting)
 			}
 			r.SendWaitingNotices()
 			told(c.then, "then")
 			r.Mu().Lock()
 			defer r.Mu().Unlock()
-			if len(r.Notices().Unshown())+r.Notices().Waiting().Len() > 0 {
+			if r.Notices().Waiting() > 0 {
 				t.Error("something is left")
 			}
 		})
@@ -123,7 +125,7 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	first.push(t) // its own join
 	r := n.room("r")
 	r.Mu().Lock()
-	r.Notices().Bucket().Charge((*room.NoticeRate), 100*(*room.NoticeRate).N, n.hub.Now())
+	r.Notices().Cost.Charge(notices.Rate, 100*notices.Rate.N, n.hub.Now())
 	r.Mu().Unlock()
 	r.Notify(engine.Notice{Who: engine.Author{Client: "gone"}})
 	first.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
@@ -132,7 +134,7 @@ func TestNoticesWaitForNobody(t *testing.T) {
 	next.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 	r.Notify(engine.Notice{Who: engine.Author{Client: "told"}})
 	r.Mu().Lock()
-	*r.Notices().Bucket() = budget.Bucket{}
+	r.Notices().Cost = budget.Bucket{}
 	r.Mu().Unlock()
 	r.SendWaitingNotices()
 	if err := n.say("r", "end"); err != nil {
@@ -147,7 +149,7 @@ func TestNoticesWaitForNobody(t *testing.T) {
 func withNotices(c *room.Config, _ *netpoll.Config) {
 	options := c.Options
 	c.LeaveDelay = -1
-	c.Options = func(room string) *room.Options {
+	c.Options = func(room string) *policy.Options {
 		o := *options(room)
 		o.Notices = true
 		return &o
@@ -157,7 +159,7 @@ func withNotices(c *room.Config, _ *netpoll.Config) {
 // noticedRates is ratesOf1 with notices.
 func noticedRates(conn, user int) func(*room.Config, *netpoll.Config) {
 	return func(c *room.Config, nc *netpoll.Config) {
-		ratesOf1(room.ClassFanout, conn, user)(c, nc)
+		ratesOf1(policy.ClassFanout, conn, user)(c, nc)
 		withNotices(c, nc)
 	}
 }
@@ -212,7 +214,7 @@ func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
 	r := w.room("many")
 	w.listen(t, "many", 100, 4000) // each is told to more than 20, with 4 KiB
 	r.Mu().Lock()
-	waiting := r.Notices().Waiting().Len()
+	waiting := r.Notices().Waiting()
 	r.Mu().Unlock()
 	if waiting == 0 {
 		t.Error("all were told at once")
@@ -226,7 +228,7 @@ func exhaustNoticeRate(t *testing.T, w *budgetWorld) {
 // at once, as after a restart, can all join, and that all are told of each other.
 func TestManyClientsJoinAtOnce(t *testing.T) {
 	const clients = 120
-	n := startWith(t, newHub(room.Config{Anonymous: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
+	n := startWith(t, newHub(room.Config{Anonymous: true, Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), Notices: true, ForceNotices: true}}}.Options}), netpoll.Config{}, nil)
 	var all []*client
 	for range clients {
 		c := n.from(t, attacker, wire.EndpointPath, noDeflate)

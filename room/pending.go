@@ -8,6 +8,7 @@ import (
 	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/internal/encode"
+	"webim/room/policy"
 )
 
 // A PendingJoin is a membership that is being made for a session. The session fills in the
@@ -15,7 +16,7 @@ import (
 // them.
 type PendingJoin struct {
 	Room    string
-	Options *Options // the options of the room for this member
+	Options *policy.Options // the options of the room for this member
 	Conn    netpoll.Conn
 	Kind    Kind             // of the frames that the member takes
 	Owner   *Principal       // joins, and pays

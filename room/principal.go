@@ -7,6 +7,8 @@ import (
 	"webim/room/budget"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/judge"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
@@ -31,6 +33,9 @@ func (p *Principal) principal() *Principal { return p }
 
 // Identity returns the identity of the connection. It is never nil and must not be changed.
 func (p *Principal) Identity() *token.Identity { return p.who.Load() }
+
+// Account returns the state of the rates.
+func (p *Principal) Account() *cost.Usage { return &p.Usage }
 
 // Identify sets the identity, after a connect command or with a new token. Once the connection has
 // joined a room, the user must stay the same.
@@ -57,12 +62,12 @@ func principalOf(c netpoll.Conn) *Principal {
 	return nil
 }
 
-// identityOf returns the identity of a connection.
-func identityOf(c netpoll.Conn) *token.Identity {
+// IdentityOf returns the identity of a connection.
+func IdentityOf(c netpoll.Conn) *token.Identity {
 	if p := principalOf(c); p != nil {
 		return p.who.Load()
 	}
-	return Anonymous
+	return token.Anonymous
 }
 
 // payerOfConn returns the owner that pays for the data that the server keeps for a connection.
@@ -70,13 +75,13 @@ func payerOfConn(c netpoll.Conn) budget.Owner {
 	if p := principalOf(c); p != nil {
 		return p.Payer()
 	}
-	return budget.Addr(AddressOf(c))
+	return budget.Addr(judge.AddressOf(c))
 }
 
 // newPrincipal makes a Principal the data of a connection without a token.
 func newPrincipal(c netpoll.Conn) *Principal {
 	p := new(Principal)
-	p.Init(Anonymous, budget.Addr(AddressOf(c)))
+	p.Init(token.Anonymous, budget.Addr(judge.AddressOf(c)))
 	c.SetData(p)
 	return p
 }
@@ -87,11 +92,11 @@ func (h *Hub) Meter() *cost.Meter { return h.meter }
 // Spend implements netpoll.Meter. A plain connection without a token gets a Principal with the first
 // bytes that it sends.
 func (h *Hub) Spend(c netpoll.Conn, input netpoll.Cost) netpoll.Treatment {
-	p, s := principalOf(c), sessionOf(c)
+	p, s := principalOf(c), SessionOf(c)
 	switch {
 	case s != nil && !s.Connected(): // its payer is not known yet
-		return h.meter.ReadBeforeConnect(&p.Usage, AddressOf(c), input)
-	case s == nil && !h.meter.Limits(ClassInput): // a plain connection causes no large replies either
+		return h.meter.ReadBeforeConnect(&p.Usage, judge.AddressOf(c), input)
+	case s == nil && !h.meter.Limits(policy.ClassInput): // a plain connection causes no large replies either
 		return netpoll.Treatment{}
 	case p == nil:
 		if _, member := h.Member(c); !member {
@@ -108,5 +113,5 @@ func (h *Hub) spendFanout(p *Principal, r *Room, m engine.Message) error {
 	if r == nil {
 		return nil
 	}
-	return h.meter.Spend(&p.Usage, ClassFanout, sentSize(&m, r.name)*r.Len())
+	return h.meter.Spend(&p.Usage, policy.ClassFanout, policy.SentSize(&m, r.name)*r.Len())
 }

@@ -10,6 +10,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
@@ -17,7 +18,7 @@ import (
 // member of a # room of other users.
 func TestPrivateRoomsOfOthers(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, room.Config{Tokens: v, Personal: true, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Personal: true, Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}.Options}, netpoll.Config{})
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "eve", Roles: []string{"admin"},
 		Channels: []string{"#bob", "#ann,bob", "#bob,eve", "#eve,bob", "#", "#eve,", "news"}}, time.Hour))

@@ -15,6 +15,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -71,11 +72,11 @@ func (n *node) connect(enc wire.Encoding) *protocolClient {
 
 // openConfig returns settings that give every right and every feature to everybody.
 func openConfig() room.Config {
-	open := room.Options{Rights: room.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}
-	binary, bare := open, room.Options{Rights: open.Rights}
+	open := policy.Options{Rights: policy.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}
+	binary, bare := open, policy.Options{Rights: open.Rights}
 	binary.Binary, binary.Presence, binary.Notices = true, false, false
-	return room.Config{Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates,
-		Options: room.Patterns{{"bin:*", binary}, {"bare:*", bare}, {"*", open}}.Options}
+	return room.Config{Anonymous: true, Rates: policy.NoRates, UserRates: policy.NoRates,
+		Options: policy.Patterns{{Match: "bin:*", Options: binary}, {Match: "bare:*", Options: bare}, {Match: "*", Options: open}}.Options}
 }
 
 // say sends commands in one message.

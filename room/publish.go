@@ -9,6 +9,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/internal/encode"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -46,12 +47,12 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 		p.end(engine.Position{}, ErrBadMessage)
 		return
 	}
-	if err := h.checkSize(h.cfg.options(room), m); err != nil {
+	if err := h.cfg.options(room).CheckSize(&m, h.cfg.MaxPublication); err != nil {
 		p.end(engine.Position{}, err)
 		return
 	}
 	if r := h.existing(room); r != nil && m.Payer != (budget.Owner{}) {
-		h.meter.ChargeOwner(m.Payer, ClassFanout, sentSize(&m, room)*r.Len())
+		h.meter.ChargeOwner(m.Payer, policy.ClassFanout, policy.SentSize(&m, room)*r.Len())
 	}
 	if m.Keep == nil {
 		m.Keep = h.Keep(room)

@@ -8,6 +8,7 @@ import (
 	"webim/netpoll"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/judge"
 	"webim/room/policy"
 	"webim/room/slowmode"
 	"webim/room/wire"
@@ -35,34 +36,39 @@ type SessionMessage struct {
 // by the backend or a while ago; a ban, a mute or a lock can still refuse the message. done gets an
 // error for wire.ErrorReply. Any goroutine may call PublishAs, and any goroutine may call done.
 func (h *Hub) PublishAs(s Session, m SessionMessage, done func(engine.Position, error)) {
-	h.publishAs(s, m, nil, done)
+	h.publishAs(s, m, false, done)
 }
 
-// publishAs is PublishAs for a call; nil means that no call publishes the message.
-func (h *Hub) publishAs(s Session, m SessionMessage, by *Call, done func(engine.Position, error)) {
-	action := ActSpeak
+// PublishForCall is PublishAs for a call, which waits for done: the follow-up of the message takes no slot
+// that a call may hold.
+func (h *Hub) PublishForCall(s Session, m SessionMessage, done func(engine.Position, error)) {
+	h.publishAs(s, m, true, done)
+}
+
+func (h *Hub) publishAs(s Session, m SessionMessage, byCall bool, done func(engine.Position, error)) {
+	action := policy.ActSpeak
 	if m.Always {
-		action = ActBe
+		action = policy.ActBe
 	}
 	p := h.newPublishing(bySession)
-	p.call, p.done = by, done
-	h.publishJudged(s, h.JudgeSession(s, action, m.Room, false), m, p)
+	p.call, p.done = byCall, done
+	h.publishJudged(s, h.judge.Session(s, action, m.Room, false), m, p)
 }
 
 // PublishCommand publishes the message of a publish command. v is the current verdict about it.
 // Session.Published gets the outcome with the id of the command.
-func (h *Hub) PublishCommand(s Session, id uint32, v Verdict, m SessionMessage) {
+func (h *Hub) PublishCommand(s Session, id uint32, v policy.Verdict, m SessionMessage) {
 	p := h.newPublishing(bySession)
 	p.s, p.id = s, id
 	h.publishJudged(s, v, m, p)
 }
 
 // publishJudged publishes a message of a session if the current verdict about it allows that.
-func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publishing) {
+func (h *Hub) publishJudged(s Session, v policy.Verdict, what SessionMessage, p *publishing) {
 	opts := h.cfg.options(what.Room)
 	m, err := h.messageOf(s, what, opts)
 	if err == nil {
-		err = h.checkSize(opts, m)
+		err = opts.CheckSize(&m, h.cfg.MaxPublication)
 	}
 	if err == nil && !opts.Binary {
 		err = h.cfg.Text.CheckData(m.Data)
@@ -70,7 +76,7 @@ func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publis
 	if err == nil && v.Outcome != policy.Allow {
 		err = v.Err
 	}
-	if err == nil && h.meter.Limits(ClassFanout) {
+	if err == nil && h.meter.Limits(policy.ClassFanout) {
 		err = h.spendFanout(&s.state().Principal, h.existing(what.Room), m)
 	}
 	if err == nil { // last: slow mode counts the messages that pass
@@ -85,7 +91,7 @@ func (h *Hub) publishJudged(s Session, v Verdict, what SessionMessage, p *publis
 
 // slowDown counts a message of a connection if the verdict limits it to one message per interval. The
 // caller calls undo, if it is not nil, when the message is not published after all.
-func (h *Hub) slowDown(v Verdict, what SessionMessage, c netpoll.Conn) (undo func(), err error) {
+func (h *Hub) slowDown(v policy.Verdict, what SessionMessage, c netpoll.Conn) (undo func(), err error) {
 	if v.Slow == 0 || what.Event {
 		return nil, nil
 	}
@@ -94,7 +100,7 @@ func (h *Hub) slowDown(v Verdict, what SessionMessage, c netpoll.Conn) (undo fun
 	if user == "" {
 		user = "\x00" + who.Client // no user has such a name
 	}
-	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, cost.PayerOf(who.User, AddressOf(c)), v.Slow, what.Key)
+	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, cost.PayerOf(who.User, judge.AddressOf(c)), v.Slow, what.Key)
 }
 
 // publishError turns an error of the engine, or of flow control, into one for the author of a message.
@@ -106,7 +112,7 @@ func publishError(err error) error {
 }
 
 // messageOf turns a message of a session into one for the engine.
-func (h *Hub) messageOf(s Session, what SessionMessage, opts *Options) (m engine.Message, err error) {
+func (h *Hub) messageOf(s Session, what SessionMessage, opts *policy.Options) (m engine.Message, err error) {
 	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: h.keepOf(opts), Payer: s.state().Payer(), Origin: uint64(s.Conn().ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary

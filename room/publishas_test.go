@@ -11,15 +11,16 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
 // keyedPublisher is a Caller whose calls publish their data. The key of the message is the method's name.
 type keyedPublisher struct{}
 
-func (keyedPublisher) Knows(string) (room.CallKind, bool) { return room.CallKind{}, true }
+func (keyedPublisher) Knows(string) (rpc.Kind, bool) { return rpc.Kind{}, true }
 
-func (keyedPublisher) Call(c *room.Call) ([]byte, error) {
+func (keyedPublisher) Call(c *rpc.Call) ([]byte, error) {
 	pos, err := c.Publish(room.SessionMessage{Room: "r", Data: c.Data, Key: c.Method})
 	return fmt.Append(nil, pos.Offset), err
 }
@@ -29,7 +30,7 @@ func (keyedPublisher) Call(c *room.Call) ([]byte, error) {
 func TestRetryIsNotPublishedAgain(t *testing.T) {
 	c := quietly(openConfig())
 	var published atomic.Int64
-	c.Calls, c.FollowUp = keyedPublisher{}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
+	c.Calls, c.FollowUp = rpc.Calls{Caller: keyedPublisher{}}, func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
 		published.Add(1)
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"webim/room/engine"
+	"webim/room/work"
 )
 
 // A publishing accompanies a message through the engine, and handles the engine's answer. Each message
@@ -21,7 +22,7 @@ type publishing struct {
 	name string         // the name of the room
 	m    engine.Message // the message for Config.FollowUp; zero if that is nil
 
-	call *Call                        // the call that publishes; nil: none
+	call bool                         // a call publishes
 	s    Session                      // the session that sent the publish command; nil: none
 	id   uint32                       // the id of that command
 	done func(engine.Position, error) // gets the outcome; nil: nobody does
@@ -87,7 +88,7 @@ func (p *publishing) end(pos engine.Position, err error) {
 			q.tellAfter(do, pos)
 			return
 		} else if do != nil {
-			q.hub.runFollowUp(do)
+			q.hub.followUp(do)
 		}
 	}
 	q.tell(pos, err)
@@ -96,7 +97,14 @@ func (p *publishing) end(pos engine.Position, err error) {
 // tellAfter passes the outcome on when the follow-up of the message is done. It is a function of its own
 // because its closure makes p escape to the heap.
 func (p publishing) tellAfter(do func(context.Context), pos engine.Position) {
-	p.hub.addFollowUp(followUpKey{p.name, p.m.Payer}, followUp{p.call != nil, do, func() { p.tell(pos, nil) }})
+	p.hub.work.Follow(work.Key{Room: p.name, Payer: p.m.Payer}, work.FollowUp{OfCall: p.call,
+		Do: func() { p.hub.followUp(do) }, Then: func() { p.tell(pos, nil) }})
+}
+
+// followUp runs a follow-up. If it panics, nothing else ends: the message has been published.
+func (h *Hub) followUp(do func(context.Context)) {
+	defer h.server.Recovered("work that follows a message")
+	do(h.work.Context())
 }
 
 // tell passes the outcome on.

@@ -17,6 +17,7 @@ import (
 	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
 	"webim/room/internal/encode"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -284,7 +285,7 @@ func cuts(t *testing.T, nodes []*node, memory *memory.Engine, lossy bool, count 
 const remembered = 60
 
 func cutConfig(e engine.Engine) room.Config {
-	return room.Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Rates: room.NoRates, UserRates: room.NoRates, Options: room.Patterns{
-		{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: engine.Retention{Messages: remembered, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}},
+	return room.Config{Anonymous: true, Engine: e, PingInterval: 200 * time.Millisecond, PongTimeout: -1, Rates: policy.NoRates, UserRates: policy.NoRates, Options: policy.Patterns{
+		{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), History: engine.Retention{Messages: remembered, Bytes: 1 << 20, Age: time.Minute}, Recoverable: true, Presence: true, Notices: true}},
 	}.Options}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
-	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -18,11 +18,11 @@ import (
 // halfway recovers the rest. A client that does not recover is told the last position of the
 // room, or, if it does not accept that, gets an error and is no member.
 func TestRecoveryTellsThePosition(t *testing.T) {
-	keeps := func(messages int, recoverable bool) room.Options {
-		return room.Options{Rights: room.OpenRights(), Recoverable: recoverable, History: engine.Retention{Messages: messages, Bytes: 1 << 20, Age: time.Minute}}
+	keeps := func(messages int, recoverable bool) policy.Options {
+		return policy.Options{Rights: policy.OpenRights(), Recoverable: recoverable, History: engine.Retention{Messages: messages, Bytes: 1 << 20, Age: time.Minute}}
 	}
 	c := quietly(openConfig())
-	c.Options = room.Patterns{{"short*", keeps(2, true)}, {"bare*", keeps(9, false)}, {"*", keeps(9, true)}}.Options
+	c.Options = policy.Patterns{{Match: "short*", Options: keeps(2, true)}, {Match: "bare*", Options: keeps(9, false)}, {Match: "*", Options: keeps(9, true)}}.Options
 	n := start(t, c, netpoll.Config{})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.connect(enc)

@@ -2,10 +2,9 @@ package room
 
 import (
 	"errors"
-	"net/netip"
 
 	"webim/netpoll/ratelog"
-	"webim/room/token"
+	"webim/room/judge"
 	"webim/room/wire"
 )
 
@@ -19,48 +18,16 @@ func Clipped(text string) string {
 	return text[:min(len(text), most)]
 }
 
-// LogToken logs why a token is refused. kind is "connection" or "subscription".
-func (h *Hub) LogToken(kind string, err error) {
-	if h.cfg.Log == nil {
-		return
-	}
-	var why *token.Error
-	reason, see := "there is no key to check tokens with", "token_secret_file, token_public_key, token_jwks"
-	if errors.As(err, &why) {
-		reason, see = why.Reason, why.See
-	}
-	switch {
-	case errors.Is(err, token.ErrExpired):
-		h.refusals.Info("a "+kind+" token has expired", "reason", reason, "see", see)
-	case errors.Is(err, token.ErrUnavailable):
-		h.refusals.Warn("a "+kind+" token cannot be judged now", "reason", reason, "see", see)
-	default:
-		h.refusals.Warn("a "+kind+" token is refused", "reason", reason, "see", see)
-	}
-}
-
-// The errors of valid tokens that are refused.
-var (
-	ErrTokenRevoked = &token.Error{Kind: token.ErrInvalid, Reason: "it was revoked, or all of its user's", See: "the API's revoke"}
-	ErrTokenGuest   = &token.Error{Kind: token.ErrInvalid, Reason: "its user begins with guest:, which only webim's own tokens have"}
-	ErrTokenOthers  = &token.Error{Kind: token.ErrInvalid, Reason: "it is another user's, another connection's or for another room"}
-)
-
 // RefusalLog returns the log in which the dialects write why clients are refused. It writes one line for
 // each reason and interval; see package ratelog.
 func (h *Hub) RefusalLog() *ratelog.Logger { return h.refusals }
-
-// LogTokenless logs that a client without a token is refused.
-func (h *Hub) LogTokenless(addr netip.Addr) {
-	h.refusals.Warn("a client without a token is refused", "see", "open, rooms (allow), hook_connect", "addr", addr.String())
-}
 
 // logLost logs that a message of a plain client is dropped, because the plain dialect cannot tell the
 // client. why is an attribute of the line and not a part of its text, because with a mute it contains a
 // time, and lines are limited by their text.
 func (h *Hub) logLost(m Member, why, see string) {
 	if h.cfg.Log != nil {
-		h.refusals.Info("a plain client's message is lost", "reason", why, "see", see, "room", Clipped(m.Room.name), "addr", AddressOf(m.Conn).String())
+		h.refusals.Info("a plain client's message is lost", "reason", why, "see", see, "room", Clipped(m.Room.name), "addr", judge.AddressOf(m.Conn).String())
 	}
 }
 
@@ -72,7 +39,7 @@ func (h *Hub) LogInternal(err error, what string) {
 	if err == nil || err == error(wire.ErrInternal) || !wire.IsInternal(err) {
 		return
 	}
-	if h.work.ctx.Err() != nil && errors.Is(err, h.work.ctx.Err()) {
+	if h.work.Context().Err() != nil && errors.Is(err, h.work.Context().Err()) {
 		h.refusals.Info("a request was given up because the server stops", "what", what)
 		return
 	}

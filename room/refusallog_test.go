@@ -13,7 +13,10 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/moderation"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
@@ -22,12 +25,12 @@ import (
 func TestEveryRefusalIsLogged(t *testing.T) {
 	v, sign := tokens(t)
 	ann := sign(token.Claims{User: "ann"}, time.Hour)
-	closed := func(string) *room.Options { return &room.Options{} }
+	closed := func(string) *policy.Options { return &policy.Options{} }
 	strict := func(c room.Config) room.Config { c.Tokens, c.Options = v, closed; return c }
 	anybody := func(c room.Config) room.Config { c.Tokens, c.Anonymous = v, true; return c }
 	connect := func(token string) string { return fmt.Sprintf(`{"id":1,"connect":{"token":%q}}`, token) }
 	ban := func(h *room.Hub) {
-		h.Impose(room.Sanction{Table: engine.TableBan, Who: "ann", Over: true}, nil, func(err error) {
+		h.Impose(moderation.Sanction{Table: engine.TableBan, Who: "ann", Over: true}, nil, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -69,7 +72,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 			[]string{connect("") + "\n" + `{"id":2,"subscribe":{"channel":"a"}}` + "\n" + `{"id":3,"subscribe":{"channel":"b"}}`}, []string{"limit exceeded", "code=106", "max_rooms_per_conn"}},
 		{"too fast", func(c room.Config) room.Config {
 			c = anybody(c)
-			c.Rates, c.UserRates, c.Refusals = room.Rates{Read: room.Rate{N: 1, Per: time.Hour}}, room.NoRates, room.Rate{N: 1, Per: time.Hour}
+			c.Rates, c.UserRates, c.Refusals = policy.Rates{Read: budget.Rate{N: 1, Per: time.Hour}}, policy.NoRates, budget.Rate{N: 1, Per: time.Hour}
 			return c
 		}, nil, "", []string{connect("") + strings.Repeat("\n"+`{"id":2,"presence_stats":{"channel":"a"}}`, 9)}, []string{"too many errors", "code=3509", "max_refusals"}},
 		{"no JSON", anybody, nil, "", []string{"{"}, []string{"bad request", "code=3501"}},
@@ -79,12 +82,12 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 		{"plain, no right", strict, nil, "/r?token=" + ann, nil, []string{"a plain client is refused", "status=403", "rooms (allow)", "room=r"}},
 		{"plain, banned", func(c room.Config) room.Config { c.Tokens = v; return c }, ban, "/r?token=" + ann, nil, []string{"you are banned", "sanctions"}},
 		{"plain, said without a right", func(c room.Config) room.Config {
-			rights := room.OpenRights()
-			rights[room.ActSend] = room.RoleModerator
-			c.Anonymous, c.Options = true, room.Patterns{{"*", room.Options{Rights: rights}}}.Options
+			rights := policy.OpenRights()
+			rights[policy.ActSend] = policy.RoleModerator
+			c.Anonymous, c.Options = true, policy.Patterns{{Match: "*", Options: policy.Options{Rights: rights}}}.Options
 			return c
 		}, nil, "", []string{"plain: hush"}, []string{"a plain client's message is lost", "permission denied", "rooms (allow)", "room=r"}},
-		{"plain, too long a text", func(c room.Config) room.Config { c.Anonymous = true; c.Text = room.TextLimits{Bytes: 3}; return c }, nil, "", []string{"plain: hush"},
+		{"plain, too long a text", func(c room.Config) room.Config { c.Anonymous = true; c.Text = policy.TextLimits{Bytes: 3}; return c }, nil, "", []string{"plain: hush"},
 			[]string{"a plain client's message is lost", "max_text"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"webim/room/budget"
+	"webim/room/policy"
 )
 
 // This file is the registry of the rooms that have members on this node, by name and by number.
@@ -22,7 +23,7 @@ func (h *Hub) logRoomRefused(payer budget.Owner) {
 
 // countsInMaxRooms reports whether Config.MaxRooms counts a room. It does not count the personal
 // rooms of users: each connection has one at most, which comes with the connection.
-func countsInMaxRooms(name string) bool { return len(UsersOf(name)) != 1 }
+func countsInMaxRooms(name string) bool { return len(policy.UsersOf(name)) != 1 }
 
 // roomFor returns the room with a name. If there is none, it makes the room and subscribes it at
 // the engine, and payerOf, which is only called then, returns the owner that pays for it.

@@ -15,14 +15,14 @@ import (
 // If the message is refused, Relay logs the reason and returns it: a wire.ErrorCode, or
 // wire.DisconnectTooManyErrors if the member keeps sending too fast and must be closed.
 func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
-	who := identityOf(m.Conn)
-	subject := policy.Subject{Who: who, Addr: h.addressForBans(m.Conn)}
-	v := h.judge(subject, ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true}, true)
+	who := IdentityOf(m.Conn)
+	subject := policy.Subject{Who: who, Addr: h.judge.AddressForBans(m.Conn)}
+	v := h.judge.DecideIn(subject, policy.ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true})
 	if v.Outcome != policy.Allow {
-		err := h.Refusal(v)
+		err := h.judge.Refusal(v)
 		h.logLost(m, err.Error(), "rooms (allow), hook_publish, the API's sanctions")
 		if p := h.relayPrincipal(m.Conn); p != nil {
-			if slower := h.meter.Allow(&p.Usage, ClassOther); slower != nil {
+			if slower := h.meter.Allow(&p.Usage, policy.ClassOther); slower != nil {
 				return slower
 			}
 		}
@@ -65,12 +65,12 @@ func (h *Hub) relayPrincipal(c netpoll.Conn) *Principal {
 // checkRelay checks a message against the rates, its size, its text and slow mode, the cheap checks
 // first. It counts the message, so it is called only when flow control has let the message in and
 // netpoll will not bring it again. undo is that of slowDown.
-func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v Verdict) (undo func(), err error) {
+func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v policy.Verdict) (undo func(), err error) {
 	if p != nil {
-		err = h.meter.Allow(&p.Usage, ClassSend)
+		err = h.meter.Allow(&p.Usage, policy.ClassSend)
 	}
 	if err == nil {
-		err = h.checkSize(m.Room.opts, msg)
+		err = m.Room.opts.CheckSize(&msg, h.cfg.MaxPublication)
 	}
 	if err == nil && msg.Op == ws.OpText {
 		err = h.cfg.Text.Check(msg.Data)

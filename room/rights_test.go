@@ -31,12 +31,12 @@ func forge(t testing.TB, claims jwt.MapClaims) string {
 }
 
 // rightsRooms has the rooms of the table.
-var rightsRooms = map[string]room.Rights{
-	"open": room.OpenRights(),
-	"users": {room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleUser, room.ActTyping: room.RoleUser, room.ActHistory: room.RoleMember, room.ActPresence: room.RoleMember,
-		room.ActEditOwn: room.RoleUser, room.ActDeleteOwn: room.RoleUser, room.ActKick: room.RoleAdmin},
-	"team":   {room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleMember, room.ActPresence: room.RoleMember | room.RoleModerator},
-	"news":   {room.ActJoin: room.RoleAnonymous, room.ActRead: room.RoleAnonymous, room.ActSend: room.RoleNobody, room.ActHistory: room.RoleModerator, room.ActPresence: room.RoleNobody},
+var rightsRooms = map[string]policy.Rights{
+	"open": policy.OpenRights(),
+	"users": {policy.ActJoin: policy.RoleUser, policy.ActRead: policy.RoleUser, policy.ActSend: policy.RoleUser, policy.ActTyping: policy.RoleUser, policy.ActHistory: policy.RoleMember, policy.ActPresence: policy.RoleMember,
+		policy.ActEditOwn: policy.RoleUser, policy.ActDeleteOwn: policy.RoleUser, policy.ActKick: policy.RoleAdmin},
+	"team":   {policy.ActJoin: policy.RoleUser, policy.ActRead: policy.RoleUser, policy.ActSend: policy.RoleMember, policy.ActPresence: policy.RoleMember | policy.RoleModerator},
+	"news":   {policy.ActJoin: policy.RoleAnonymous, policy.ActRead: policy.RoleAnonymous, policy.ActSend: policy.RoleNobody, policy.ActHistory: policy.RoleModerator, policy.ActPresence: policy.RoleNobody},
 	"closed": {},
 }
 
@@ -198,11 +198,11 @@ func (n *node) count(room, text string) (count int) {
 
 func TestRightsTable(t *testing.T) {
 	v, _ := tokens(t)
-	var rooms room.Patterns
+	var rooms policy.Patterns
 	for name, rights := range rightsRooms {
-		rooms = append(rooms, room.Pattern{name, room.Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: rights}})
+		rooms = append(rooms, policy.Pattern{Match: name, Options: policy.Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: rights}})
 	}
-	n := start(t, room.Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: room.NoRates, UserRates: room.NoRates, MaxConnsPerUser: -1}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Anonymous: true, Options: rooms.Options, Rates: policy.NoRates, UserRates: policy.NoRates, MaxConnsPerUser: -1}, netpoll.Config{})
 	seen := map[string]bool{}
 	for _, row := range rightsTable {
 		seen[row.room+" "+row.who] = true
@@ -231,16 +231,16 @@ func TestRightsTable(t *testing.T) {
 			if got := n.plainLetters(t, row.room, outside); got != row.plain {
 				t.Errorf("plain %s, want %s", got, row.plain)
 			}
-			who := room.Anonymous
+			who := token.Anonymous
 			if outside != "" {
 				v.Connection(outside, func(id *token.Identity, _ error) { who = id })
 			}
 			actions := ""
-			for a := range room.Action(len(room.Actions())) {
+			for a := range policy.Action(len(policy.Actions())) {
 				if a > 0 && a%4 == 0 {
 					actions += " "
 				}
-				if n.hub.JudgeRequest(who, netip.Addr{}, a, row.room).Outcome == policy.Allow {
+				if n.hub.Judge().Request(who, netip.Addr{}, a, row.room).Outcome == policy.Allow {
 					actions += "x"
 				} else {
 					actions += "-"
@@ -304,13 +304,13 @@ func TestSubscriptionTokenPermits(t *testing.T) {
 // A decision about an action does not allocate.
 func TestAllowsAllocatesNothing(t *testing.T) {
 	v, _ := tokens(t)
-	h := newHub(room.Config{Options: room.Patterns{{"team-*", room.Options{}}}.Options})
+	h := newHub(room.Config{Options: policy.Patterns{{Match: "team-*", Options: policy.Options{}}}.Options})
 	var who *token.Identity
 	v.Connection(forge(t, rightsClaims["caps"]), func(id *token.Identity, _ error) { who = id })
 	for _, name := range []string{"team-a", "other"} {
 		if n := testing.AllocsPerRun(100, func() {
-			h.JudgeRequest(who, netip.Addr{}, room.ActSend, name)
-			h.JudgeRequest(who, netip.Addr{}, room.ActBan, name)
+			h.Judge().Request(who, netip.Addr{}, policy.ActSend, name)
+			h.Judge().Request(who, netip.Addr{}, policy.ActBan, name)
 		}); n != 0 {
 			t.Errorf("%v allocations in %s", n, name)
 		}

@@ -8,6 +8,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/internal/encode"
+	"webim/room/policy"
 )
 
 // Room is a room on this node: its members, and the messages on their way to them. It exists
@@ -17,7 +18,7 @@ type Room struct {
 	hub   *Hub
 	name  string
 	num   uint32 // its index in Hub.byNum
-	opts  *Options
+	opts  *policy.Options
 	payer budget.Owner // pays for its place under Config.MaxRooms, and for what the engine keeps of it
 
 	mu      sync.Mutex
@@ -27,6 +28,13 @@ type Room struct {
 	pending *PendingJoin    // the first pending join
 	idle    []idleMember    // the members that have a slot, while active is nil
 	*active                 // nil: nothing happens in the room
+}
+
+// group is the members of a room that take one kind of frames, and their log. Guarded by Room.mu.
+type group struct {
+	log     *netpoll.Log
+	shards  []*shard
+	members int
 }
 
 // A Slot says where a room keeps a member: in which shard of the group of its kind, and at which

@@ -11,12 +11,13 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 )
 
 // TestSweptRoomHoldsNothing checks that the log of a room holds nothing in any variant after its messages
 // were swept, and that the engine holds no more than the history of the room.
 func TestSweptRoomHoldsNothing(t *testing.T) {
-	silent := room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}} // and no history
+	silent := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}} // and no history
 	n := start(t, room.Config{Engine: memory.New(memory.Limits{MaxMessages: -1}), Options: silent.Options, Anonymous: true}, roomy(netpoll.Config{}))
 	members := n.joinAll(9, "/r", variants)
 	runs := make([]run, len(members))

@@ -4,24 +4,13 @@ import (
 	"net/netip"
 
 	"webim/netpoll"
+	"webim/room/judge"
 	"webim/room/moderation"
 	"webim/room/policy"
 	"webim/room/shares"
 	"webim/room/token"
 	"webim/room/wire"
 )
-
-// Types of package moderation.
-type (
-	Sanction = moderation.Sanction
-	Audit    = moderation.Audit
-)
-
-// MaxReason is moderation.MaxReason.
-const MaxReason = moderation.MaxReason
-
-// ParseNetwork is moderation.ParseNetwork.
-var ParseNetwork = moderation.ParseNetwork
 
 // enforcer is the hub as moderation.Node. The watchers of the State call it with locks held, so it
 // posts its work.
@@ -43,7 +32,7 @@ func (h enforcer) EnforceBan(room, user string) {
 // EnforceNetworkBan implements moderation.Node.
 func (h enforcer) EnforceNetworkBan(room string, net netip.Prefix) {
 	h.Post(func() {
-		h.remove(room, h.sessionsIn(room, func(s Session) bool { return net.Contains(AddressOf(s.Conn())) }), true)
+		h.remove(room, h.sessionsIn(room, func(s Session) bool { return net.Contains(judge.AddressOf(s.Conn())) }), true)
 	})
 }
 
@@ -58,7 +47,7 @@ func newModerator(h *Hub) *moderation.Moderator {
 func (h *Hub) remove(room string, some []Session, plain bool) {
 	for _, s := range some {
 		switch {
-		case !h.IsBanned(h.SubjectOf(s), room): // an admin, or the ban has ended
+		case !h.judge.IsBanned(h.judge.SubjectOf(s), room): // an admin, or the ban has ended
 		case room == "":
 			s.Disconnect(wire.DisconnectBanned)
 		default:
@@ -67,13 +56,7 @@ func (h *Hub) remove(room string, some []Session, plain bool) {
 	}
 	if plain {
 		h.closePlain(room, wire.DisconnectBanned, wire.DisconnectBanned.Text(), func(c netpoll.Conn) bool {
-			return h.IsBanned(policy.Subject{Who: identityOf(c), Addr: AddressOf(c)}, room)
+			return h.judge.IsBanned(policy.Subject{Who: IdentityOf(c), Addr: judge.AddressOf(c)}, room)
 		})
 	}
-}
-
-// AddressOf returns the address of a connection, as bans by address compare it.
-func AddressOf(c netpoll.Conn) netip.Addr {
-	remote, _ := c.Remote()
-	return remote.Addr().Unmap().WithZone("") // netip.Prefix contains no address with a zone
 }

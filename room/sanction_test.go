@@ -11,13 +11,14 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/moderation"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
 // sanctioned calls Impose, Lift or Kick, which must succeed.
-func sanctioned(t testing.TB, do func(room.Sanction, *engine.Author, func(error)), s room.Sanction) {
+func sanctioned(t testing.TB, do func(moderation.Sanction, *engine.Author, func(error)), s moderation.Sanction) {
 	t.Helper()
 	do(s, nil, func(err error) {
 		if err != nil {
@@ -39,7 +40,7 @@ func (n *node) set(room, settings string) {
 // TestSlowMode checks that a refused message does not count, that a retry of a published message is not
 // refused, and that a change of the interval applies to the time since earlier messages.
 func TestSlowMode(t *testing.T) {
-	n := start(t, room.Config{Text: room.TextLimits{Bytes: 5}}, netpoll.Config{})
+	n := start(t, room.Config{Text: policy.TextLimits{Bytes: 5}}, netpoll.Config{})
 	n.set("r", `{"slow":3600}`)
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{}}`)
@@ -68,7 +69,7 @@ func TestSlowMode(t *testing.T) {
 // admin.
 func TestRefreshIntoBan(t *testing.T) {
 	v, sign := tokens(t)
-	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}.Options}, netpoll.Config{})
 	for where, end := range map[string]string{"r": `"unsubscribe":{"code":2000`, "": "close 4503"} {
 		c := n.chat()
 		until := func(what string) {
@@ -82,7 +83,7 @@ func TestRefreshIntoBan(t *testing.T) {
 		c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "root", Roles: []string{"admin"}}, time.Hour))
 		c.say(t, `{"id":2,"subscribe":{"channel":"r"}}`)
 		until(`"id":2,`)
-		ban := room.Sanction{Table: engine.TableBan, Who: "root", Room: where}
+		ban := moderation.Sanction{Table: engine.TableBan, Who: "root", Room: where}
 		sanctioned(t, n.hub.Impose, ban)
 		c.say(t, `{"id":3,"ping":{}}`)
 		until(`"id":3,`)
@@ -101,7 +102,7 @@ func TestParseNetwork(t *testing.T) {
 		"": "", "x": "", "192.0.2.0/": "", "192.0.2.0/33": "", "192.0.2.0/7": "", "0.0.0.0/0": "", "::/0": "", "2001:db8::/31": "",
 		"::ffff:0:0/96": "", "::ffff:192.0.2.0/120": "", "fe80::%eth0/64": "", "192.0.2.0/024": "", "192.0.2": "", " 192.0.2.7": "",
 	} {
-		net, err := room.ParseNetwork(text)
+		net, err := moderation.ParseNetwork(text)
 		if (err == nil) != (want != "") || err == nil && net.String() != want {
 			t.Errorf("%q: %v, %v; want %q", text, net, err, want)
 		}
@@ -113,13 +114,13 @@ func TestParseNetwork(t *testing.T) {
 func TestBannedAddresses(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
 	for _, net := range []string{"192.0.2.0/24", "198.51.100.7", "2001:db8:0:1::99", "fe80::1"} {
-		sanctioned(t, n.hub.Impose, room.Sanction{Table: engine.TableBanIP, Who: net})
+		sanctioned(t, n.hub.Impose, moderation.Sanction{Table: engine.TableBanIP, Who: net})
 	}
 	for addr, want := range map[string]bool{
 		"192.0.2.255": true, "192.0.3.0": false, "198.51.100.7": true, "198.51.100.8": false,
 		"2001:db8:0:1:ffff::": true, "2001:db8:0:2::": false, "fe80::2%eth0": true, "::1": false,
 	} {
-		if got := n.hub.IsBanned(policy.Subject{Who: room.Anonymous, Addr: netip.MustParseAddr(addr).WithZone("")}, "r"); got != want {
+		if got := n.hub.Judge().IsBanned(policy.Subject{Who: token.Anonymous, Addr: netip.MustParseAddr(addr).WithZone("")}, "r"); got != want {
 			t.Errorf("%s is banned: %v", addr, got)
 		}
 	}
@@ -127,7 +128,7 @@ func TestBannedAddresses(t *testing.T) {
 
 func TestSanctionsThatAreNone(t *testing.T) {
 	n := start(t, room.Config{}, netpoll.Config{})
-	for _, s := range []room.Sanction{
+	for _, s := range []moderation.Sanction{
 		{Table: engine.TableBan}, {Table: engine.TableBan, Who: "a\nb"}, {Table: engine.TableBan, Who: "a\xff"}, {Table: engine.TableBan, Who: "a", Reason: "r\x00"},
 		{Table: engine.TableBan, Who: "a", Room: "r\u202e"}, {Table: engine.TableBanIP, Who: "a"},
 	} {

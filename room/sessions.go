@@ -2,17 +2,19 @@ package room
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 
 	"webim/netpoll"
+	"webim/room/budget"
+	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/internal/users"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
-
-// Anonymous is the identity of all connections without a token.
-var Anonymous = &token.Identity{}
 
 // A Session is a connection that connects with a command and may be in many rooms. A dialect
 // implements it as the data of the connection (netpoll.Conn.SetData), and embeds a SessionState. A
@@ -32,6 +34,10 @@ type Session interface {
 	Encoding() wire.Encoding
 	// ClientID returns the client id that other users see.
 	ClientID() string
+	// Identity, Payer and Account are those of the Principal.
+	Identity() *token.Identity
+	Payer() budget.Owner
+	Account() *cost.Usage
 	// Connected reports whether the connect command was answered. From then on the session has its
 	// identity and its payer.
 	Connected() bool
@@ -61,9 +67,12 @@ type Session interface {
 
 	// Published passes the outcome of the publish command with this id, see Hub.PublishCommand.
 	Published(id uint32, err error)
-	// Answer answers the RPC with this id, see Hub.NewCall.
+	// BeginCall notes that a call of the session has begun. Hub.Settle waits until end is called, which is
+	// called once. At most one call of a session is in progress.
+	BeginCall() (end func())
+	// Answer answers the RPC with this id, see Calls.
 	Answer(id uint32, data []byte, err error)
-	// AskPublish asks the backend whether the session may publish a message, see Call.CheckAndPublish.
+	// AskPublish asks the backend whether the session may publish a message, see rpc.Call.CheckAndPublish.
 	// If the backend gives no answer, the result of rights counts. then gets the message to publish.
 	AskPublish(what SessionMessage, rights func() error, then func(SessionMessage, error))
 }
@@ -74,16 +83,26 @@ type SessionState struct {
 	Principal
 	busy      atomic.Pointer[busy] // most connections are idle, so it is made when it is first used
 	connected atomic.Bool
-	registry  registration // guarded by users.mu
+	entry     users.Entry // of Hub.users
 }
 
 // busy is what the hub keeps of a session that has called or published something.
 type busy struct {
-	call   atomic.Pointer[Call]          // in progress; nil: none
+	call   atomic.Pointer[chan struct{}] // closed at the end of the call in progress; nil: none
 	author atomic.Pointer[engine.Author] // of its last message, see authorOnce
 }
 
 func (s *SessionState) state() *SessionState { return s }
+
+// BeginCall implements Session.
+func (s *SessionState) BeginCall() (end func()) {
+	over, call := make(chan struct{}), &s.others().call
+	call.Store(&over)
+	return func() {
+		call.CompareAndSwap(&over, nil)
+		close(over)
+	}
+}
 
 func (s *SessionState) others() *busy {
 	b := s.busy.Load()
@@ -98,10 +117,20 @@ func (s *SessionState) others() *busy {
 func (s *SessionState) Connected() bool { return s.connected.Load() }
 func (s *SessionState) SetConnected()   { s.connected.Store(true) }
 
-// sessionOf returns the session of a connection, or nil.
-func sessionOf(c netpoll.Conn) Session {
+// SessionOf returns the session of a connection, or nil.
+func SessionOf(c netpoll.Conn) Session {
 	s, _ := c.Data().(Session)
 	return s
+}
+
+// PlainID returns the connection of a client id that a connection without a session has.
+func PlainID(client string) (id netpoll.ID, ok bool) {
+	number, ok := strings.CutPrefix(client, plainPrefix)
+	if !ok {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(number, 16, 64)
+	return netpoll.ID(n), err == nil
 }
 
 // plainPrefix begins the client ids of connections that have no session.
@@ -113,10 +142,28 @@ func AuthorOf(c netpoll.Conn) engine.Author { return authorIn(c, "") }
 
 // authorIn returns a connection as the members of a room see it.
 func authorIn(c netpoll.Conn, room string) engine.Author {
-	if s := sessionOf(c); s != nil {
+	if s := SessionOf(c); s != nil {
 		return s.AuthorIn(room)
 	}
-	a, who := engine.Author{Client: fmt.Sprintf(plainPrefix+"%x", c.ID())}, identityOf(c)
+	a, who := engine.Author{Client: fmt.Sprintf(plainPrefix+"%x", c.ID())}, IdentityOf(c)
 	a.User, a.ConnInfo = who.User, who.Info
 	return a
+}
+
+// Calls implements the RPCs of sessions, see package rpc. Its methods are safe for concurrent use.
+type Calls interface {
+	// ClassOf returns the class of rates that an RPC counts in.
+	ClassOf(method string) policy.Class
+	// New makes the call of an RPC. known is false if there is no such method. If c is nil, the call has
+	// been answered when New returns. The caller must start any other call with Begin. Session.Answer gets
+	// the answer with the id of the command. data may be reused when New returns.
+	New(s Session, id uint32, method string, data []byte) (c Call, known bool)
+}
+
+// Call is a call that has not begun.
+type Call interface {
+	// Begin runs the call on a goroutine, as soon as there is a slot for it. Until the call has been
+	// answered, the caller of Begin must not handle anything that the client has sent after it. Then
+	// release is called, from any goroutine.
+	Begin(release func())
 }

@@ -40,13 +40,13 @@ func waitAll(ctx context.Context, waits []<-chan struct{}) bool {
 // the call ends.
 func calls(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	for _, c := range conns {
-		s := sessionOf(c)
+		s := SessionOf(c)
 		if s == nil {
 			continue
 		}
 		if busy := s.state().busy.Load(); busy != nil {
 			if call := busy.call.Load(); call != nil {
-				waits = append(waits, call.over)
+				waits = append(waits, *call)
 			}
 		}
 	}
@@ -77,7 +77,7 @@ func (h *Hub) memberships(c netpoll.Conn) (all []Member) {
 	if m, ok := h.Member(c); ok {
 		return []Member{m}
 	}
-	if s := sessionOf(c); s != nil {
+	if s := SessionOf(c); s != nil {
 		return s.Members()
 	}
 	return nil

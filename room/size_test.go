@@ -10,8 +10,8 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
-	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -26,8 +26,8 @@ func TestPublicationSize(t *testing.T) {
 	open.MaxPublication, open.History.Bytes = most, 4*most
 	binary := open
 	binary.Binary = true
-	cfg.Options = room.Patterns{{"bin:*", binary}, {"*", open}}.Options
-	cfg.Tokens, cfg.Text = v, room.TextLimits{Bytes: -1, Graphemes: -1}
+	cfg.Options = policy.Patterns{{Match: "bin:*", Options: binary}, {Match: "*", Options: open}}.Options
+	cfg.Tokens, cfg.Text = v, policy.TextLimits{Bytes: -1, Graphemes: -1}
 	n := start(t, quietly(cfg), netpoll.Config{})
 
 	remembered := func(room string) (count int) {
@@ -92,7 +92,7 @@ func TestPublicationSize(t *testing.T) {
 // TestInvisibleTexts: nobody says what nobody sees, in either dialect.
 func TestInvisibleTexts(t *testing.T) {
 	cfg := openConfig()
-	cfg.Text = room.TextLimits{Bytes: -1, Graphemes: -1}
+	cfg.Text = policy.TextLimits{Bytes: -1, Graphemes: -1}
 	n := start(t, quietly(cfg), netpoll.Config{})
 	k, plain := n.connect(wire.JSON), n.join("/r", noDeflate)
 	for _, text := range []string{"", " ", "\u200b", "\u3000\n", "\u2800", "\u3164", "\ufeff\u00ad", "\u0301"} {

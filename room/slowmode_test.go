@@ -9,6 +9,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -51,7 +52,7 @@ func TestSlowModeCountsWhatWaitsOnce(t *testing.T) {
 // TestSlowModeCountsOnlyPublishedMessages checks that slow mode does not count a refused message.
 func TestSlowModeCountsOnlyPublishedMessages(t *testing.T) {
 	c := openConfig()
-	c.MaxUnswept, c.Text = 1000, room.TextLimits{Bytes: 100}
+	c.MaxUnswept, c.Text = 1000, policy.TextLimits{Bytes: 100}
 	n, _, r := slowly(t, c)
 	k := n.connect(wire.JSON)
 	say := func(data string) *protocol.Command {

@@ -1,8 +1,11 @@
 package room
 
 import (
+	"iter"
+
 	"webim/netpoll/durations"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // Stats has the current numbers of a hub, and the numbers of events since its start.
@@ -31,21 +34,17 @@ type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recove
 // Stats returns the numbers of the hub. It walks all rooms.
 func (h *Hub) Stats() Stats {
 	c := h.meter.Counts()
-	st := Stats{Users: c.Users, Denied: h.denials.Load(), Cut: c.Closed, OverUser: c.TooMany,
+	st := Stats{Users: c.Users, Denied: h.judge.Denied(), Cut: c.Closed, OverUser: c.TooMany,
 		Delivered: h.deliveries.Offered.Load(), DeliveryLatency: h.deliveries.Latency.Counts()}
-	st.TooFast = TooFast{c.Refused[ClassJoin], c.Refused[ClassSend], c.Refused[ClassTyping],
-		c.Refused[ClassRead], c.Refused[ClassRPC], c.Refused[ClassOther],
-		c.Refused[ClassInput], c.Refused[ClassFanout], c.Refused[ClassRecovered]}
+	st.TooFast = TooFast{c.Refused[policy.ClassJoin], c.Refused[policy.ClassSend], c.Refused[policy.ClassTyping],
+		c.Refused[policy.ClassRead], c.Refused[policy.ClassRPC], c.Refused[policy.ClassOther],
+		c.Refused[policy.ClassInput], c.Refused[policy.ClassFanout], c.Refused[policy.ClassRecovered]}
 	st.Store, _ = h.StoreFault()
-	for r := range h.eachRoom() {
-		r.mu.Lock()
+	for one := range h.Sizes() {
 		st.Rooms++
-		st.Members += int(r.members)
-		if r.active != nil {
-			st.Waiting += r.waiting.Len()
-		}
-		st.Unswept += int64(r.unsweptLocked())
-		r.mu.Unlock()
+		st.Members += one.Members
+		st.Waiting += one.Waiting
+		st.Unswept += one.Unswept
 	}
 	return st
 }
@@ -58,4 +57,44 @@ func (h *Hub) StoreFault() (why string, fault bool) {
 		}
 	}
 	return "", false
+}
+
+// Size is the size of a room on this node.
+type Size struct {
+	Name    string
+	Members int
+	Unswept int64 // bytes published that the slowest shard has not taken
+	Waiting int   // members that are not read because their message waits for flow control
+}
+
+// roomsAtOnce is how many rooms are listed under Hub.mu at a time, which takes about 10 µs.
+const roomsAtOnce = 1024
+
+// Sizes walks the rooms. It holds no lock while the caller has a Size. The walk may or may not include a
+// room that begins or ends meanwhile. It is too slow for workers.
+func (h *Hub) Sizes() iter.Seq[Size] {
+	return func(yield func(Size) bool) {
+		var some [roomsAtOnce]*Room
+		for at, end := 0, 1; at < end; at += roomsAtOnce {
+			h.mu.RLock()
+			end = len(h.byNum)
+			n := copy(some[:], h.byNum[min(at, end):])
+			h.mu.RUnlock()
+			for _, r := range some[:n] {
+				if r != nil && !yield(r.size()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (r *Room) size() Size {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Size{Name: r.name, Members: int(r.members), Unswept: int64(r.unsweptLocked())}
+	if r.active != nil {
+		s.Waiting = r.waiting.Len()
+	}
+	return s
 }

@@ -11,6 +11,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
@@ -87,13 +88,13 @@ func TestRevokedSubscriptionToken(t *testing.T) {
 // What tokens say of a subscription instead of the room's options.
 func TestOverridesOfTokens(t *testing.T) {
 	v, _ := tokens(t)
-	n := start(t, room.Config{Tokens: v, Options: room.Patterns{{"*", room.Options{History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}, Rights: room.OpenRights()}}}.Options}, netpoll.Config{})
+	n := start(t, room.Config{Tokens: v, Options: policy.Patterns{{Match: "*", Options: policy.Options{History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}, Rights: policy.OpenRights()}}}.Options}, netpoll.Config{})
 	on := &token.Flag{Value: true}
 	for _, c := range []struct {
 		override token.Override
 		want     bool
 	}{{token.Override{}, false}, {token.Override{ForceRecovery: on}, true}, {token.Override{ForcePositioning: on}, true}, {token.Override{JoinLeave: on}, false}} {
-		if got := room.Overridden(room.OverrideOf(c.override), n.hub.Config().Options("r")).Recoverable; got != c.want {
+		if got := n.hub.Config().Options("r").With(policy.OverrideOf(c.override)).Recoverable; got != c.want {
 			t.Errorf("%+v: recoverable %v", c.override, got)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"webim/room/engine"
 	"webim/room/internal/encode"
+	"webim/room/policy"
 )
 
 const (
@@ -72,6 +73,20 @@ func (r *Room) sendWaitingTyping() {
 		r.sendTypingLocked(who)
 	}
 	*t = typists{next: time.Now().Add(typingEvery)}
+}
+
+// Typing tells the other members of a room that a session is typing, or returns an error for the client.
+// The session pays as for a message, also if others type at the same time. Otherwise a user could, for
+// nothing, make each of many rooms write to its members.
+func (h *Hub) Typing(s Session, room string) error {
+	who := s.AuthorIn("")
+	if r := h.existing(room); r != nil {
+		if err := h.meter.Spend(s.Account(), policy.ClassFanout, (policy.PushSize+len(room)+who.Size())*r.typingReceivers()); err != nil {
+			return err
+		}
+	}
+	h.engine.Notify(room, engine.Notice{Typing: true, Who: who})
+	return nil
 }
 
 // typingReceivers returns how many members are told that a user types.

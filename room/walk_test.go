@@ -9,6 +9,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/moderation"
 	"webim/room/wire"
 )
 
@@ -66,7 +67,7 @@ func TestBanByAddressInARoom(t *testing.T) {
 	}
 	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
 	plainHere, plainOther := n.join("/r", noDeflate), n.join("/s", noDeflate)
-	sanctioned(t, n.hub.Impose, room.Sanction{Table: engine.TableBanIP, Room: "r", Who: "127.0.0.0/8"})
+	sanctioned(t, n.hub.Impose, moderation.Sanction{Table: engine.TableBanIP, Room: "r", Who: "127.0.0.0/8"})
 	if p := here.push(t); p.Channel != "r" || p.Unsubscribe == nil {
 		t.Errorf("in the room: %v", p)
 	}

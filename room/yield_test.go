@@ -10,8 +10,8 @@ import (
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
-	"webim/room"
 	"webim/room/centrifuge"
+	"webim/room/judge"
 	"webim/room/mux"
 )
 
@@ -25,7 +25,7 @@ type noting struct {
 }
 
 func (h *noting) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
-	if room.AddressOf(c).String() != h.busy {
+	if judge.AddressOf(c).String() != h.busy {
 		h.done <- h.calls
 		h.Handler.Message(c, op, data)
 		return

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"webim/room"
 	"webim/room/budget"
 )
 
@@ -19,7 +18,7 @@ func TestBudgetsAreTheSettings(t *testing.T) {
 				t.Errorf("%s: there is no setting --%s", row.Name, name)
 				continue
 			}
-			var got room.Rate
+			var got budget.Rate
 			if err := s.parse(s.def, reflect.ValueOf(&got).Elem()); err != nil || got != want {
 				t.Errorf("--%s is %v by default, %v; package budget says %v", name, got, err, want)
 			}

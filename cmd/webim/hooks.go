@@ -10,20 +10,20 @@ import (
 	"strings"
 	"time"
 
-	"webim/room"
+	"webim/room/backend"
 	"webim/room/hooks"
 )
 
 // hookKeys are the settings with the URLs of the hooks.
-var hookKeys = [room.NumHooks]string{"hook_connect", "hook_refresh", "hook_subscribe", "hook_publish", "hook_rpc", "hook_disconnect"}
+var hookKeys = [backend.NumHooks]string{"hook_connect", "hook_refresh", "hook_subscribe", "hook_publish", "hook_rpc", "hook_disconnect"}
 
 // hookURLs returns the URLs of the hooks, in the order of hookKeys.
-func (c *config) hookURLs() [room.NumHooks]string {
-	return [room.NumHooks]string{c.HookConnect, c.HookRefresh, c.HookSubscribe, c.HookPublish, c.HookRPC, c.HookDisconnect}
+func (c *config) hookURLs() [backend.NumHooks]string {
+	return [backend.NumHooks]string{c.HookConnect, c.HookRefresh, c.HookSubscribe, c.HookPublish, c.HookRPC, c.HookDisconnect}
 }
 
 // hooked reports whether any hook is configured.
-func (c *config) hooked() bool { return c.hookURLs() != [room.NumHooks]string{} }
+func (c *config) hooked() bool { return c.hookURLs() != [backend.NumHooks]string{} }
 
 // hookPlaces returns the maximum number of concurrent requests to hooks; each has a connection.
 // Every hook has HookConcurrency of its own, except disconnect, which sends one notice at a
@@ -32,7 +32,7 @@ func (c *config) hookPlaces() (n int) {
 	for k, url := range c.hookURLs() {
 		switch {
 		case url == "":
-		case room.Hook(k) == room.HookDisconnect:
+		case backend.Hook(k) == backend.HookDisconnect:
 			n++
 		default:
 			n += c.HookConcurrency
@@ -112,7 +112,7 @@ func (p *program) hooksOf() *hooks.Hooks {
 	for _, name := range c.HookHeaders {
 		hc.Headers = append(hc.Headers, http.CanonicalHeaderKey(name))
 	}
-	for k := range room.NumHooks {
+	for k := range backend.NumHooks {
 		hc.Open[k] = slices.Contains(c.HookOpen, k.String())
 	}
 	return hooks.New(hc)

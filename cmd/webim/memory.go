@@ -11,6 +11,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/slowmode"
+	"webim/room/work"
 )
 
 // Every kind of data that clients can make the server keep has a limit: a setting or a
@@ -73,7 +74,7 @@ func (c *config) bounds(nc netpoll.Config, rc room.Config) []bound {
 	}
 	if c.hooked() {
 		all = append(all, bound{"hook_concurrency", int64(c.hookPlaces()) * askMemory}, bound{"notices to --hook-disconnect", maxNotices * noticeMemory},
-			bound{"max_calls", int64(room.MaxCallsHeld(c.MaxCalls)) * callMemory})
+			bound{"max_calls", int64(work.MaxCallsHeld(c.MaxCalls)) * callMemory})
 	}
 	if c.Internal != "" {
 		all = append(all, bound{"the internal listener", internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory)})

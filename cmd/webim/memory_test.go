@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"webim/room"
+	"webim/room/work"
 )
 
 // memoryOf returns the memory table for some flags.
@@ -32,8 +32,8 @@ func TestBoundsAddUp(t *testing.T) {
 		"--max-rooms-per-conn 129":                          1000 * joinedMemory,
 		"--max-rooms 100001":                                roomMemory,
 		"--max-http 1025":                                   httpMemory,
-		"--hook-rpc http://127.0.0.1/":                      256*askMemory + maxNotices*noticeMemory + int64(room.MaxCallsHeld(0))*callMemory,
-		"--hook-rpc http://127.0.0.1/ --max-calls 100":      256*askMemory + maxNotices*noticeMemory + int64(room.MaxCallsHeld(100))*callMemory,
+		"--hook-rpc http://127.0.0.1/":                      256*askMemory + maxNotices*noticeMemory + int64(work.MaxCallsHeld(0))*callMemory,
+		"--hook-rpc http://127.0.0.1/ --max-calls 100":      256*askMemory + maxNotices*noticeMemory + int64(work.MaxCallsHeld(100))*callMemory,
 		"--internal 127.0.0.1:0 --api-key 0123456789abcdef": internalQueued + internalConns*(internalMessage+httpMemory+connMemory+socketMemory),
 		"--dev --tls-listen 127.0.0.1:0 --max-tls-handshakes 100 --no-personal --max-rooms 100000": 1000*tlsMemory + 100*tlsShakeMemory,
 	} {

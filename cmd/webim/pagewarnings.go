@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"webim/room"
+	"webim/room/policy"
 )
 
 // lobby is the room that the page opens first.
@@ -23,8 +23,8 @@ func (c *config) pageWarnings() (all []string) {
 		{"$room", "private rooms ($…)", "users cannot make rooms of their own"},
 	} {
 		o := c.patterns().Options(r.example)
-		talks := r.example == "#anna" || permits(o, room.ActSend)
-		if !permits(o, room.ActJoin) || !permits(o, room.ActRead) || !talks {
+		talks := r.example == "#anna" || permits(o, policy.ActSend)
+		if !permits(o, policy.ActJoin) || !permits(o, policy.ActRead) || !talks {
 			all = append(all, fmt.Sprintf("the entry %q of rooms decides for %s, too, and does not allow joining, reading or sending there, so that %s: put an entry for %q with these rights before it",
 				c.entryOf(r.example), r.what, r.lost, r.example[:1]+"*"))
 		}
@@ -40,11 +40,11 @@ func (c *config) lobbyWarnings() []string {
 	switch {
 	case o == nil:
 		return []string{"no entry of rooms is for the room lobby, so that " + advice + `: add - match: lobby, with allow: {join: user, read: user, history: user, send: user}`}
-	case !permits(o, room.ActJoin) || !permits(o, room.ActRead):
+	case !permits(o, policy.ActJoin) || !permits(o, policy.ActRead):
 		return []string{fmt.Sprintf("the entry %q of rooms does not allow joining and reading the room lobby, so that %s: add join: user and read: user to its allow", entry, advice)}
 	case o.Binary:
 		return []string{fmt.Sprintf("the entry %q of rooms makes the room lobby binary, and the page, which speaks JSON, cannot join it: leave out binary there", entry)}
-	case !permits(o, room.ActHistory):
+	case !permits(o, policy.ActHistory):
 		return []string{fmt.Sprintf("the entry %q of rooms does not allow reading the history of the room lobby, so that the page shows no earlier messages: add history: user to its allow", entry)}
 	}
 	return nil
@@ -52,10 +52,10 @@ func (c *config) lobbyWarnings() []string {
 
 // permits reports whether a user without special roles may do a in a room with the options o.
 // Actions other than joining and reading are checked as a member.
-func permits(o *room.Options, a room.Action) bool {
-	held := room.RoleAnonymous | room.RoleUser
-	if a != room.ActJoin && a != room.ActRead {
-		held |= room.RoleMember
+func permits(o *policy.Options, a policy.Action) bool {
+	held := policy.RoleAnonymous | policy.RoleUser
+	if a != policy.ActJoin && a != policy.ActRead {
+		held |= policy.RoleMember
 	}
 	return o != nil && o.Rights.Allows(held, a)
 }
@@ -63,7 +63,7 @@ func permits(o *room.Options, a room.Action) bool {
 // entryOf returns the pattern of the file's entry that decides for a room; "" if none matches.
 func (c *config) entryOf(name string) string {
 	for i := range c.rooms {
-		if (room.Patterns{c.rooms[i].pattern()}).Options(name) != nil {
+		if (policy.Patterns{c.rooms[i].pattern()}).Options(name) != nil {
 			return c.rooms[i].Match
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/mux"
+	"webim/room/policy"
+	"webim/room/rpc"
 )
 
 // sessionPings returns the ping interval and the pong timeout of the Centrifuge dialect. Its pongs do not
@@ -30,15 +32,15 @@ func (c *config) roomConfig() room.Config {
 		PingInterval: interval, PongTimeout: timeout,
 		MaxRooms: c.MaxRooms, MaxPublication: c.maxPublication(), MaxIncoming: c.MaxMessage, MaxMembers: c.MaxMembers, MaxUnswept: c.MaxUnswept, MaxPause: c.MaxPause,
 		MaxConnsPerUser: c.MaxConnsPerUser, MaxRoomsPerConn: c.MaxRoomsPerConn, MaxCommands: c.MaxCommands, MaxCalls: c.MaxCalls, MaxPresence: c.MaxPresence,
-		Rates: room.Rates{Join: c.RateJoin, Send: c.RateSend, Typing: c.RateTyping, Read: c.RateRead, RPC: c.RateRPC,
+		Rates: policy.Rates{Join: c.RateJoin, Send: c.RateSend, Typing: c.RateTyping, Read: c.RateRead, RPC: c.RateRPC,
 			Other: c.RateOther, Input: c.RateInput, Fanout: c.RateFanout, Recovered: c.RateRecovered},
-		UserRates: room.Rates{Join: c.UserRateJoin, Send: c.UserRateSend, Typing: c.UserRateTyping, Read: c.UserRateRead, RPC: c.UserRateRPC,
+		UserRates: policy.Rates{Join: c.UserRateJoin, Send: c.UserRateSend, Typing: c.UserRateTyping, Read: c.UserRateRead, RPC: c.UserRateRPC,
 			Other: c.UserRateOther, Input: c.UserRateInput, Fanout: c.UserRateFanout, Recovered: c.UserRateRecovered},
 		MaxReply: c.MaxReply, MaxReplies: int64(c.MaxReplies),
 		Refusals:  c.MaxRefusals,
 		Anonymous: c.anonymous(), Version: "webim " + release,
-		Calls: chat.New(), FollowUp: chat.FollowUp, Personal: c.Personal,
-		Text:    room.TextLimits{Bytes: c.MaxText, Graphemes: c.MaxGraphemes},
+		Calls: rpc.Calls{Caller: chat.New()}, FollowUp: chat.FollowUp, Personal: c.Personal,
+		Text:    policy.TextLimits{Bytes: c.MaxText, Graphemes: c.MaxGraphemes},
 		Options: c.patterns().Options,
 	}
 }
@@ -50,24 +52,24 @@ func (c *config) memoryLimits() memory.Limits {
 
 // patterns returns the configured patterns, and after them the built-in patterns for rooms that
 // are private by their names.
-func (c *config) patterns() room.Patterns {
+func (c *config) patterns() policy.Patterns {
 	return append(c.namedPatterns(), privatePatterns(c.retention())...)
 }
 
 // namedPatterns returns the patterns of the file. With --open a pattern for all other rooms
 // follows, which with --dev offers everything that an SDK may ask for.
-func (c *config) namedPatterns() (ps room.Patterns) {
+func (c *config) namedPatterns() (ps policy.Patterns) {
 	for i := range c.rooms {
 		ps = append(ps, c.rooms[i].pattern())
 	}
 	if !c.Open {
 		return ps
 	}
-	rest := room.Options{History: c.retention(), Rights: room.OpenRights()}
+	rest := policy.Options{History: c.retention(), Rights: policy.OpenRights()}
 	if c.Dev {
 		rest.Recoverable, rest.Recover, rest.Presence, rest.Notices = true, true, true, true
 	}
-	return append(ps, room.Pattern{Match: "*", Options: rest})
+	return append(ps, policy.Pattern{Match: "*", Options: rest})
 }
 
 // retention returns the retention of histories that the flags set.
@@ -86,24 +88,24 @@ const (
 // privatePatterns returns the rules for rooms that are private by their names. The name or the
 // roster decides about membership, so members may talk, and the owner of a personal room
 // receives the messages of the server. Guests have a personal room, too.
-func privatePatterns(history engine.Retention) room.Patterns {
+func privatePatterns(history engine.Retention) policy.Patterns {
 	kept := history.Messages > 0
-	o := room.Options{History: history, Recoverable: kept, Recover: kept, Presence: true}
+	o := policy.Options{History: history, Recoverable: kept, Recover: kept, Presence: true}
 	talk := o
-	for a := range room.Talk {
-		talk.Rights[a] = room.RoleUser | room.RoleMember
+	for a := range policy.Talk {
+		talk.Rights[a] = policy.RoleUser | policy.RoleMember
 	}
-	talk.Rights[room.ActJoin], talk.Rights[room.ActRead] = room.RoleUser, room.RoleUser
+	talk.Rights[policy.ActJoin], talk.Rights[policy.ActRead] = policy.RoleUser, policy.RoleUser
 	own := o
-	for _, a := range []room.Action{room.ActJoin, room.ActRead, room.ActHistory} {
-		own.Rights[a] = room.RoleAnonymous
+	for _, a := range []policy.Action{policy.ActJoin, policy.ActRead, policy.ActHistory} {
+		own.Rights[a] = policy.RoleAnonymous
 	}
-	return room.Patterns{{Match: directRooms, Options: talk}, {Match: personalRooms, Options: own}, {Match: rosterRooms, Options: talk}}
+	return policy.Patterns{{Match: directRooms, Options: talk}, {Match: personalRooms, Options: own}, {Match: rosterRooms, Options: talk}}
 }
 
 // anonymous reports whether clients without a token are accepted: only if some room permits
 // them something. A personal room alone does not count.
-func (c *config) anonymous() bool { return c.namedPatterns().Allow(room.RoleAnonymous) }
+func (c *config) anonymous() bool { return c.namedPatterns().Allow(policy.RoleAnonymous) }
 
 // handler returns the handler of the hub or, if debug lines are enabled, one that logs before
 // it. So nobody else pays for the logging.

@@ -10,9 +10,9 @@ import (
 
 	"github.com/goccy/go-yaml/ast"
 
-	"webim/room"
 	"webim/room/engine"
 	"webim/room/name"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
@@ -37,7 +37,7 @@ type roomSettings struct {
 	ForceJoinLeave bool          `name:"force-join-leave" type:"bool" def:"false" help:"All members are told, also those that do not ask for it; needs join_leave."`
 	Binary         bool          `name:"binary" type:"bool" def:"false" help:"Messages may be any bytes, not only JSON; clients that speak JSON cannot join."`
 
-	Allow room.Rights `name:"allow" type:"rights" help:"Roles that may do each action. Actions that are not named here are for moderators, and manage is for admins."`
+	Allow policy.Rights `name:"allow" type:"rights" help:"Roles that may do each action. Actions that are not named here are for moderators, and manage is for admins."`
 
 	place string // of the entry in the file: chat.yaml:3: rooms
 }
@@ -121,16 +121,16 @@ func (r *roomSettings) check() error {
 }
 
 // readRights reads allow: for each action a role or a list of roles.
-func readRights(into *room.Rights, n ast.Node) error {
+func readRights(into *policy.Rights, n ast.Node) error {
 	m, ok := n.(*ast.MappingNode)
 	if !ok {
 		return fmt.Errorf(":%d: allow needs a role or a list of roles for each action: write it as allow: {join: user, send: [member, moderator]}", line(n))
 	}
 	for _, v := range m.Values {
 		at, name := line(v.Key), v.Key.GetToken().Value
-		action, ok := room.ParseAction(name)
+		action, ok := policy.ParseAction(name)
 		if !ok {
-			return fmt.Errorf(":%d: allow has no action %q: %s", at, name, oneOf(name, room.Actions()))
+			return fmt.Errorf(":%d: allow has no action %q: %s", at, name, oneOf(name, policy.Actions()))
 		}
 		text, _, ok := plain(v.Value)
 		if !ok {
@@ -145,18 +145,18 @@ func readRights(into *room.Rights, n ast.Node) error {
 	return nil
 }
 
-func parseRoles(text string) (all room.Roles, err error) {
+func parseRoles(text string) (all policy.Roles, err error) {
 	for _, name := range fields(text) {
-		role, ok := room.ParseRole(name)
+		role, ok := policy.ParseRole(name)
 		if !ok {
-			return 0, fmt.Errorf("there is no role %q: %s", name, oneOf(name, room.RoleNames()))
+			return 0, fmt.Errorf("there is no role %q: %s", name, oneOf(name, policy.RoleNames()))
 		}
 		all |= role
 	}
 	switch {
 	case all == 0:
 		return 0, fmt.Errorf("the list is empty: write nobody if you mean that")
-	case all&room.RoleNobody != 0 && all != room.RoleNobody:
+	case all&policy.RoleNobody != 0 && all != policy.RoleNobody:
 		return 0, fmt.Errorf("nobody cannot be combined with other roles")
 	}
 	return all, nil
@@ -186,8 +186,8 @@ func oneOf(name string, names []string) string {
 }
 
 // pattern returns the entry in the form that package room expects.
-func (r *roomSettings) pattern() room.Pattern {
-	o := room.Options{
+func (r *roomSettings) pattern() policy.Pattern {
+	o := policy.Options{
 		Recoverable: r.Recover, Recover: r.Recover, Presence: r.Presence,
 		Notices: r.JoinLeave, ForceNotices: r.ForceJoinLeave, Binary: r.Binary, Rights: r.Allow,
 		MaxPublication: max(0, r.MaxPublication), // auto (0) means the limit for all rooms
@@ -195,7 +195,7 @@ func (r *roomSettings) pattern() room.Pattern {
 	if r.History > 0 {
 		o.History = engine.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: r.HistoryAge}
 	}
-	return room.Pattern{Match: r.Match, Options: o}
+	return policy.Pattern{Match: r.Match, Options: o}
 }
 
 // writeRooms prints the section in a form that readRooms can read.
@@ -217,11 +217,11 @@ func writeRooms(w io.Writer, all []roomSettings) {
 	}
 }
 
-func rightsText(r room.Rights) string {
+func rightsText(r policy.Rights) string {
 	var all []string
 	for a, roles := range r {
 		if roles != 0 {
-			all = append(all, fmt.Sprintf("%s: [%s]", room.Action(a), strings.ReplaceAll(roles.String(), ",", ", ")))
+			all = append(all, fmt.Sprintf("%s: [%s]", policy.Action(a), strings.ReplaceAll(roles.String(), ",", ", ")))
 		}
 	}
 	return strings.Join(all, ", ")

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // Package room gets the rooms of the file in the file's order, followed by the pattern of --open.
@@ -29,23 +29,23 @@ func TestRoomsOfTheFile(t *testing.T) {
   - match: blobs
     binary: true
 `)
-	team := room.Options{
+	team := policy.Options{
 		History:     engine.Retention{Messages: 1000, Bytes: 64 << 10, Age: time.Hour},
 		Recoverable: true, Recover: true, Presence: true, Notices: true, ForceNotices: true, MaxPublication: 16 << 10,
-		Rights: room.Rights{room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleMember | room.RoleModerator, room.ActEditOwn: room.RoleNobody},
+		Rights: policy.Rights{policy.ActJoin: policy.RoleUser, policy.ActRead: policy.RoleUser, policy.ActSend: policy.RoleMember | policy.RoleModerator, policy.ActEditOwn: policy.RoleNobody},
 	}
 	for _, c := range []struct {
 		flags     []string
 		anonymous bool
-		elsewhere room.Options
+		elsewhere policy.Options
 	}{
-		{nil, false, room.Options{}},
-		{[]string{"--open"}, true, room.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: 5 * time.Minute}, Rights: room.OpenRights()}},
-		{[]string{"--dev"}, true, room.Options{
+		{nil, false, policy.Options{}},
+		{[]string{"--open"}, true, policy.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: 5 * time.Minute}, Rights: policy.OpenRights()}},
+		{[]string{"--dev"}, true, policy.Options{
 			History:     engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: 24 * time.Hour},
-			Recoverable: true, Recover: true, Presence: true, Notices: true, Rights: room.OpenRights(),
+			Recoverable: true, Recover: true, Presence: true, Notices: true, Rights: policy.OpenRights(),
 		}},
-		{[]string{"--dev", "--no-open"}, false, room.Options{}},
+		{[]string{"--dev", "--no-open"}, false, policy.Options{}},
 	} {
 		command, given := parseFlags(t, c.flags...)
 		cfg, err := load(&command.Settings, given, nil, file)
@@ -56,10 +56,10 @@ func TestRoomsOfTheFile(t *testing.T) {
 		if rc.Anonymous != c.anonymous {
 			t.Errorf("%q: anonymous %v, want %v", c.flags, rc.Anonymous, c.anonymous)
 		}
-		for name, want := range map[string]room.Options{"team-a": team, "blobs": {Binary: true}, "lobby": c.elsewhere} {
+		for name, want := range map[string]policy.Options{"team-a": team, "blobs": {Binary: true}, "lobby": c.elsewhere} {
 			got := rc.Options(name)
 			if got == nil {
-				got = &room.Options{}
+				got = &policy.Options{}
 			}
 			if *got != want {
 				t.Errorf("%q: room %s has\n%+v, want\n%+v", c.flags, name, *got, want)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"webim/room"
+	"webim/room/budget"
 )
 
 // settings holds all settings. Each setting is one field, and its tags define it: name is the
@@ -78,37 +78,37 @@ type settings struct {
 	MaxUnswept      int           `name:"max-unswept" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Maximum size of a room's messages that are not yet offered to its members; above it webim stops reading from the room's senders."`
 	MaxPause        time.Duration `name:"max-pause" type:"time" def:"25ms" words:"none" min:"1ms" max:"1s" group:"rooms" help:"Maximum time for which a busy room collects messages to send them together; four times as long while thousands of clients a second connect."`
 
-	Open            bool      `name:"open" type:"bool" def:"false" dev:"true" negatable:"" group:"rights" help:"Anybody, even without a token, may talk in the rooms that the file's section rooms does not name. Default false, with --dev true."`
-	MaxConnsPerUser int       `name:"max-conns-per-user" type:"count" def:"128" dev:"none" words:"none" min:"1" max:"4194304" group:"rights" help:"Maximum number of connections of one user. Above it: close code 3504, or 429."`
-	MaxRoomsPerConn int       `name:"max-rooms-per-conn" type:"count" def:"128" min:"1" max:"1048576" group:"rights" help:"Maximum number of rooms that one connection may join. Above it: error 106."`
-	MaxCommands     int       `name:"max-commands" type:"count" def:"256" min:"1" max:"1048576" group:"rights" help:"Maximum number of commands in one message. Above it: close code 3501."`
-	MaxCalls        int       `name:"max-calls" type:"count" def:"auto" words:"auto" min:"1" max:"65536" group:"rights" help:"Maximum number of chat calls that run at a time if hooks are set, without those that wait for a hook or for the notices of their messages; auto: eight for every processor. As many calls may send notices at a time. Four times as many calls wait for their turn. Above it: error 111. Without hooks calls never wait, so this has no effect."`
-	MaxPresence     int       `name:"max-presence" type:"count" def:"1000" min:"1" max:"1048576" group:"rights" help:"Maximum number of members for which the presence of a room can be listed. Above it presence only counts members: error 108."`
-	MaxText         int       `name:"max-text" type:"size" def:"16KiB" dev:"none" words:"none" min:"1" max:"1GiB" group:"rights" help:"Maximum size of a text that users send. Above it: error 445; in the plain dialect the message is lost."`
-	MaxGraphemes    int       `name:"max-graphemes" type:"count" def:"4000" dev:"none" words:"none" min:"1" max:"1073741824" group:"rights" help:"Maximum number of characters of such a text, as people count them."`
-	Personal        bool      `name:"personal" type:"bool" def:"true" negatable:"" group:"rights" help:"Join each connection of a user to the user's own room, where the server publishes invitations and news about unread messages."`
-	RateJoin        room.Rate `name:"rate-join" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may join a room: 256/1m means 256 times at once, and then 256 times a minute. Above it: error 111."`
-	RateSend        room.Rate `name:"rate-send" type:"rate" def:"50/10s" dev:"none" words:"none" group:"rights" help:"How often a connection may send a message."`
-	RateTyping      room.Rate `name:"rate-typing" type:"rate" def:"30/10s" dev:"none" words:"none" group:"rights" help:"How often a connection may send a typing notice."`
-	RateRead        room.Rate `name:"rate-read" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may read history or presence."`
-	RateRPC         room.Rate `name:"rate-rpc" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"How often a connection may make a call or present a new token."`
-	UserRateJoin    room.Rate `name:"user-rate-join" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-join, for all connections of a user together."`
-	UserRateSend    room.Rate `name:"user-rate-send" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-send, for all connections of a user together."`
-	UserRateTyping  room.Rate `name:"user-rate-typing" type:"rate" def:"60/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-typing, for all connections of a user together."`
-	UserRateRead    room.Rate `name:"user-rate-read" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-read, for all connections of a user together."`
-	UserRateRPC     room.Rate `name:"user-rate-rpc" type:"rate" def:"400/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-rpc, for all connections of a user together."`
-	MaxRefusals     room.Rate `name:"max-refusals" type:"rate" def:"256/1m" words:"none" group:"rights" help:"How often a connection may exceed its rates before it is closed with code 3509, or 1008."`
+	Open            bool        `name:"open" type:"bool" def:"false" dev:"true" negatable:"" group:"rights" help:"Anybody, even without a token, may talk in the rooms that the file's section rooms does not name. Default false, with --dev true."`
+	MaxConnsPerUser int         `name:"max-conns-per-user" type:"count" def:"128" dev:"none" words:"none" min:"1" max:"4194304" group:"rights" help:"Maximum number of connections of one user. Above it: close code 3504, or 429."`
+	MaxRoomsPerConn int         `name:"max-rooms-per-conn" type:"count" def:"128" min:"1" max:"1048576" group:"rights" help:"Maximum number of rooms that one connection may join. Above it: error 106."`
+	MaxCommands     int         `name:"max-commands" type:"count" def:"256" min:"1" max:"1048576" group:"rights" help:"Maximum number of commands in one message. Above it: close code 3501."`
+	MaxCalls        int         `name:"max-calls" type:"count" def:"auto" words:"auto" min:"1" max:"65536" group:"rights" help:"Maximum number of chat calls that run at a time if hooks are set, without those that wait for a hook or for the notices of their messages; auto: eight for every processor. As many calls may send notices at a time. Four times as many calls wait for their turn. Above it: error 111. Without hooks calls never wait, so this has no effect."`
+	MaxPresence     int         `name:"max-presence" type:"count" def:"1000" min:"1" max:"1048576" group:"rights" help:"Maximum number of members for which the presence of a room can be listed. Above it presence only counts members: error 108."`
+	MaxText         int         `name:"max-text" type:"size" def:"16KiB" dev:"none" words:"none" min:"1" max:"1GiB" group:"rights" help:"Maximum size of a text that users send. Above it: error 445; in the plain dialect the message is lost."`
+	MaxGraphemes    int         `name:"max-graphemes" type:"count" def:"4000" dev:"none" words:"none" min:"1" max:"1073741824" group:"rights" help:"Maximum number of characters of such a text, as people count them."`
+	Personal        bool        `name:"personal" type:"bool" def:"true" negatable:"" group:"rights" help:"Join each connection of a user to the user's own room, where the server publishes invitations and news about unread messages."`
+	RateJoin        budget.Rate `name:"rate-join" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may join a room: 256/1m means 256 times at once, and then 256 times a minute. Above it: error 111."`
+	RateSend        budget.Rate `name:"rate-send" type:"rate" def:"50/10s" dev:"none" words:"none" group:"rights" help:"How often a connection may send a message."`
+	RateTyping      budget.Rate `name:"rate-typing" type:"rate" def:"30/10s" dev:"none" words:"none" group:"rights" help:"How often a connection may send a typing notice."`
+	RateRead        budget.Rate `name:"rate-read" type:"rate" def:"256/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may read history or presence."`
+	RateRPC         budget.Rate `name:"rate-rpc" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"How often a connection may make a call or present a new token."`
+	UserRateJoin    budget.Rate `name:"user-rate-join" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-join, for all connections of a user together."`
+	UserRateSend    budget.Rate `name:"user-rate-send" type:"rate" def:"100/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-send, for all connections of a user together."`
+	UserRateTyping  budget.Rate `name:"user-rate-typing" type:"rate" def:"60/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-typing, for all connections of a user together."`
+	UserRateRead    budget.Rate `name:"user-rate-read" type:"rate" def:"1024/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-read, for all connections of a user together."`
+	UserRateRPC     budget.Rate `name:"user-rate-rpc" type:"rate" def:"400/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-rpc, for all connections of a user together."`
+	MaxRefusals     budget.Rate `name:"max-refusals" type:"rate" def:"256/1m" words:"none" group:"rights" help:"How often a connection may exceed its rates before it is closed with code 3509, or 1008."`
 
-	RateOther         room.Rate `name:"rate-other" type:"rate" def:"512/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may do anything else: unsubscribe, ping, send an unknown command, send a pong that answers no ping."`
-	RateInput         room.Rate `name:"rate-input" type:"flow" def:"8MiB/10s" dev:"none" words:"none" group:"rights" help:"Bytes that webim reads from a connection, counted compressed and again decompressed; before the connect command an eighth of this. Above it webim does not read from the connection for a while."`
-	RateFanout        room.Rate `name:"rate-fanout" type:"flow" def:"256MiB/10s" dev:"none" words:"none" group:"rights" help:"Bytes that webim sends because of a connection: the size of each message, with its author, times the members of its room; typing notices, joins and leaves count, too. Above it: error 111; in the plain dialect the message is lost."`
-	RateRecovered     room.Rate `name:"rate-recovered" type:"flow" def:"64MiB/1m" dev:"none" words:"none" group:"rights" help:"Bytes that a connection recovers or reads from histories. Above it rooms are not recovered, and reading is refused with error 111."`
-	UserRateOther     room.Rate `name:"user-rate-other" type:"rate" def:"2048/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-other, for all connections of a user together."`
-	UserRateInput     room.Rate `name:"user-rate-input" type:"flow" def:"32MiB/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-input, for all connections of a user together; all clients without a token at one address share four times this rate."`
-	UserRateFanout    room.Rate `name:"user-rate-fanout" type:"flow" def:"512MiB/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-fanout, shared like --user-rate-input."`
-	UserRateRecovered room.Rate `name:"user-rate-recovered" type:"flow" def:"256MiB/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-recovered, shared like --user-rate-input."`
-	MaxReply          int       `name:"max-reply" type:"size" def:"1MiB" min:"1KiB" max:"1GiB" group:"rights" help:"Maximum size of the messages in one reply: of all rooms that a connect command recovers, of one room that is joined, or of a history. Above it a room is not recovered, and a history is cut short."`
-	MaxReplies        int       `name:"max-replies" type:"size" def:"64MiB" min:"1KiB" max:"1TiB" group:"rights" help:"Maximum memory of all replies that recover rooms while they are made, which is three times the size of their messages; one user or address may use at most a sixteenth of the free part."`
+	RateOther         budget.Rate `name:"rate-other" type:"rate" def:"512/1m" dev:"none" words:"none" group:"rights" help:"How often a connection may do anything else: unsubscribe, ping, send an unknown command, send a pong that answers no ping."`
+	RateInput         budget.Rate `name:"rate-input" type:"flow" def:"8MiB/10s" dev:"none" words:"none" group:"rights" help:"Bytes that webim reads from a connection, counted compressed and again decompressed; before the connect command an eighth of this. Above it webim does not read from the connection for a while."`
+	RateFanout        budget.Rate `name:"rate-fanout" type:"flow" def:"256MiB/10s" dev:"none" words:"none" group:"rights" help:"Bytes that webim sends because of a connection: the size of each message, with its author, times the members of its room; typing notices, joins and leaves count, too. Above it: error 111; in the plain dialect the message is lost."`
+	RateRecovered     budget.Rate `name:"rate-recovered" type:"flow" def:"64MiB/1m" dev:"none" words:"none" group:"rights" help:"Bytes that a connection recovers or reads from histories. Above it rooms are not recovered, and reading is refused with error 111."`
+	UserRateOther     budget.Rate `name:"user-rate-other" type:"rate" def:"2048/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-other, for all connections of a user together."`
+	UserRateInput     budget.Rate `name:"user-rate-input" type:"flow" def:"32MiB/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-input, for all connections of a user together; all clients without a token at one address share four times this rate."`
+	UserRateFanout    budget.Rate `name:"user-rate-fanout" type:"flow" def:"512MiB/10s" dev:"none" words:"none" group:"rights" help:"Like --rate-fanout, shared like --user-rate-input."`
+	UserRateRecovered budget.Rate `name:"user-rate-recovered" type:"flow" def:"256MiB/1m" dev:"none" words:"none" group:"rights" help:"Like --rate-recovered, shared like --user-rate-input."`
+	MaxReply          int         `name:"max-reply" type:"size" def:"1MiB" min:"1KiB" max:"1GiB" group:"rights" help:"Maximum size of the messages in one reply: of all rooms that a connect command recovers, of one room that is joined, or of a history. Above it a room is not recovered, and a history is cut short."`
+	MaxReplies        int         `name:"max-replies" type:"size" def:"64MiB" min:"1KiB" max:"1TiB" group:"rights" help:"Maximum memory of all replies that recover rooms while they are made, which is three times the size of their messages; one user or address may use at most a sixteenth of the free part."`
 
 	HookConnect     string        `name:"hook-connect" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this URL to identify a client without a token; the format is that of Centrifugo's proxies, as for the next four hooks."`
 	HookRefresh     string        `name:"hook-refresh" type:"text" def:"" placeholder:"URL" group:"hooks" help:"Ask this URL whether a client that --hook-connect accepted may stay, when its time is over."`

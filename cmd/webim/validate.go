@@ -5,7 +5,8 @@ import (
 	"reflect"
 	"slices"
 
-	"webim/room"
+	"webim/room/budget"
+	"webim/room/work"
 )
 
 // validate checks the values against each other.
@@ -55,7 +56,7 @@ func (c *config) validateRights() error {
 	}
 	for _, r := range []struct {
 		key  string
-		rate room.Rate
+		rate budget.Rate
 	}{{"rate_join", c.RateJoin}, {"user_rate_join", c.UserRateJoin}} {
 		if r.rate.N >= 0 && r.rate.N < c.MaxRoomsPerConn {
 			given := c.givenOf(r.key, "max_rooms_per_conn")
@@ -203,7 +204,7 @@ func (c *config) number(s *setting) int64 {
 	case s.name == "max-publication":
 		return int64(c.maxPublication())
 	case s.name == "max-calls":
-		return int64(room.CallSlots(c.MaxCalls))
+		return int64(work.Slots(c.MaxCalls))
 	}
 	return n
 }

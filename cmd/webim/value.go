@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"webim/room"
+	"webim/room/budget"
 )
 
 // The stored values of the words auto and none.
@@ -95,7 +95,7 @@ func (s *setting) parseNumber(text string, into reflect.Value) error {
 // storeWord stores the meaning of one of the words auto and none.
 func (s *setting) storeWord(word string, into reflect.Value) {
 	if s.kind == "rate" || s.kind == "flow" {
-		into.Set(reflect.ValueOf(room.Unlimited))
+		into.Set(reflect.ValueOf(budget.Unlimited))
 		return
 	}
 	into.SetInt(map[string]int64{"auto": auto, "none": none}[word])
@@ -125,19 +125,19 @@ func (s *setting) number(text string) (n int64, ok bool) {
 }
 
 // parseRate parses a rate of 1 to 1,000,000 in a time.
-func parseRate(text string) (room.Rate, bool) {
+func parseRate(text string) (budget.Rate, bool) {
 	count, per, _ := strings.Cut(text, "/")
 	n, err := strconv.Atoi(count)
 	d, ok := parsePer(per)
-	return room.Rate{N: n, Per: d}, ok && err == nil && n > 0 && n <= 1e6
+	return budget.Rate{N: n, Per: d}, ok && err == nil && n > 0 && n <= 1e6
 }
 
 // parseFlow parses a rate of bytes.
-func parseFlow(text string) (room.Rate, bool) {
+func parseFlow(text string) (budget.Rate, bool) {
 	size, per, _ := strings.Cut(text, "/")
 	n, ok := parseSize(size)
 	d, ok2 := parsePer(per)
-	return room.Rate{N: int(n), Per: d}, ok && ok2 && n > 0 && n <= 1<<40
+	return budget.Rate{N: int(n), Per: d}, ok && ok2 && n > 0 && n <= 1<<40
 }
 
 // parsePer parses the time of a rate, from 1 ms to 24 h.
@@ -189,13 +189,13 @@ func (s *setting) orWords() string {
 func (s *setting) format(v reflect.Value) string {
 	switch {
 	case s.kind == "rate":
-		rate := v.Interface().(room.Rate)
+		rate := v.Interface().(budget.Rate)
 		if rate.N < 0 {
 			return "none"
 		}
 		return strconv.Itoa(rate.N) + "/" + formatTime(rate.Per)
 	case s.kind == "flow":
-		rate := v.Interface().(room.Rate)
+		rate := v.Interface().(budget.Rate)
 		if rate.N < 0 {
 			return "none"
 		}

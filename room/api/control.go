@@ -6,8 +6,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -26,7 +27,7 @@ func (t target) target() engine.Target {
 // command sends a control message. Success means that the engine has accepted it, not that
 // connections have changed.
 func (h *Handler) command(ctx context.Context, o engine.ControlMessage) (*empty, error) {
-	if err := room.AwaitError(ctx, func(done func(error)) { h.cfg.Hub.SendControl(o, done) }); err != nil {
+	if err := await.Error(ctx, func(done func(error)) { h.cfg.Hub.SendControl(o, done) }); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil
@@ -52,15 +53,15 @@ type subscribeRequest struct {
 	Override     *token.Override `json:"override"`
 }
 
-// overrideOf is room.OverrideOf, but refuses the overrides that room.OverrideOf ignores.
+// overrideOf is policy.OverrideOf, but refuses the overrides that policy.OverrideOf ignores.
 func overrideOf(v *token.Override) (engine.Override, error) {
 	if v == nil {
 		return engine.Override{}, nil
 	}
-	if err := room.CheckOverride(v); err != nil {
+	if err := policy.CheckOverride(v); err != nil {
 		return engine.Override{}, coded(wire.ErrNotAvailable, err.Error())
 	}
-	return room.OverrideOf(*v), nil
+	return policy.OverrideOf(*v), nil
 }
 
 func (h *Handler) subscribe(ctx context.Context, q *subscribeRequest) (*empty, error) {

@@ -20,6 +20,7 @@ import (
 	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/roomtest"
 	"webim/room/token"
 	"webim/room/wire"
@@ -44,13 +45,13 @@ type node struct {
 }
 
 // rooms are the rooms of the tests.
-var rooms = room.Patterns{
-	{Match: "bare*", Options: room.Options{Rights: room.OpenRights()}},
-	{Match: "closed*", Options: room.Options{Presence: true}},
-	{Match: "bin*", Options: room.Options{Rights: room.OpenRights(), Binary: true, History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}}},
-	{Match: "*", Options: room.Options{
+var rooms = policy.Patterns{
+	{Match: "bare*", Options: policy.Options{Rights: policy.OpenRights()}},
+	{Match: "closed*", Options: policy.Options{Presence: true}},
+	{Match: "bin*", Options: policy.Options{Rights: policy.OpenRights(), Binary: true, History: engine.Retention{Messages: 10, Bytes: 1 << 10, Age: time.Hour}}},
+	{Match: "*", Options: policy.Options{
 		History:     engine.Retention{Messages: 10, Bytes: 1 << 20, Age: time.Hour},
-		Recoverable: true, Presence: true, Notices: true, Rights: room.OpenRights()}},
+		Recoverable: true, Presence: true, Notices: true, Rights: policy.OpenRights()}},
 }
 
 // start runs a node until the test ends. If engine is nil, the node gets a new one.

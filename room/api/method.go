@@ -6,8 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"webim/room"
 	"webim/room/internal/neutral"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -18,13 +18,13 @@ type method struct {
 	bare bool // the result is the whole response body
 	note bool // it takes something from users, so each call is logged
 
-	needs room.Action // the action that a moderator's token must allow in all rooms; noAction means that the method needs a key
+	needs policy.Action // the action that a moderator's token must allow in all rooms; noAction means that the method needs a key
 
 	request, result reflect.Type // for the test of openapi.json
 }
 
 // noAction marks a method that only a key opens.
-const noAction room.Action = 255
+const noAction policy.Action = 255
 
 // methods has all methods by name.
 var methods map[string]*method
@@ -37,21 +37,21 @@ func init() { // not in the declaration, which would be a cycle: batch uses meth
 		define("send", (*Handler).send),
 		define("subscribe", (*Handler).subscribe),
 		define("unsubscribe", (*Handler).unsubscribe),
-		noted(needs(room.ActKick, define("disconnect", (*Handler).disconnect))),
+		noted(needs(policy.ActKick, define("disconnect", (*Handler).disconnect))),
 		define("refresh", (*Handler).refresh),
 		noted(define("revoke", (*Handler).revoke)),
-		needs(room.ActHistory, define("history", (*Handler).history)),
-		noted(needs(room.ActManage, define("history_remove", (*Handler).historyRemove))),
-		needs(room.ActPresence, define("presence", (*Handler).presence)),
-		needs(room.ActPresence, define("presence_stats", (*Handler).presenceStats)),
-		needs(room.ActKick, define("channels", (*Handler).channels)),
-		needs(room.ActKick, define("info", (*Handler).info)),
-		needs(room.ActBan, define("ban", (*Handler).ban)),
-		needs(room.ActBan, define("unban", (*Handler).unban)),
-		needs(room.ActMute, define("mute", (*Handler).mute)),
-		needs(room.ActMute, define("unmute", (*Handler).unmute)),
-		needs(room.ActKick, define("kick", (*Handler).kick)),
-		needs(room.ActBan, define("sanctions", (*Handler).sanctions)),
+		needs(policy.ActHistory, define("history", (*Handler).history)),
+		noted(needs(policy.ActManage, define("history_remove", (*Handler).historyRemove))),
+		needs(policy.ActPresence, define("presence", (*Handler).presence)),
+		needs(policy.ActPresence, define("presence_stats", (*Handler).presenceStats)),
+		needs(policy.ActKick, define("channels", (*Handler).channels)),
+		needs(policy.ActKick, define("info", (*Handler).info)),
+		needs(policy.ActBan, define("ban", (*Handler).ban)),
+		needs(policy.ActBan, define("unban", (*Handler).unban)),
+		needs(policy.ActMute, define("mute", (*Handler).mute)),
+		needs(policy.ActMute, define("unmute", (*Handler).unmute)),
+		needs(policy.ActKick, define("kick", (*Handler).kick)),
+		needs(policy.ActBan, define("sanctions", (*Handler).sanctions)),
 		bare(define(batchName, (*Handler).batch)),
 	} {
 		methods[m.name] = m
@@ -85,7 +85,7 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 	return m
 }
 
-func needs(a room.Action, m *method) *method { m.needs = a; return m }
+func needs(a policy.Action, m *method) *method { m.needs = a; return m }
 
 func noted(m *method) *method { m.note = true; return m }
 func bare(m *method) *method  { m.bare = true; return m }

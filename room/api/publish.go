@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -118,7 +119,7 @@ func (h *Handler) publish(ctx context.Context, q *publishRequest) (*position, er
 	if err != nil {
 		return nil, err
 	}
-	pos, err := room.Await(ctx, func(done func(engine.Position, error)) { h.cfg.Hub.Publish(q.Channel, m, done) })
+	pos, err := await.Value(ctx, func(done func(engine.Position, error)) { h.cfg.Hub.Publish(q.Channel, m, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +151,7 @@ func (h *Handler) broadcast(ctx context.Context, q *broadcastRequest) (*broadcas
 	if err != nil {
 		return nil, err
 	}
-	all, err := room.Await(ctx, func(done func([]room.Published, error)) {
+	all, err := await.Value(ctx, func(done func([]room.Published, error)) {
 		h.cfg.Hub.Broadcast(q.Channels, m, func(all []room.Published) { done(all, nil) })
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
 	names "webim/room/name"
 	"webim/room/policy"
@@ -80,7 +81,7 @@ func (h *Handler) history(ctx context.Context, q *historyRequest) (*historyResul
 	if q.Since != nil {
 		ask.Since = &engine.Position{Epoch: q.Since.Epoch, Offset: q.Since.Offset}
 	}
-	got, err := room.Await(ctx, func(done func(engine.History, error)) { h.cfg.Hub.History(q.Channel, ask, done) })
+	got, err := await.Value(ctx, func(done func(engine.History, error)) { h.cfg.Hub.History(q.Channel, ask, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +98,7 @@ func (h *Handler) historyRemove(ctx context.Context, q *roomRequest) (*empty, er
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	err := room.AwaitError(ctx, func(done func(error)) { h.cfg.Hub.RemoveHistory(q.Channel, done) })
+	err := await.Error(ctx, func(done func(error)) { h.cfg.Hub.RemoveHistory(q.Channel, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +113,7 @@ func (h *Handler) presence(ctx context.Context, q *roomRequest) (*presenceResult
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	all, err := room.Await(ctx, func(done func([]engine.Author, error)) { h.cfg.Hub.Presence(q.Channel, done) })
+	all, err := await.Value(ctx, func(done func([]engine.Author, error)) { h.cfg.Hub.Presence(q.Channel, done) })
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (h *Handler) presenceStats(ctx context.Context, q *roomRequest) (*presenceS
 	if err := q.check(); err != nil {
 		return nil, err
 	}
-	return room.Await(ctx, func(done func(*presenceStatsResult, error)) {
+	return await.Value(ctx, func(done func(*presenceStatsResult, error)) {
 		h.cfg.Hub.PresenceStats(q.Channel, func(clients, users int, err error) {
 			done(&presenceStatsResult{clients, users}, err)
 		})
@@ -168,7 +169,7 @@ func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsRe
 	res := &channelsResult{Channels: map[string]channelInfo{}}
 	for _, node := range all {
 		for name, n := range node.Rooms {
-			if h.cfg.Hub.JudgeRequest(who, addressOf(ctx), room.ActWatch, name).Outcome != policy.Allow {
+			if h.cfg.Hub.Judge().Request(who, addressOf(ctx), policy.ActWatch, name).Outcome != policy.Allow {
 				continue
 			}
 			res.Channels[name] = channelInfo{res.Channels[name].NumClients + n}
@@ -209,5 +210,5 @@ func (h *Handler) info(ctx context.Context, _ *empty) (*infoResult, error) {
 }
 
 func (h *Handler) survey(ctx context.Context, q engine.Question) ([]engine.NodeInfo, error) {
-	return room.Await(ctx, func(done func([]engine.NodeInfo, error)) { h.cfg.Hub.Collect(q, done) })
+	return await.Value(ctx, func(done func([]engine.NodeInfo, error)) { h.cfg.Hub.Collect(q, done) })
 }

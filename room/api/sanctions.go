@@ -4,8 +4,9 @@ import (
 	"context"
 	"time"
 
-	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/moderation"
 )
 
 type sanctionRequest struct {
@@ -17,9 +18,9 @@ type sanctionRequest struct {
 }
 
 // sanction converts a request. table is room.TableBan or room.TableMute, or "" for a kick.
-func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string) (s room.Sanction, err error) {
+func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string) (s moderation.Sanction, err error) {
 	const most = 100 * 366 * 24 * 3600
-	s = room.Sanction{Table: table, Room: q.Channel, Who: q.User, By: userOf(ctx), LogBy: callerOf(ctx), Reason: q.Reason, Over: h.manages(ctx)}
+	s = moderation.Sanction{Table: table, Room: q.Channel, Who: q.User, By: userOf(ctx), LogBy: callerOf(ctx), Reason: q.Reason, Over: h.manages(ctx)}
 	switch {
 	case q.IP != "" && table != engine.TableBan:
 		return s, bad("only bans take an ip")
@@ -37,12 +38,12 @@ func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string
 }
 
 // impose converts the request and calls do, which is one of the hub's functions.
-func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, do func(room.Sanction, *engine.Author, func(error))) (*empty, error) {
+func (h *Handler) impose(ctx context.Context, q *sanctionRequest, table string, do func(moderation.Sanction, *engine.Author, func(error))) (*empty, error) {
 	s, err := h.sanction(ctx, q, table)
 	if err != nil {
 		return nil, err
 	}
-	if err := room.AwaitError(ctx, func(done func(error)) { do(s, authorOf(ctx), done) }); err != nil {
+	if err := await.Error(ctx, func(done func(error)) { do(s, authorOf(ctx), done) }); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil
@@ -95,7 +96,7 @@ func (h *Handler) sanctions(ctx context.Context, q *sanctionsRequest) (*sanction
 		table string
 		into  *[]sanction
 	}{{engine.TableBan, &res.Bans}, {engine.TableBanIP, &res.Bans}, {engine.TableMute, &res.Mutes}} {
-		all, err := room.Await(ctx, func(done func([]room.Sanction, error)) {
+		all, err := await.Value(ctx, func(done func([]moderation.Sanction, error)) {
 			h.cfg.Hub.Sanctions(one.table, q.Channel, "", maxSanctions, done)
 		})
 		if err != nil {

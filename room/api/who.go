@@ -6,9 +6,10 @@ import (
 	"net/netip"
 	"strings"
 
-	"webim/room"
 	"webim/room/apikey"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/judge"
 	"webim/room/name"
 	"webim/room/policy"
 	"webim/room/token"
@@ -43,7 +44,7 @@ func userOf(ctx context.Context) string {
 // manages reports whether the caller is a backend with a key, or an admin of all rooms.
 func (h *Handler) manages(ctx context.Context) bool {
 	who, ok := ctx.Value(caller{}).(*token.Identity)
-	return !ok || h.cfg.Hub.JudgeRequest(who, addressOf(ctx), room.ActManage, "").Outcome == policy.Allow
+	return !ok || h.cfg.Hub.Judge().Request(who, addressOf(ctx), policy.ActManage, "").Outcome == policy.Allow
 }
 
 // authorOf returns the caller as rooms show it, or nil for a backend with a key.
@@ -71,7 +72,7 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 		return r, coded(wire.ErrUnauthorized, "the API key is missing or wrong: send it as X-API-Key")
 	}
 	addr := remote(r)
-	who, err := room.Await(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Identify(text, addr, done) })
+	who, err := await.Value(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Judge().Identify(text, addr, done) })
 	if err != nil {
 		return r, coded(wire.ErrUnauthorized, "the token is not valid")
 	}
@@ -134,7 +135,7 @@ func normalise(request any) {
 // mayAsk checks the rooms that a request names against the caller's rights. A key opens the rooms
 // that its rights name. A token opens the rooms that the user may also reach by other ways; package
 // policy decides. So private rooms need a key: a moderator of all rooms is not a member of them.
-func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, request any) error {
+func (h *Handler) mayAsk(ctx context.Context, method string, a policy.Action, request any) error {
 	if key, ok := ctx.Value(caller{}).(*apikey.Key); ok && !keyOpens(key, method, request) {
 		return coded(wire.ErrPermissionDenied, "this key has no right to call "+method+" there: see api_key_rights")
 	}
@@ -149,7 +150,7 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 	for _, name := range names {
 		err := h.check(who, addressOf(ctx), a, *name)
 		switch {
-		case err != nil && *name != "" && !room.ShownToModerators(*name):
+		case err != nil && *name != "" && !judge.ShownToModerators(*name):
 			return coded(wire.ErrPermissionDenied, "this room is private: use an API key")
 		case err != nil:
 			return err
@@ -159,8 +160,8 @@ func (h *Handler) mayAsk(ctx context.Context, method string, a room.Action, requ
 }
 
 // check returns nil if the rights of a user permit an action in a room, or in all rooms if name is "".
-func (h *Handler) check(who *token.Identity, addr netip.Addr, a room.Action, name string) error {
-	return h.cfg.Hub.Refusal(h.cfg.Hub.JudgeRequest(who, addr, a, name))
+func (h *Handler) check(who *token.Identity, addr netip.Addr, a policy.Action, name string) error {
+	return h.cfg.Hub.Judge().Refusal(h.cfg.Hub.Judge().Request(who, addr, a, name))
 }
 
 // keyOf returns the key that the request has, or nil if it has no valid key.

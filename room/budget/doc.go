@@ -88,4 +88,9 @@
 //	requests to a hook                  requests     hook-concurrency    -                  7/8 of 256, four times as many wait  the same                    user; without a token address                          error 111                             the hook is busy
 //	connections that ask for pages      connections  max-http            -                  -                                    256 of 1024, loopback free  address                                                the longest idle is closed; 503       a connection is refused
 //	pings and pongs                     frames       control-rate        1000/1s            -                                    -                           connection                                             closed with 1008                      -
+//
+// # Lock order
+//
+// Pool.mu and Slots.mu are innermost: nothing is locked under them, and no Waiter is called under
+// them. So a Pool may be used with any lock held. Slots call Waiters, so their callers hold no lock.
 package budget

@@ -7,26 +7,29 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
+	"webim/room/judge"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
 
 // connectByBackend asks the backend for the identity of the client.
 func (k *connecting) connectByBackend() {
-	k.s.ask(room.HookRequest{Hook: room.HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
-		func(a room.HookReply, err error) {
+	k.s.ask(backend.Request{Hook: backend.HookConnect, Data: k.req.Data, Name: k.req.Name, Version: k.req.Version, Channels: names(k.req.Subs)},
+		func(a backend.Reply, err error) {
 			k.s.d.hub.Post(func() {
 				switch {
-				case err == room.ErrNoAnswer:
+				case err == backend.ErrNoAnswer:
 					k.withoutToken()
 					return
 				case err != nil:
 					k.err = err
 				case a.Expired:
 					k.err = wire.ErrExpired
-				case room.IsGuest(a.User):
-					k.s.d.hub.LogToken("connection", room.ErrTokenGuest)
+				case policy.IsGuest(a.User):
+					k.s.d.hub.Judge().LogToken("connection", judge.ErrTokenGuest)
 					k.err = wire.DisconnectInvalidToken // only guests have such names
 				default:
 					k.who = &token.Identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
@@ -49,15 +52,15 @@ func names(subs map[string]*protocol.SubscribeRequest) (all []string) {
 
 // subscribeByBackend asks the backend whether the session may join a room. If the backend gives no
 // answer, the rights decide.
-func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, opts *room.Options) error {
+func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, opts *policy.Options) error {
 	pending, err := s.beginSubscribe(r.Channel)
 	if err != nil {
 		return err
 	}
-	s.ask(room.HookRequest{Hook: room.HookSubscribe, Room: r.Channel, Data: r.Data}, func(a room.HookReply, err error) {
+	s.ask(backend.Request{Hook: backend.HookSubscribe, Room: r.Channel, Data: r.Data}, func(a backend.Reply, err error) {
 		s.d.hub.Post(func() {
 			switch err := s.resolve(pending, err); {
-			case err == room.ErrNoAnswer:
+			case err == backend.ErrNoAnswer:
 				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, false)); err != nil {
 					s.fail(id, err)
 				}
@@ -69,7 +72,7 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 				s.Disconnect(wire.DisconnectInappropriateProtocol)
 			default:
 				t := &token.Subscription{Channel: r.Channel, Info: a.Info, Expires: a.Expires}
-				s.joinWith(id, r, room.Overridden(a.Override, opts), t, 0, a.Data, true)
+				s.joinWith(id, r, opts.With(a.Override), t, 0, a.Data, true)
 			}
 		})
 	})
@@ -80,7 +83,9 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 // gives no answer, the rights decide.
 func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 	what := room.SessionMessage{Room: r.Channel, Data: append([]byte(nil), r.Data...)}
-	s.AskPublish(what, func() error { return s.d.hub.Refusal(s.d.hub.JudgeSession(s, room.ActSend, what.Room, false)) }, func(what room.SessionMessage, err error) {
+	s.AskPublish(what, func() error {
+		return s.d.hub.Judge().Refusal(s.d.hub.Judge().Session(s, policy.ActSend, what.Room, false))
+	}, func(what room.SessionMessage, err error) {
 		if err != nil {
 			s.fail(id, err)
 			return
@@ -104,10 +109,10 @@ func (s *session) AskPublish(what room.SessionMessage, rights func() error, then
 				})
 				return
 			}
-			s.ask(room.HookRequest{Hook: room.HookPublish, Room: what.Room, Data: what.Data}, func(a room.HookReply, err error) {
+			s.ask(backend.Request{Hook: backend.HookPublish, Room: what.Room, Data: what.Data}, func(a backend.Reply, err error) {
 				s.d.hub.Post(func() {
 					defer next()
-					if err == room.ErrNoAnswer {
+					if err == backend.ErrNoAnswer {
 						err = rights()
 					}
 					what.Original = what.Data
@@ -124,8 +129,8 @@ func (s *session) AskPublish(what room.SessionMessage, rights func() error, then
 
 // rpcByBackend asks the backend for the answer to a call.
 func (s *session) rpcByBackend(id uint32, r *protocol.RPCRequest) {
-	s.ask(room.HookRequest{Hook: room.HookRPC, Method: r.Method, Data: append([]byte(nil), r.Data...)}, func(a room.HookReply, err error) {
-		if err == room.ErrNoAnswer {
+	s.ask(backend.Request{Hook: backend.HookRPC, Method: r.Method, Data: append([]byte(nil), r.Data...)}, func(a backend.Reply, err error) {
+		if err == backend.ErrNoAnswer {
 			err = wire.ErrNotAvailable
 		}
 		if err != nil {
@@ -139,13 +144,13 @@ func (s *session) rpcByBackend(id uint32, r *protocol.RPCRequest) {
 // refreshByBackend asks the backend whether the connection may stay after its end of validity. It
 // returns false if no backend decides that: then the caller closes the connection.
 func (s *session) refreshByBackend() bool {
-	if !s.refreshedByServer() || !s.d.hub.Asks(room.HookRefresh, "") {
+	if !s.refreshedByServer() || !s.d.hub.Asks(backend.HookRefresh, "") {
 		return false
 	}
 	if !s.conn.Exists() || s.questions.refreshing.Swap(true) {
 		return true
 	}
-	s.ask(room.HookRequest{Hook: room.HookRefresh}, func(a room.HookReply, err error) {
+	s.ask(backend.Request{Hook: backend.HookRefresh}, func(a backend.Reply, err error) {
 		s.questions.refreshing.Store(false)
 		var end wire.DisconnectCode
 		switch {

@@ -3,23 +3,26 @@ package centrifuge
 import (
 	"github.com/centrifugal/protocol"
 
-	"webim/room"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
 // classOf returns the class of a command. The class selects the rate that limits it.
-func (s *session) classOf(m wire.Method, c *protocol.Command) room.Class {
+func (s *session) classOf(m wire.Method, c *protocol.Command) policy.Class {
 	switch m {
 	case wire.Subscribe:
-		return room.ClassJoin
+		return policy.ClassJoin
 	case wire.Publish:
-		return room.ClassSend
+		return policy.ClassSend
 	case wire.History, wire.Presence, wire.PresenceStats:
-		return room.ClassRead
+		return policy.ClassRead
 	case wire.RPC:
-		return s.d.hub.ClassOfCall(c.Rpc.GetMethod())
+		if calls := s.d.hub.Config().Calls; calls != nil {
+			return calls.ClassOf(c.Rpc.GetMethod())
+		}
+		return policy.ClassRPC
 	case wire.Send, wire.Connect, wire.Refresh, wire.SubRefresh:
-		return room.ClassRPC
+		return policy.ClassRPC
 	}
-	return room.ClassOther
+	return policy.ClassOther
 }

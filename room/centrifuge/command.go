@@ -4,6 +4,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
 	"webim/room/internal/encode"
 	"webim/room/policy"
@@ -20,15 +21,15 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 		return wire.DisconnectBadRequest
 	}
 	of := s.classOf(method, c)
-	if of == room.ClassRead && s.conn.Lost() {
+	if of == policy.ClassRead && s.conn.Lost() {
 		s.replied(c.Id)
 		return nil // the client has hung up: it cannot read the reply
 	}
 	if err := s.d.hub.Meter().Allow(&s.Usage, of); err != nil {
 		return err
 	}
-	if of == room.ClassRead {
-		if err := s.d.hub.Meter().CheckDebt(&s.Usage, room.ClassRecovered); err != nil {
+	if of == policy.ClassRead {
+		if err := s.d.hub.Meter().CheckDebt(&s.Usage, policy.ClassRecovered); err != nil {
 			return err
 		}
 	}
@@ -44,7 +45,7 @@ func (s *session) onPong() error {
 	if s.conn.AnswerPing() {
 		return nil
 	}
-	if err := s.d.hub.Meter().Allow(&s.Usage, room.ClassOther); err == wire.DisconnectTooManyErrors {
+	if err := s.d.hub.Meter().Allow(&s.Usage, policy.ClassOther); err == wire.DisconnectTooManyErrors {
 		return err
 	}
 	return nil
@@ -97,10 +98,10 @@ func (s *session) onUnsubscribe(o *out, id uint32, r *protocol.UnsubscribeReques
 }
 
 func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
-	v := s.d.hub.JudgeSession(s, room.ActSend, r.Channel, true)
+	v := s.d.hub.Judge().Session(s, policy.ActSend, r.Channel, true)
 	switch v.Outcome {
 	case policy.Deny:
-		return s.d.hub.Refusal(v)
+		return s.d.hub.Judge().Refusal(v)
 	case policy.AskBackend:
 		s.publishByBackend(id, r)
 		return nil
@@ -111,13 +112,13 @@ func (s *session) onPublish(id uint32, r *protocol.PublishRequest) error {
 
 // check returns an error for the client if the rights do not permit an action about which neither the
 // backend nor a roster decides.
-func (s *session) check(a room.Action, name string) error {
-	return s.d.hub.Refusal(s.d.hub.JudgeSession(s, a, name, true))
+func (s *session) check(a policy.Action, name string) error {
+	return s.d.hub.Judge().Refusal(s.d.hub.Judge().Session(s, a, name, true))
 }
 
 func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 	opts := s.d.hub.Options(r.Channel)
-	if err := s.check(room.ActHistory, r.Channel); err != nil {
+	if err := s.check(policy.ActHistory, r.Channel); err != nil {
 		return err
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
@@ -142,7 +143,7 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 }
 
 func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
-	if err := s.check(room.ActPresence, r.Channel); err != nil {
+	if err := s.check(policy.ActPresence, r.Channel); err != nil {
 		return err
 	}
 	s.d.hub.Presence(r.Channel, func(all []engine.Author, err error) {
@@ -157,7 +158,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 }
 
 func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) error {
-	if err := s.check(room.ActPresence, r.Channel); err != nil {
+	if err := s.check(policy.ActPresence, r.Channel); err != nil {
 		return err
 	}
 	s.d.hub.PresenceStats(r.Channel, func(clients, users int, err error) {
@@ -169,11 +170,13 @@ func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) e
 
 // onRPC starts a chat call. It stores the call in o.call, and session.commands begins it.
 func (s *session) onRPC(o *out, id uint32, r *protocol.RPCRequest) error {
-	var known bool
-	if o.call, known = s.d.hub.NewCall(s, id, r.Method, r.Data); known {
-		return nil
+	if calls := s.d.hub.Config().Calls; calls != nil {
+		var known bool
+		if o.call, known = calls.New(s, id, r.Method, r.Data); known {
+			return nil
+		}
 	}
-	if s.d.hub.Asks(room.HookRPC, "") {
+	if s.d.hub.Asks(backend.HookRPC, "") {
 		s.rpcByBackend(id, r)
 		return nil
 	}

@@ -8,8 +8,10 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/judge"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -56,7 +58,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	if s.Connected() {
 		return false, wire.DisconnectBadRequest
 	}
-	if err := s.d.hub.Meter().Allow(&s.Usage, room.ClassRPC); err != nil {
+	if err := s.d.hub.Meter().Allow(&s.Usage, policy.ClassRPC); err != nil {
 		return false, err // a client may try again after an expired token, but verifying a token costs time
 	}
 	if err := wire.Check(wire.Connect, c); err != nil {
@@ -99,17 +101,17 @@ func (k *connecting) resume() {
 func (k *connecting) identify() {
 	h := k.s.d.hub
 	switch {
-	case k.req.Token == "" && h.Asks(room.HookConnect, ""):
+	case k.req.Token == "" && h.Asks(backend.HookConnect, ""):
 		k.connectByBackend()
 	case k.req.Token == "":
 		k.withoutToken()
-	case !h.TakesTokens():
-		h.LogToken("connection", token.ErrInvalid)
+	case !h.Judge().TakesTokens():
+		h.Judge().LogToken("connection", token.ErrInvalid)
 		k.err = wire.DisconnectInvalidToken
 		k.resolved()
 	default:
-		h.VerifyToken(k.req.Token, func(who *token.Identity, err error) {
-			if k.who, k.err = who, h.CheckToken(who, err); k.err != nil {
+		h.Judge().VerifyToken(k.req.Token, func(who *token.Identity, err error) {
+			if k.who, k.err = who, h.Judge().CheckToken(who, err); k.err != nil {
 				k.resolved()
 				return
 			}
@@ -122,12 +124,12 @@ func (k *connecting) identify() {
 func (k *connecting) withoutToken() {
 	h := k.s.d.hub
 	if !h.Config().Anonymous {
-		h.LogTokenless(room.AddressOf(k.s.conn))
+		h.Judge().LogTokenless(judge.AddressOf(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
 		k.resolved()
 		return
 	}
-	k.who = room.Anonymous
+	k.who = token.Anonymous
 	if h.Config().Guests != nil {
 		who, data, err := h.Config().Guests.Welcome(k.req.Data)
 		if err != nil {
@@ -146,19 +148,19 @@ func (k *connecting) withoutToken() {
 func (k *connecting) join() {
 	s := k.s
 	s.Identify(k.who)
-	s.SetPayer(cost.PayerOf(k.who.User, room.AddressOf(s.conn)))
+	s.SetPayer(cost.PayerOf(k.who.User, judge.AddressOf(s.conn)))
 	k.left = 1 // this loop
 	if err := k.count(); err != nil {
 		k.joined("", nil, err)
 		return
 	}
 	k.carries = s.d.hub.Meter().NewReply(&s.Usage)
-	if s.d.hub.IsBanned(s.d.hub.SubjectOf(s), "") {
+	if s.d.hub.Judge().IsBanned(s.d.hub.Judge().SubjectOf(s), "") {
 		k.joined("", nil, wire.DisconnectBanned)
 		return
 	}
 	for _, c := range s.channels(k.who) {
-		opts := room.Overridden(room.OverrideOf(c.Override), s.d.hub.Options(c.Name))
+		opts := s.d.hub.Options(c.Name).With(policy.OverrideOf(c.Override))
 		w := &subscription{room: c.Name, opts: opts, server: true, info: c.Info, latch: &k.latch, reply: k.carries}
 		w.placed = w.opts.Recoverable
 		w.notices = w.opts.ForceNotices
@@ -189,7 +191,7 @@ func (k *connecting) count() error {
 	if err := k.s.countConnection(); err != nil {
 		return err
 	}
-	return k.s.d.hub.Meter().AllowUser(&k.s.Usage, room.ClassRPC)
+	return k.s.d.hub.Meter().AllowUser(&k.s.Usage, policy.ClassRPC)
 }
 
 // channels returns the rooms that the server joins a connection to: the rooms of its token, except
@@ -203,7 +205,7 @@ func (s *session) channels(who *token.Identity) []token.Channel {
 	if slices.ContainsFunc(all, shut) {
 		all = slices.DeleteFunc(slices.Clone(all), shut)
 	}
-	own := room.PersonalRoom(who.User)
+	own := policy.PersonalRoom(who.User)
 	if !h.Config().Personal || who.User == "" || wire.CheckRoomName(own) != nil || h.Options(own).Binary ||
 		slices.ContainsFunc(all, func(c token.Channel) bool { return c.Name == own }) {
 		return all
@@ -217,7 +219,7 @@ func (k *connecting) joined(name string, res *protocol.SubscribeResult, err erro
 	k.left--
 	last := k.left == 0
 	switch {
-	case name != "" && name == room.PersonalRoom(k.who.User) && err != nil: // an extra: it must not fail the connect command
+	case name != "" && name == policy.PersonalRoom(k.who.User) && err != nil: // an extra: it must not fail the connect command
 	case err == wire.ErrBanned: // since the list was made; a ban everywhere is found by Register
 	case err != nil:
 		k.err = err

@@ -46,7 +46,7 @@ func (s *session) Apply(o engine.ControlMessage) {
 // subscribeByServer joins the session to a room, and tells the client before anything that
 // the room sends.
 func (s *session) subscribeByServer(o engine.ControlMessage) {
-	opts := room.Overridden(o.Override, s.d.hub.Options(o.Room))
+	opts := s.d.hub.Options(o.Room).With(o.Override)
 	if wire.Admit(s.enc, opts.Binary) != nil {
 		return // the client could not read the publications
 	}
@@ -147,7 +147,7 @@ func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
 // leaveBanned ends the memberships of the session in rooms where it is banned.
 func (s *session) leaveBanned() {
 	for _, name := range s.Rooms() {
-		if s.d.hub.IsBanned(s.d.hub.SubjectOf(s), name) {
+		if s.d.hub.Judge().IsBanned(s.d.hub.Judge().SubjectOf(s), name) {
 			s.Leave(name)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/backend"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -71,7 +73,7 @@ func (d *Dialect) Open(c netpoll.Conn, r *netpoll.Request) {
 	s := newSession(d, c, enc)
 	s.keepHeaders(r)
 	c.SetData(s)
-	c.Restrict(d.hub.Meter().Limits(room.ClassInput))
+	c.Restrict(d.hub.Meter().Limits(policy.ClassInput))
 	d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
 }
 
@@ -88,7 +90,7 @@ func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
 	if s == nil {
 		return
 	}
-	if s.Connected() && d.hub.Asks(room.HookDisconnect, "") {
+	if s.Connected() && d.hub.Asks(backend.HookDisconnect, "") {
 		d.hub.TellDisconnect(s.author(), s.Rooms(), why)
 	}
 	s.close()

@@ -6,8 +6,8 @@ import (
 
 	"github.com/centrifugal/protocol"
 
-	"webim/room"
 	"webim/room/internal/timers"
+	"webim/room/judge"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -135,15 +135,15 @@ func (s *session) checkExpiry() {
 // onRefresh replaces the token of the connection. The new token must be of the same user.
 func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 	h := s.d.hub
-	if !h.TakesTokens() {
+	if !h.Judge().TakesTokens() {
 		return wire.ErrNotAvailable
 	}
-	h.VerifyToken(r.Token, func(who *token.Identity, err error) {
-		switch err = h.CheckToken(who, err); {
+	h.Judge().VerifyToken(r.Token, func(who *token.Identity, err error) {
+		switch err = h.Judge().CheckToken(who, err); {
 		case errors.Is(err, wire.ErrTokenExpired):
 			err = wire.DisconnectExpired
 		case err == nil && who.User != s.Identity().User:
-			h.LogToken("connection", room.ErrTokenOthers)
+			h.Judge().LogToken("connection", judge.ErrTokenOthers)
 			err = wire.DisconnectInvalidToken
 		}
 		if err != nil {
@@ -151,11 +151,11 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			return
 		}
 		s.Identify(who)
-		if h.Revoked(who) { // it was revoked after its verification, while the session still had the old token
+		if h.Judge().Revoked(who) { // it was revoked after its verification, while the session still had the old token
 			s.fail(id, wire.DisconnectInvalidToken)
 			return
 		}
-		if h.IsBanned(h.SubjectOf(s), "") { // the new token may not say that the user is an admin
+		if h.Judge().IsBanned(h.Judge().SubjectOf(s), "") { // the new token may not say that the user is an admin
 			s.fail(id, wire.DisconnectBanned)
 			return
 		}
@@ -176,13 +176,13 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 func (s *session) subscription(text, name string, invalid error, done func(*token.Subscription, error)) {
 	h := s.d.hub
 	if h.Config().Tokens == nil {
-		h.LogToken("subscription", token.ErrInvalid)
+		h.Judge().LogToken("subscription", token.ErrInvalid)
 		done(nil, invalid)
 		return
 	}
 	h.Config().Tokens.Subscription(text, func(t *token.Subscription, err error) {
 		if err != nil {
-			h.LogToken("subscription", err)
+			h.Judge().LogToken("subscription", err)
 		}
 		switch {
 		case errors.Is(err, token.ErrExpired):
@@ -192,10 +192,10 @@ func (s *session) subscription(text, name string, invalid error, done func(*toke
 		case err != nil:
 			err = invalid
 		case t.User != s.Identity().User || t.Client != "" && t.Client != s.ClientID() || t.Channel != name:
-			h.LogToken("subscription", room.ErrTokenOthers)
+			h.Judge().LogToken("subscription", judge.ErrTokenOthers)
 			err = wire.DisconnectInvalidToken
 		case s.ticketRevoked(t.ID, t.IssuedAt):
-			h.LogToken("subscription", room.ErrTokenRevoked)
+			h.Judge().LogToken("subscription", judge.ErrTokenRevoked)
 			err = invalid
 		}
 		done(t, err)

@@ -6,7 +6,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
-	"webim/room"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -62,7 +62,7 @@ func (s *session) isLarge(method wire.Method, c *protocol.Command) bool {
 	if c == nil {
 		return false
 	}
-	return method == wire.Subscribe && c.Subscribe.Recover || s.classOf(method, c) == room.ClassRead
+	return method == wire.Subscribe && c.Subscribe.Recover || s.classOf(method, c) == policy.ClassRead
 }
 
 // large is a command with a large reply under way.

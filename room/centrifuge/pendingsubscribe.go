@@ -1,7 +1,7 @@
 package centrifuge
 
 import (
-	"webim/room"
+	"webim/room/backend"
 	"webim/room/wire"
 )
 
@@ -40,7 +40,7 @@ func (s *session) beginSubscribe(room string) (*pendingSubscribe, error) {
 func (s *session) resolve(w *pendingSubscribe, decided error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.endLocked(func(other *pendingSubscribe) bool { return other == w }) && (decided == nil || decided == room.ErrNoAnswer) {
+	if !s.endLocked(func(other *pendingSubscribe) bool { return other == w }) && (decided == nil || decided == backend.ErrNoAnswer) {
 		return wire.ErrInternal
 	}
 	return decided

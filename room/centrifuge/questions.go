@@ -7,8 +7,9 @@ import (
 	"sync/atomic"
 
 	"webim/netpoll"
-	"webim/room"
+	"webim/room/backend"
 	"webim/room/budget"
+	"webim/room/judge"
 	"webim/room/wire"
 )
 
@@ -52,19 +53,19 @@ const errGone = wire.DisconnectCode(3000) // the protocol's code for a closed co
 // heldQuestion is a waiting question.
 type heldQuestion struct {
 	ask  func()
-	done func(room.HookReply, error)
+	done func(backend.Reply, error)
 }
 
 // ask asks the backend a question: now, or when earlier questions are answered and the client has read
 // most of the answers. If the connection ends before that, done gets errGone.
-func (s *session) ask(q room.HookRequest, done func(room.HookReply, error)) {
+func (s *session) ask(q backend.Request, done func(backend.Reply, error)) {
 	who := s.Identity()
-	if q.Hook != room.HookRefresh {
-		q.Payer = cmp.Or(s.Payer(), budget.Addr(room.AddressOf(s.conn)))
+	if q.Hook != backend.HookRefresh {
+		q.Payer = cmp.Or(s.Payer(), budget.Addr(judge.AddressOf(s.conn)))
 	}
 	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.questions.header, who.User, who.Meta
 	ask := func() {
-		s.cfg().Backend.Ask(q, func(a room.HookReply, err error) {
+		s.cfg().Backend.Ask(q, func(a backend.Reply, err error) {
 			done(a, err)
 			s.answered() // after done has queued the reply
 		})
@@ -115,7 +116,7 @@ func (s *session) askNext() {
 		}
 		a.mu.Unlock()
 		for _, q := range gone {
-			q.done(room.HookReply{}, errGone)
+			q.done(backend.Reply{}, errGone)
 		}
 		if release != nil {
 			release()

@@ -6,6 +6,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/judge"
 	"webim/room/wire"
 )
 
@@ -51,7 +52,7 @@ func (s *session) logRefusal(c *protocol.Command, err error) {
 	var end wire.DisconnectCode
 	var code wire.ErrorCode
 	args := func(number uint32, see string) []any {
-		all := []any{"code", number, "see", see, "addr", room.AddressOf(s.conn).String(), "user", s.Identity().User}
+		all := []any{"code", number, "see", see, "addr", judge.AddressOf(s.conn).String(), "user", s.Identity().User}
 		if c != nil {
 			all = append(all, "room", room.Clipped(roomOf(c)))
 		}

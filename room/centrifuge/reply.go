@@ -17,7 +17,7 @@ type out struct {
 	s       *session
 	b       []byte
 	scratch wire.Scratch // memory of the present command
-	call    *room.Call   // the call to begin after the last command; nil means none
+	call    room.Call    // the call to begin after the last command; nil means none
 }
 
 // maxReply is the number of collected bytes from which out sends them at once.

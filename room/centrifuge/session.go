@@ -11,6 +11,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
+	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -40,7 +41,7 @@ type session struct {
 // newSession makes the session of a connection that has just opened.
 func newSession(d *Dialect, c netpoll.Conn, enc wire.Encoding) *session {
 	s := &session{d: d, conn: c, enc: enc}
-	s.Identify(room.Anonymous)
+	s.Identify(token.Anonymous)
 	rand.Read(s.id[:]) // it never fails
 	s.id[6], s.id[8] = s.id[6]&0x0f|0x40, s.id[8]&0x3f|0x80
 	return s

@@ -14,6 +14,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -60,7 +61,7 @@ func onlySession(t *testing.T, cfg room.Config) *session {
 func TestTicketRevokedWhileJoining(t *testing.T) {
 	revoked := &token.Revoked{}
 	s := onlySession(t, room.Config{Revoked: revoked, Anonymous: true})
-	w := &subscription{room: "r", opts: &room.Options{}, id: "of-r", issued: time.Now().Add(-time.Minute)}
+	w := &subscription{room: "r", opts: &policy.Options{}, id: "of-r", issued: time.Now().Add(-time.Minute)}
 	if err := revoked.RevokeID("of-r", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +70,7 @@ func TestTicketRevokedWhileJoining(t *testing.T) {
 	if err := <-got; err != error(wire.ErrPermissionDenied) {
 		t.Errorf("joined: %v", err)
 	}
-	s.subscribe(&subscription{room: "q", opts: &room.Options{}}, func(_ room.Recovery, err error) { got <- err })
+	s.subscribe(&subscription{room: "q", opts: &policy.Options{}}, func(_ room.Recovery, err error) { got <- err })
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}

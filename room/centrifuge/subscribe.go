@@ -10,6 +10,7 @@ import (
 	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/internal/encode"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -31,9 +32,9 @@ type subToken struct {
 	info    []byte // ChanInfo
 	expires int64  // unix seconds; 0 means never
 	grants  token.Grants
-	roles   room.Roles // of the roster
-	id      string     // of the token, for revocation
-	issued  int64      // unix seconds; 0 if not known, or without a token
+	roles   policy.Roles // of the roster
+	id      string       // of the token, for revocation
+	issued  int64        // unix seconds; 0 if not known, or without a token
 
 	byServer bool // the backend has set the expiry, and there is no token to renew
 }
@@ -56,7 +57,7 @@ func newSubToken(w *subscription) *subToken {
 // A subscription describes a membership to make.
 type subscription struct {
 	room    string
-	opts    *room.Options
+	opts    *policy.Options
 	notices bool             // the client gets the notices of joins and leaves
 	since   *engine.Position // recover from here; nil means no recovery
 	strict  bool             // fail if the recovery is impossible
@@ -65,10 +66,10 @@ type subscription struct {
 	info    []byte
 	expires time.Time
 	grants  token.Grants
-	roles   room.Roles  // of the roster
-	id      string      // of its token
-	issued  time.Time   // of its token; zero if not known
-	latch   *room.Latch // the room gives a slot after the latch has opened; nil means no latch
+	roles   policy.Roles // of the roster
+	id      string       // of its token
+	issued  time.Time    // of its token; zero if not known
+	latch   *room.Latch  // the room gives a slot after the latch has opened; nil means no latch
 
 	byServer bool        // as subToken.byServer
 	reply    *cost.Reply // for the recovered publications; nil means a budget of its own
@@ -133,7 +134,7 @@ func (j *pendingSub) Reserve(r *room.Room) error {
 // Check implements Joiner.
 func (j *pendingSub) Check() error {
 	s := j.s
-	if s.d.hub.IsBanned(s.d.hub.SubjectOf(s), j.w.room) {
+	if s.d.hub.Judge().IsBanned(s.d.hub.Judge().SubjectOf(s), j.w.room) {
 		return wire.ErrBanned
 	}
 	if s.ticketRevoked(j.w.id, j.w.issued) {

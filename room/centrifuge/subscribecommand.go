@@ -16,13 +16,13 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 		v := s.mayJoin(r.Channel, true)
 		switch v.Outcome {
 		case policy.Deny:
-			return s.d.hub.Refusal(v)
+			return s.d.hub.Judge().Refusal(v)
 		case policy.AskBackend:
 			return s.subscribeByBackend(id, r, opts)
 		}
 		return s.subscribeByRights(id, r, opts, v)
 	}
-	if err := s.d.hub.Refusal(s.judgeJoin(r.Channel, policy.Membership{Ticket: true})); err != nil {
+	if err := s.d.hub.Judge().Refusal(s.judgeJoin(r.Channel, policy.Membership{Ticket: true})); err != nil {
 		return err
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
@@ -44,17 +44,17 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 
 // judgeJoin decides whether the session may join a room with a membership that it does not have
 // yet: with a ticket, or with an entry of the roster.
-func (s *session) judgeJoin(name string, m policy.Membership) room.Verdict {
-	return s.d.hub.Judge(s.d.hub.SubjectOf(s), room.ActJoin, name, m)
+func (s *session) judgeJoin(name string, m policy.Membership) policy.Verdict {
+	return s.d.hub.Judge().Decide(s.d.hub.Judge().SubjectOf(s), policy.ActJoin, name, m)
 }
 
 // mayJoin decides whether the session may join a room and read there.
-func (s *session) mayJoin(name string, ask bool) room.Verdict {
-	v := s.d.hub.JudgeSession(s, room.ActJoin, name, ask)
+func (s *session) mayJoin(name string, ask bool) policy.Verdict {
+	v := s.d.hub.Judge().Session(s, policy.ActJoin, name, ask)
 	if v.Outcome == policy.Deny || v.Outcome == policy.AskBackend {
 		return v
 	}
-	if read := s.d.hub.JudgeSession(s, room.ActRead, name, false); read.Outcome == policy.Deny {
+	if read := s.d.hub.Judge().Session(s, policy.ActRead, name, false); read.Outcome == policy.Deny {
 		return read
 	}
 	return v
@@ -62,14 +62,14 @@ func (s *session) mayJoin(name string, ask bool) room.Verdict {
 
 // subscribeByRights subscribes the session if the verdict of the rights allows it. In a private room,
 // the roster must also allow it.
-func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *room.Options, v room.Verdict) error {
+func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opts *policy.Options, v policy.Verdict) error {
 	if v.Outcome == policy.Deny {
-		return s.d.hub.Refusal(v)
+		return s.d.hub.Judge().Refusal(v)
 	}
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	if v.Outcome == policy.Allow && !room.IsRoster(r.Channel) {
+	if v.Outcome == policy.Allow && !policy.IsRoster(r.Channel) {
 		s.join(id, r, opts, nil, 0)
 		return nil
 	}
@@ -77,7 +77,7 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 	if err != nil {
 		return err
 	}
-	s.onRoster(r.Channel, func(roles room.Roles, err error) {
+	s.onRoster(r.Channel, func(roles policy.Roles, err error) {
 		if err = s.resolve(pending, err); err != nil {
 			s.fail(id, err)
 			return
@@ -94,16 +94,16 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 const flagRejectUnrecovered = 2
 
 // join is joinWith without data for the client, with a token of the client or none.
-func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *room.Options, t *token.Subscription, roles room.Roles) {
+func (s *session) join(id uint32, r *protocol.SubscribeRequest, opts *policy.Options, t *token.Subscription, roles policy.Roles) {
 	s.joinWith(id, r, opts, t, roles, nil, false)
 }
 
 // joinWith makes the subscription of a subscribe command. t is its token, or nil; roles are those of
 // the room's roster; the reply carries data. If byServer is true, t is the answer of the backend
 // instead of a token of the client.
-func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *room.Options, t *token.Subscription, roles room.Roles, data []byte, byServer bool) {
+func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *policy.Options, t *token.Subscription, roles policy.Roles, data []byte, byServer bool) {
 	if t != nil {
-		opts = room.Overridden(room.OverrideOf(t.Override), opts)
+		opts = opts.With(policy.OverrideOf(t.Override))
 	}
 	w := &subscription{room: r.Channel, opts: opts, roles: roles, byServer: byServer, notices: opts.Notices && (r.JoinLeave || opts.ForceNotices)}
 	w.placed = opts.Recoverable && (opts.Recover || r.Recoverable || r.Positioned || r.Recover)
@@ -119,7 +119,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *room.O
 		res.Data = data
 		if err == nil {
 			s.checkBy(s.dueAt(w.expires, byServer))
-			if t == nil && room.IsRoster(w.room) {
+			if t == nil && policy.IsRoster(w.room) {
 				s.checkRoster(w.room)
 			}
 		}

@@ -7,13 +7,14 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/moderation"
 	"webim/room/wire"
 )
 
 // TestBannedMayNothing checks that a user who is banned in a room can do nothing there, even if the
 // rights let everybody talk without joining, and that other rooms are not affected.
 func TestBannedMayNothing(t *testing.T) {
-	for way, ban := range map[string]room.Sanction{
+	for way, ban := range map[string]moderation.Sanction{
 		"user":    {Table: engine.TableBan, Room: "lobby", Who: "bob"},
 		"network": {Table: engine.TableBanIP, Room: "lobby", Who: "127.0.0.0/8"},
 	} {

@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws/wsutil"
 
 	"webim/room"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -32,7 +33,7 @@ func BenchmarkCalls(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/%d", call.name, conns), func(b *testing.B) {
 				o := talkative()
 				o.History.Messages = 100
-				h := build(b, room.Config{Options: room.Patterns{{Match: "*", Options: o}}.Options})
+				h := build(b, room.Config{Options: policy.Patterns{{Match: "*", Options: o}}.Options})
 				var callers []*caller
 				for i := range conns {
 					c := h.caller(b, fmt.Sprint("user", i))

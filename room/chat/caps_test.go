@@ -11,6 +11,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -28,7 +29,7 @@ func (h *house) fact(table, of, name string) {
 // the room was forgotten.
 func TestMarksAreOfTheirEpoch(t *testing.T) {
 	e := memory.New(memory.Limits{MaxTotal: 64 << 10})
-	h := build(t, room.Config{Engine: e, Text: room.TextLimits{Bytes: -1, Graphemes: -1}})
+	h := build(t, room.Config{Engine: e, Text: policy.TextLimits{Bytes: -1, Graphemes: -1}})
 	alice, bob := h.come("alice"), h.come("bob")
 	for range 5 {
 		bob.must("send", `{"room":"#alice,bob","data":{"text":"old"}}`)
@@ -105,8 +106,8 @@ func TestOthersFillNoList(t *testing.T) {
 	if got := bob.nextIn("#bob"); !strings.Contains(got, "event=message") {
 		t.Errorf("bob is told %s", got)
 	}
-	room.RosterOf(h.hub.Engine(), "#alice,bob", "bob", func(_ room.Roster, there bool, _ error) {
-		if there {
+	h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: "#alice,bob", Name: "bob"}, func(e engine.Entry, err error) {
+		if err != nil || e.Version != 0 {
 			t.Error("the message made its room one of bob's")
 		}
 	})
@@ -116,8 +117,8 @@ func TestOthersFillNoList(t *testing.T) {
 		h.fact(engine.TableMine, "alice", fmt.Sprint("r", i))
 	}
 	alice.must("send", `{"room":"#alice,carol","data":{"text":"hi"}}`)
-	room.RosterOf(h.hub.Engine(), "#alice,carol", "carol", func(_ room.Roster, there bool, _ error) {
-		if there {
+	h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: "#alice,carol", Name: "carol"}, func(e engine.Entry, err error) {
+		if err != nil || e.Version != 0 {
 			t.Error("who has no place left in her list fills others'")
 		}
 	})

@@ -6,7 +6,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/moderation"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -88,12 +92,12 @@ func publicationAt(ctx context.Context, h *room.Hub, name string, offset uint64)
 // history reads a part of a room's history, for which the caller does not pay.
 func history(ctx context.Context, h *room.Hub, name string, part engine.Span) (engine.History, error) {
 	part.Keep = h.Keep(name)
-	return room.Await(ctx, func(done func(engine.History, error)) { h.Engine().History(name, part, done) })
+	return await.Value(ctx, func(done func(engine.History, error)) { h.Engine().History(name, part, done) })
 }
 
 // redact removes the data of publications.
 func redact(ctx context.Context, h *room.Hub, name string, offsets ...uint64) error {
-	return room.AwaitError(ctx, func(done func(error)) { h.Engine().Redact(name, offsets, done) })
+	return await.Error(ctx, func(done func(error)) { h.Engine().Redact(name, offsets, done) })
 }
 
 // isMessage reports whether a publication is a message and not an event.
@@ -118,10 +122,10 @@ type editResult struct {
 // may come after the deletion, and its text would stay in the history. So edit looks for the
 // message again after the edit has its offset: either the deletion sees the edit, or the edit sees
 // the deletion.
-func (c *Chat) edit(ctx context.Context, call *room.Call, q *editRequest) (editResult, error) {
+func (c *Chat) edit(ctx context.Context, call *rpc.Call, q *editRequest) (editResult, error) {
 	event := room.SessionMessage{Room: q.Room, Data: q.Data, Tags: map[string]string{engine.TagEvent: engine.EventEdit, engine.TagOf: number(q.Offset)}}
 	epoch, begun := "", false
-	pos, err := checkAndPublish(call, room.ActEditOwn, event, func() error {
+	pos, err := checkAndPublish(call, policy.ActEditOwn, event, func() error {
 		f, err := find(ctx, call.Hub, q.Room, q.Offset)
 		if err == nil && !f.owns(call.Author()) {
 			err = wire.ErrPermissionDenied
@@ -157,9 +161,9 @@ type deleteRequest struct {
 
 // delete publishes that a message is deleted, and then removes its text and the texts of its edits
 // from the history. Deleting a message twice is not an error.
-func (c *Chat) delete(ctx context.Context, call *room.Call, q *deleteRequest) (empty, error) {
-	own := may(call, room.ActDeleteOwn, q.Room)
-	if own != nil && may(call, room.ActDeleteAny, q.Room) != nil {
+func (c *Chat) delete(ctx context.Context, call *rpc.Call, q *deleteRequest) (empty, error) {
+	own := may(call, policy.ActDeleteOwn, q.Room)
+	if own != nil && may(call, policy.ActDeleteAny, q.Room) != nil {
 		return empty{}, own
 	}
 	f, err := search(ctx, call.Hub, q.Room, q.Offset)
@@ -168,7 +172,7 @@ func (c *Chat) delete(ctx context.Context, call *room.Call, q *deleteRequest) (e
 	}
 	owns := f.owns(call.Author())
 	if err = own; !owns {
-		err = may(call, room.ActDeleteAny, q.Room)
+		err = may(call, policy.ActDeleteAny, q.Room)
 	}
 	if err != nil {
 		return empty{}, err
@@ -181,14 +185,14 @@ func (c *Chat) delete(ctx context.Context, call *room.Call, q *deleteRequest) (e
 			return empty{}, err
 		}
 		if !owns {
-			call.Audit(room.Audit{Action: "delete", Room: q.Room, Target: number(q.Offset)})
+			call.Audit(moderation.Audit{Action: "delete", Room: q.Room, Target: number(q.Offset)})
 		}
 	}
 	return empty{}, removeText(ctx, call, q.Room, f.top.Epoch, q.Offset)
 }
 
 // removeText removes the text of a deleted message, its edits and its reactions.
-func removeText(ctx context.Context, call *room.Call, name, epoch string, offset uint64) error {
+func removeText(ctx context.Context, call *rpc.Call, name, epoch string, offset uint64) error {
 	if err := removeRevision(ctx, call.Hub, name, epoch, offset); err != nil {
 		return err
 	}

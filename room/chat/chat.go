@@ -7,12 +7,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"webim/room"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/shares"
 	"webim/room/wire"
 )
 
-// Chat implements the calls; it is a room.Caller. Its only state of its own is the rates of
+// Chat implements the calls; it is an rpc.Caller. Its only state of its own is the rates of
 // invitations. One Chat may serve several hubs.
 type Chat struct {
 	invitations invitations
@@ -23,53 +24,53 @@ func New() *Chat { return &Chat{} }
 
 // A method is one call: how it runs, and its implementation, which returns the JSON of the result.
 type method struct {
-	room.CallKind
-	run func(c *Chat, call *room.Call) ([]byte, error)
+	rpc.Kind
+	run func(c *Chat, call *rpc.Call) ([]byte, error)
 }
 
 // methods has all calls by name. This is the only place that lists them; doc.go says how to add one.
 var methods = map[string]method{
-	"send":     define((*Chat).send, room.CallKind{Class: room.ClassSend}),
-	"edit":     define((*Chat).edit, room.CallKind{Class: room.ClassSend}),
-	"delete":   define((*Chat).delete, room.CallKind{Class: room.ClassSend}),
-	"react":    define((*Chat).react, room.CallKind{Class: room.ClassSend}),
-	"typing":   define((*Chat).typing, room.CallKind{Class: room.ClassTyping, Prompt: true}),
-	"mark":     define((*Chat).mark, room.CallKind{Class: room.ClassTyping}),
-	"marks":    define((*Chat).marks, room.CallKind{Class: room.ClassRead}),
-	"messages": define((*Chat).messages, room.CallKind{Class: room.ClassRead}),
+	"send":     define((*Chat).send, rpc.Kind{Class: policy.ClassSend}),
+	"edit":     define((*Chat).edit, rpc.Kind{Class: policy.ClassSend}),
+	"delete":   define((*Chat).delete, rpc.Kind{Class: policy.ClassSend}),
+	"react":    define((*Chat).react, rpc.Kind{Class: policy.ClassSend}),
+	"typing":   define((*Chat).typing, rpc.Kind{Class: policy.ClassTyping, Prompt: true}),
+	"mark":     define((*Chat).mark, rpc.Kind{Class: policy.ClassTyping}),
+	"marks":    define((*Chat).marks, rpc.Kind{Class: policy.ClassRead}),
+	"messages": define((*Chat).messages, rpc.Kind{Class: policy.ClassRead}),
 
-	"rooms":        define((*Chat).rooms, room.CallKind{Class: room.ClassRead}),
-	"room.create":  define((*Chat).create, room.CallKind{Class: room.ClassRPC}),
-	"room.direct":  define((*Chat).direct, room.CallKind{Class: room.ClassRPC}),
-	"room.join":    define((*Chat).join, room.CallKind{Class: room.ClassJoin}),
-	"room.leave":   define((*Chat).leave, room.CallKind{Class: room.ClassRPC}),
-	"room.decline": define((*Chat).decline, room.CallKind{Class: room.ClassRPC}),
-	"room.invite":  define((*Chat).invite, room.CallKind{Class: room.ClassRPC}),
-	"room.set":     define((*Chat).set, room.CallKind{Class: room.ClassRPC}),
-	"room.info":    define((*Chat).info, room.CallKind{Class: room.ClassRead}),
-	"members":      define((*Chat).members, room.CallKind{Class: room.ClassRead}),
+	"rooms":        define((*Chat).rooms, rpc.Kind{Class: policy.ClassRead}),
+	"room.create":  define((*Chat).create, rpc.Kind{Class: policy.ClassRPC}),
+	"room.direct":  define((*Chat).direct, rpc.Kind{Class: policy.ClassRPC}),
+	"room.join":    define((*Chat).join, rpc.Kind{Class: policy.ClassJoin}),
+	"room.leave":   define((*Chat).leave, rpc.Kind{Class: policy.ClassRPC}),
+	"room.decline": define((*Chat).decline, rpc.Kind{Class: policy.ClassRPC}),
+	"room.invite":  define((*Chat).invite, rpc.Kind{Class: policy.ClassRPC}),
+	"room.set":     define((*Chat).set, rpc.Kind{Class: policy.ClassRPC}),
+	"room.info":    define((*Chat).info, rpc.Kind{Class: policy.ClassRead}),
+	"members":      define((*Chat).members, rpc.Kind{Class: policy.ClassRead}),
 
-	"kick":      define((*Chat).kick, room.CallKind{Class: room.ClassRPC}),
-	"ban":       define((*Chat).ban, room.CallKind{Class: room.ClassRPC}),
-	"unban":     define((*Chat).unban, room.CallKind{Class: room.ClassRPC}),
-	"mute":      define((*Chat).mute, room.CallKind{Class: room.ClassRPC}),
-	"unmute":    define((*Chat).unmute, room.CallKind{Class: room.ClassRPC}),
-	"sanctions": define((*Chat).sanctions, room.CallKind{Class: room.ClassRPC}),
+	"kick":      define((*Chat).kick, rpc.Kind{Class: policy.ClassRPC}),
+	"ban":       define((*Chat).ban, rpc.Kind{Class: policy.ClassRPC}),
+	"unban":     define((*Chat).unban, rpc.Kind{Class: policy.ClassRPC}),
+	"mute":      define((*Chat).mute, rpc.Kind{Class: policy.ClassRPC}),
+	"unmute":    define((*Chat).unmute, rpc.Kind{Class: policy.ClassRPC}),
+	"sanctions": define((*Chat).sanctions, rpc.Kind{Class: policy.ClassRPC}),
 }
 
-// Knows implements room.Caller.
-func (c *Chat) Knows(name string) (room.CallKind, bool) {
+// Knows implements rpc.Caller.
+func (c *Chat) Knows(name string) (rpc.Kind, bool) {
 	m, known := methods[name]
-	return m.CallKind, known
+	return m.Kind, known
 }
 
-// Call implements room.Caller.
-func (c *Chat) Call(call *room.Call) ([]byte, error) { return methods[call.Method].run(c, call) }
+// Call implements rpc.Caller.
+func (c *Chat) Call(call *rpc.Call) ([]byte, error) { return methods[call.Method].run(c, call) }
 
 // define makes a method of a function with a request of the type Q and a result of the type R.
 // Both are JSON objects.
-func define[Q, R any](f func(c *Chat, ctx context.Context, call *room.Call, q *Q) (R, error), kind room.CallKind) method {
-	return method{kind, func(c *Chat, call *room.Call) ([]byte, error) {
+func define[Q, R any](f func(c *Chat, ctx context.Context, call *rpc.Call, q *Q) (R, error), kind rpc.Kind) method {
+	return method{kind, func(c *Chat, call *rpc.Call) ([]byte, error) {
 		q := new(Q)
 		if err := wire.Strict(call.Data, q); err != nil {
 			return nil, err

@@ -7,9 +7,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -25,7 +25,7 @@ type roomResult struct {
 
 // create makes a private room, which the caller owns, or a public one. The creator of a public room
 // gets no role in it; otherwise users would create rooms only to own their names.
-func (c *Chat) create(ctx context.Context, call *room.Call, q *createRequest) (res roomResult, err error) {
+func (c *Chat) create(ctx context.Context, call *rpc.Call, q *createRequest) (res roomResult, err error) {
 	user, err := named(call)
 	if err != nil {
 		return res, err
@@ -38,12 +38,12 @@ func (c *Chat) create(ctx context.Context, call *room.Call, q *createRequest) (r
 	}
 	name, role := q.Room, ""
 	if name == "" {
-		name, role = "$"+strings.ToLower(rand.Text()), room.OwnerRole
-		if v := call.JudgeAs(room.ActSend, name, policy.Membership{In: true}); v.Outcome == policy.Deny {
-			err = call.Hub.Refusal(v) // the title is sent to the invited users
+		name, role = "$"+strings.ToLower(rand.Text()), policy.OwnerRole
+		if v := call.JudgeAs(policy.ActSend, name, policy.Membership{In: true}); v.Outcome == policy.Deny {
+			err = call.Hub.Judge().Refusal(v) // the title is sent to the invited users
 		}
 	} else {
-		err = may(call, room.ActSend, name)
+		err = may(call, policy.ActSend, name)
 	}
 	switch {
 	case err != nil:
@@ -64,8 +64,8 @@ func (c *Chat) create(ctx context.Context, call *room.Call, q *createRequest) (r
 }
 
 // storeRoom stores the settings of a new room, and puts it into the list of its creator.
-func storeRoom(ctx context.Context, call *room.Call, name, user, role, title string) error {
-	value, err := json.Marshal(room.Settings{Title: title, By: user})
+func storeRoom(ctx context.Context, call *rpc.Call, name, user, role, title string) error {
+	value, err := json.Marshal(policy.Settings{Title: title, By: user})
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,9 @@ type directRequest struct {
 
 // direct puts the direct room of the caller and another user into the caller's list. The other user
 // gets it with the first message.
-func (c *Chat) direct(ctx context.Context, call *room.Call, q *directRequest) (res roomResult, err error) {
+func (c *Chat) direct(ctx context.Context, call *rpc.Call, q *directRequest) (res roomResult, err error) {
 	user, err := named(call)
-	name := room.DirectRoom(user, q.User)
+	name := policy.DirectRoom(user, q.User)
 	switch {
 	case err != nil:
 		return res, err
@@ -100,7 +100,7 @@ func (c *Chat) direct(ctx context.Context, call *room.Call, q *directRequest) (r
 	case wire.CheckRoomName(name) != nil:
 		return res, badRequest("these names are too long for a room, or have control characters")
 	}
-	if err := may(call, room.ActJoin, name); err != nil {
+	if err := may(call, policy.ActJoin, name); err != nil {
 		return res, err
 	}
 	isNew, err := enroll(ctx, call.Hub, store{call.State()}, name, user, "", maxMine)

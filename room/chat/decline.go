@@ -6,8 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"webim/room"
 	"webim/room/engine"
+	"webim/room/rpc"
 )
 
 // Each room or user that a user declines is an entry of TableDecline, which that user pays for.
@@ -47,7 +47,7 @@ type declineRequest struct {
 }
 
 // decline stops invitations to a room, or by a user, from reaching the caller, or undoes that.
-func (c *Chat) decline(ctx context.Context, call *room.Call, q *declineRequest) (empty, error) {
+func (c *Chat) decline(ctx context.Context, call *rpc.Call, q *declineRequest) (empty, error) {
 	user, err := named(call)
 	if err != nil {
 		return empty{}, err
@@ -69,7 +69,7 @@ func (c *Chat) decline(ctx context.Context, call *room.Call, q *declineRequest) 
 }
 
 // storeDecline writes an entry, unless the user has maxDeclined already.
-func storeDecline(ctx context.Context, call *room.Call, key engine.Key) error {
+func storeDecline(ctx context.Context, call *rpc.Call, key engine.Key) error {
 	s := store{call.State()}
 	if err := atMost(ctx, s, maxDeclined, key.Table, key.Of, "you decline as many rooms and users as one user may: remove some with undo"); err != nil {
 		return err

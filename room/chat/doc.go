@@ -160,23 +160,27 @@
 // A call, say pin, is one file and one line:
 //
 //	pin.go    type pinRequest struct { inRoom; Offset uint64 `json:"offset"` }
-//	          func (c *Chat) pin(ctx context.Context, call *room.Call, q *pinRequest) (empty, error)
-//	chat.go   in methods: "pin": define((*Chat).pin, room.CallKind{Class: room.ClassSend}),
+//	          func (c *Chat) pin(ctx context.Context, call *rpc.Call, q *pinRequest) (empty, error)
+//	chat.go   in methods: "pin": define((*Chat).pin, room.Kind{Class: policy.ClassSend}),
 //
 // A request that embeds inRoom gets the room's name in its normal form; fields that the request does
 // not have are refused before pin is called. pin returns a result, or empty{}, which becomes JSON, or
 // an error; an error of the engine needs no translation (clientError). It reads from top to bottom:
 //
-//	may(call, room.ActManage, q.Room)                  the rights: policy.Decide judges
+//	may(call, policy.ActManage, q.Room)                  the rights: policy.Decide judges
 //	exists(ctx, call.Hub, q.Room, q.Offset)            the message is there
 //	change(ctx, store{call.State()}, key, func…)       the entry; the caller pays for it
 //	call.Publish(room.SessionMessage{…, Event: true})  the event, with a CompactKey of its own
 //
 // It runs on a goroutine and may wait for the engine, not for the client. If nothing can make it wait
 // (the engine is in memory, and there are no hooks), it runs on the worker. The class says
-// in which rate it counts (room.Rates). Then describe the call and its event above, with an example:
+// in which rate it counts (policy.Rates). Then describe the call and its event above, with an example:
 // doc_test.go runs it. If it needs a new right, that is an action of package policy; a new table of
 // the State is a constant of package engine.
+//
+// # Lock order
+//
+// invitations.mu guards the buckets of invitations. It is innermost: nothing is locked under it.
 //
 // # Vocabulary
 //

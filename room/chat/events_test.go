@@ -7,18 +7,20 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/guest"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
 // announcements are rooms in which only the server and admins may send.
-func announcements() room.Options {
+func announcements() policy.Options {
 	o := talkative()
 	o.History = engine.Retention{Messages: 60, Bytes: 64 << 10, Age: time.Hour}
-	for _, a := range []room.Action{room.ActSend, room.ActTyping, room.ActEditOwn, room.ActDeleteOwn} {
-		o.Rights[a] = room.RoleNobody
+	for _, a := range []policy.Action{policy.ActSend, policy.ActTyping, policy.ActEditOwn, policy.ActDeleteOwn} {
+		o.Rights[a] = policy.RoleNobody
 	}
 	return o
 }
@@ -30,7 +32,7 @@ func TestEventsNeedARight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := build(t, room.Config{Guests: g, Options: room.Patterns{
+	h := build(t, room.Config{Guests: g, Options: policy.Patterns{
 		{Match: "news", Options: announcements()}, {Match: "*", Options: talkative()}}.Options})
 	for i := range 60 {
 		for _, name := range []string{"news", "locked", "quiet"} {
@@ -86,7 +88,7 @@ func (h *house) remembers(name string, want int) {
 func TestEventsOfSpeakers(t *testing.T) {
 	few := talkative()
 	few.History.Messages, few.History.Bytes = 40, 1<<20
-	h := build(t, room.Config{Options: room.Patterns{{Match: "*", Options: few}}.Options})
+	h := build(t, room.Config{Options: policy.Patterns{{Match: "*", Options: few}}.Options})
 	alice, bob := h.come("alice"), h.come("bob")
 	for i := range 40 {
 		alice.must("send", fmt.Sprintf(`{"room":"lobby","data":{"text":"%d"}}`, i))
@@ -107,7 +109,7 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 	few := talkative()
 	few.History.Messages = 10
 	e := memory.New(memory.Limits{})
-	h := build(t, room.Config{Engine: e, Options: room.Patterns{{Match: "*", Options: few}}.Options})
+	h := build(t, room.Config{Engine: e, Options: policy.Patterns{{Match: "*", Options: few}}.Options})
 	alice := h.come("alice")
 	alice.must("send", `{"room":"lobby","data":{"text":"hi"}}`)
 	alice.must("send", `{"room":"lobby","data":{"text":"ho"}}`)
@@ -147,12 +149,12 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 // TestReadingIsCharged checks that reading reactions, rosters and presences is charged as the bytes
 // of a history are, and that nothing else is read on credit.
 func TestReadingIsCharged(t *testing.T) {
-	few := room.Rates{Recovered: room.Rate{N: 2000, Per: time.Hour}}
+	few := policy.Rates{Recovered: budget.Rate{N: 2000, Per: time.Hour}}
 	for _, method := range []string{"messages", "members"} {
 		t.Run(method, func(t *testing.T) {
 			o := talkative()
 			o.History.Messages = 2 // so that only the reactions are charged, not their events
-			h := build(t, room.Config{Rates: few, UserRates: few, Options: room.Patterns{{Match: "*", Options: o}}.Options})
+			h := build(t, room.Config{Rates: few, UserRates: few, Options: policy.Patterns{{Match: "*", Options: o}}.Options})
 			alice, bob := h.come("alice"), h.come("bob")
 			alice.must(method, `{"room":"lobby"}`)
 			alice.must(method, `{"room":"lobby"}`) // the room has little to read

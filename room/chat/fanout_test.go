@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/budget"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -42,8 +44,8 @@ func TestWhatCallsSendOnIsCharged(t *testing.T) {
 			}},
 		} {
 			t.Run(enc.String()+" "+name, func(t *testing.T) {
-				rates, users := room.NoRates, room.NoRates
-				users.Fanout = room.Rate{N: 20_000, Per: time.Hour}
+				rates, users := policy.NoRates, policy.NoRates
+				users.Fanout = budget.Rate{N: 20_000, Per: time.Hour}
 				h := build(t, room.Config{Rates: rates, UserRates: users})
 				mallory := h.comeAs(enc, "mallory")
 				var others []*person

@@ -13,6 +13,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -120,7 +121,7 @@ func TestMutedSayNothingAround(t *testing.T) {
 func TestForgottenMessageIsTakenBack(t *testing.T) {
 	short := talkative()
 	short.History.Messages = 3
-	h := build(t, room.Config{Options: room.Patterns{{Match: "*", Options: short}}.Options})
+	h := build(t, room.Config{Options: policy.Patterns{{Match: "*", Options: short}}.Options})
 	alice, bob, mod := h.come("alice"), h.come("bob"), h.come("mod", "moderator")
 	for _, p := range []*person{alice, mod} {
 		var first sendResult

@@ -10,6 +10,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -21,11 +22,11 @@ type inviteRequest struct {
 
 // invite sends a user an invitation to a room. If the room is private, it puts the user on the
 // roster.
-func (c *Chat) invite(ctx context.Context, call *room.Call, q *inviteRequest) (empty, error) {
+func (c *Chat) invite(ctx context.Context, call *rpc.Call, q *inviteRequest) (empty, error) {
 	if _, err := named(call); err != nil {
 		return empty{}, err
 	}
-	if err := may(call, room.ActInvite, q.Room); err != nil {
+	if err := may(call, policy.ActInvite, q.Room); err != nil {
 		return empty{}, err
 	}
 	if err := checkUsers([]string{q.User}); err != nil {
@@ -46,7 +47,7 @@ func (c *Chat) invite(ctx context.Context, call *room.Call, q *inviteRequest) (e
 
 // inviteAll sends invitations to users, except those that the room bans or that decline them. The
 // caller does not learn which: a ban concerns only the user and the moderators.
-func inviteAll(ctx context.Context, call *room.Call, name, title string, users []string) error {
+func inviteAll(ctx context.Context, call *rpc.Call, name, title string, users []string) error {
 	data, err := json.Marshal(map[string]string{"title": title})
 	if err != nil {
 		return err
@@ -77,10 +78,10 @@ func banned(h *room.Hub, name, user string) bool {
 	if kindOf(name) == kindPrivate {
 		return h.BanBinds(name, who)
 	}
-	return h.IsBanned(policy.Subject{Who: who}, name)
+	return h.Judge().IsBanned(policy.Subject{Who: who}, name)
 }
 
-func inviteOne(ctx context.Context, call *room.Call, name, user string, data []byte) error {
+func inviteOne(ctx context.Context, call *rpc.Call, name, user string, data []byte) error {
 	event := map[string]string{engine.TagEvent: eventInvite, tagRoom: name, tagBy: call.Author().User}
 	if kindOf(name) != kindPrivate {
 		tell(call.Hub, call.Payer(), user, event, data)
@@ -98,7 +99,7 @@ func checkUsers(users []string) error {
 	if len(users) > maxInvited {
 		return badRequest("%d users at most in one call", maxInvited)
 	}
-	if slices.ContainsFunc(users, func(u string) bool { return u == "" || wire.CheckRoomName(room.PersonalRoom(u)) != nil }) {
+	if slices.ContainsFunc(users, func(u string) bool { return u == "" || wire.CheckRoomName(policy.PersonalRoom(u)) != nil }) {
 		return badRequest("that is no user")
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/moderation"
 	"webim/room/wire"
 )
 
@@ -33,10 +34,10 @@ func TestBannedByAddressInAPrivateRoom(t *testing.T) {
 	name := made(t, owner.must("room.create", `{"title":"secret","users":["bob"]}`))
 	owner.join(name)
 	bob.join(name)
-	impose := func(do func(room.Sanction, *engine.Author, func(error))) {
+	impose := func(do func(moderation.Sanction, *engine.Author, func(error))) {
 		t.Helper()
 		failed := make(chan error, 1)
-		do(room.Sanction{Table: engine.TableBanIP, Room: name, Who: "127.0.0.1", Over: true}, nil, func(err error) { failed <- err })
+		do(moderation.Sanction{Table: engine.TableBanIP, Room: name, Who: "127.0.0.1", Over: true}, nil, func(err error) { failed <- err })
 		if err := <-failed; err != nil {
 			t.Fatal(err)
 		}

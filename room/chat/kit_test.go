@@ -23,6 +23,8 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/mux"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -60,12 +62,12 @@ func build(t testing.TB, rc room.Config) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rc.Tokens, rc.Anonymous, rc.Calls, rc.FollowUp, rc.Personal = verifier, true, New(), FollowUp, true
+	rc.Tokens, rc.Anonymous, rc.Calls, rc.FollowUp, rc.Personal = verifier, true, rpc.Calls{Caller: New()}, FollowUp, true
 	if rc.Options == nil {
-		rc.Options = room.Patterns{{Match: "*", Options: talkative()}}.Options
+		rc.Options = policy.Patterns{{Match: "*", Options: talkative()}}.Options
 	}
-	if rc.Rates == (room.Rates{}) {
-		rc.Rates, rc.UserRates = room.NoRates, room.NoRates
+	if rc.Rates == (policy.Rates{}) {
+		rc.Rates, rc.UserRates = policy.NoRates, policy.NoRates
 	}
 	if rc.Engine == nil {
 		rc.Engine = memory.New(memory.Limits{})
@@ -99,10 +101,10 @@ func build(t testing.TB, rc room.Config) *house {
 }
 
 // talkative are the options of a room in which everybody may talk.
-func talkative() room.Options {
-	return room.Options{
+func talkative() policy.Options {
+	return policy.Options{
 		History:     engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour},
-		Recoverable: true, Recover: true, Presence: true, Rights: room.OpenRights(),
+		Recoverable: true, Recover: true, Presence: true, Rights: policy.OpenRights(),
 	}
 }
 

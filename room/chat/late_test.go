@@ -11,6 +11,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -124,7 +125,7 @@ func TestStruckWhileJoining(t *testing.T) {
 // enter puts a user on a roster.
 func (h *house) enter(name, user, role string) {
 	h.t.Helper()
-	value, err := json.Marshal(room.Roster{Role: role, Since: time.Now().UnixMilli()})
+	value, err := json.Marshal(policy.Roster{Role: role, Since: time.Now().UnixMilli()})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -139,7 +140,7 @@ func (h *house) enter(name, user, role string) {
 // in it now, even if they are on the roster.
 func TestPrivateRoomsAreClosed(t *testing.T) {
 	h := build(t, room.Config{})
-	h.enter("$club", "alice", room.OwnerRole)
+	h.enter("$club", "alice", policy.OwnerRole)
 	h.enter("$club", "bob", "")
 	alice, bob, eve, root := h.come("alice"), h.come("bob"), h.come("eve"), h.come("root", "moderator")
 	alice.join("$club")
@@ -213,7 +214,7 @@ func TestReactionsLastAsLongAsMessages(t *testing.T) {
 		o := talkative()
 		o.History.Age = age
 		m := memory.New(memory.Limits{})
-		alice := build(t, room.Config{Engine: m, Options: room.Patterns{{Match: "*", Options: o}}.Options}).come("alice")
+		alice := build(t, room.Config{Engine: m, Options: policy.Patterns{{Match: "*", Options: o}}.Options}).come("alice")
 		alice.must("send", `{"room":"lobby","data":{}}`)
 		alice.must("react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
 		m.List(engine.TableReaction, "lobby", "", 10, func(all []engine.Entry, _ error) {

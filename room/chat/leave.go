@@ -6,8 +6,11 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/await"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -19,7 +22,7 @@ type leaveRequest struct {
 // leave removes a room from the caller's list. If the room is private, leave also takes the caller
 // out of it, makes the longest-standing user the owner if the caller was the owner, and forgets the
 // room if nobody is left.
-func (c *Chat) leave(ctx context.Context, call *room.Call, q *leaveRequest) (empty, error) {
+func (c *Chat) leave(ctx context.Context, call *rpc.Call, q *leaveRequest) (empty, error) {
 	user, err := named(call)
 	if err != nil {
 		return empty{}, err
@@ -54,19 +57,19 @@ func (c *Chat) leave(ctx context.Context, call *room.Call, q *leaveRequest) (emp
 
 // sendControl sends a control message to all nodes.
 func sendControl(ctx context.Context, h *room.Hub, m engine.ControlMessage) error {
-	return room.AwaitError(ctx, func(done func(error)) { h.SendControl(m, done) })
+	return await.Error(ctx, func(done func(error)) { h.SendControl(m, done) })
 }
 
 // afterLeave looks after a room that a user has left. It forgets the room if nobody is left, and
 // finds a new owner if the owner has left.
-func afterLeave(ctx context.Context, h *room.Hub, payer budget.Owner, name string, was room.Roster) error {
+func afterLeave(ctx context.Context, h *room.Hub, payer budget.Owner, name string, was policy.Roster) error {
 	some, err := serverStore(h).List(ctx, engine.TableMember, name, "", 1)
 	switch {
 	case err != nil:
 		return err
 	case len(some) == 0:
 		return forget(ctx, serverStore(h), name)
-	case was.Role == room.OwnerRole:
+	case was.Role == policy.OwnerRole:
 		return inherit(ctx, h, payer, name)
 	}
 	return nil
@@ -107,11 +110,11 @@ func inherit(ctx context.Context, h *room.Hub, payer budget.Owner, name string) 
 	}
 	heir, since := "", int64(0)
 	for _, e := range all {
-		var r room.Roster
+		var r policy.Roster
 		if json.Unmarshal(e.Value, &r) != nil {
 			continue
 		}
-		if r.Role == room.OwnerRole {
+		if r.Role == policy.OwnerRole {
 			return nil
 		}
 		if heir == "" || r.Since < since {
@@ -121,8 +124,8 @@ func inherit(ctx context.Context, h *room.Hub, payer budget.Owner, name string) 
 	if heir == "" {
 		return nil
 	}
-	err = change(ctx, serverStore(h), engine.Key{Table: engine.TableMember, Of: name, Name: heir}, func(r *room.Roster, there bool) bool {
-		r.Role = room.OwnerRole
+	err = change(ctx, serverStore(h), engine.Key{Table: engine.TableMember, Of: name, Name: heir}, func(r *policy.Roster, there bool) bool {
+		r.Role = policy.OwnerRole
 		return there
 	})
 	if err != nil {

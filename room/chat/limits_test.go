@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -17,7 +18,7 @@ func TestLimitsAreExact(t *testing.T) {
 	const most, incoming = 3000, 8 << 10
 	small, large := talkative(), talkative()
 	small.MaxPublication, large.MaxPublication = most, 1<<20
-	h := build(t, room.Config{MaxIncoming: incoming, Text: room.TextLimits{Bytes: 2500, Graphemes: 2000}, Options: room.Patterns{{Match: "large", Options: large}, {Match: "*", Options: small}}.Options})
+	h := build(t, room.Config{MaxIncoming: incoming, Text: policy.TextLimits{Bytes: 2500, Graphemes: 2000}, Options: policy.Patterns{{Match: "large", Options: large}, {Match: "*", Options: small}}.Options})
 	alice := h.come("alice")
 	limits := func(name string) (l limits) {
 		var info infoResult

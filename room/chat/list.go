@@ -9,6 +9,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -53,7 +54,7 @@ const tail = 16
 // rooms returns the caller's list. The caller is charged for each room as it is read, in the budget
 // of history and messages, and other users choose how long the last messages are. So the page ends,
 // with more, when the call has read, or the reply would carry, as much as a reply may.
-func (c *Chat) rooms(ctx context.Context, call *room.Call, q *roomsRequest) (res roomsResult, err error) {
+func (c *Chat) rooms(ctx context.Context, call *rpc.Call, q *roomsRequest) (res roomsResult, err error) {
 	user, err := named(call)
 	if err != nil {
 		return res, err
@@ -95,7 +96,7 @@ func (l *listed) size() int {
 
 // listRoom reads a room of a user's list. The result is nil if the user is banned there, or is not on
 // the roster; then listRoom also mends the list.
-func listRoom(ctx context.Context, call *room.Call, user string, entry engine.Entry) (*listed, error) {
+func listRoom(ctx context.Context, call *rpc.Call, user string, entry engine.Entry) (*listed, error) {
 	s, name := serverStore(call.Hub), entry.Name
 	r, there, err := belongs(ctx, s, name, user)
 	switch {
@@ -103,7 +104,7 @@ func listRoom(ctx context.Context, call *room.Call, user string, entry engine.En
 		return nil, err
 	case there && call.Hub.BanBinds(name, call.Identity()):
 		return nil, leave(ctx, s, name, user)
-	case there && call.May(room.ActBe, name) != nil:
+	case there && call.May(policy.ActBe, name) != nil:
 		return nil, nil // hidden until the ban ends
 	case !there:
 		return nil, s.Delete(ctx, entry.Key, engine.AnyVersion)
@@ -126,7 +127,7 @@ func listRoom(ctx context.Context, call *room.Call, user string, entry engine.En
 
 // addPeer adds the other user of a direct room. It takes the info from a connection of the other user
 // if the caller may see that, else from the last message, else from the list entry.
-func (l *listed) addPeer(ctx context.Context, call *room.Call, user string, entry []byte) error {
+func (l *listed) addPeer(ctx context.Context, call *rpc.Call, user string, entry []byte) error {
 	other := otherIn(l.Room, user)
 	if other == "" {
 		return nil
@@ -138,7 +139,7 @@ func (l *listed) addPeer(ctx context.Context, call *room.Call, user string, entr
 	}
 	p := peer{User: other}
 	if mayMeet(call, l.Room, takesPart) {
-		here, err := call.Presence(room.PersonalRoom(other))
+		here, err := call.Presence(policy.PersonalRoom(other))
 		p = peerOf(other, here, err)
 	}
 	if p.Info == nil && l.Last != nil && l.Last.Info != nil && l.Last.Info.User == other {
@@ -155,26 +156,26 @@ func (l *listed) addPeer(ctx context.Context, call *room.Call, user string, entr
 
 // mayMeet reports whether the caller may see the name and the presence of the other user of a direct
 // room that the caller lists. takesPart: the other user takes part in the room, see takesPart.
-func mayMeet(call *room.Call, name string, takesPart bool) bool {
+func mayMeet(call *rpc.Call, name string, takesPart bool) bool {
 	m := policy.Membership{In: true, Listed: policy.NotListed}
 	if takesPart {
 		m.Listed = policy.IsListed
 	}
-	return call.JudgeAs(room.ActMeet, name, m).Outcome == policy.Allow
+	return call.JudgeAs(policy.ActMeet, name, m).Outcome == policy.Allow
 }
 
 // mayRead reports whether the caller may read the history of a room in its list.
-func (l *listed) mayRead(call *room.Call, r room.Roster) bool {
+func (l *listed) mayRead(call *rpc.Call, r policy.Roster) bool {
 	if l.Kind == kindPrivate { // the roster's entry makes the caller a member
-		return call.JudgeAs(room.ActHistory, l.Room, policy.Membership{In: true, Roles: r.Roles()}).Outcome != policy.Deny
+		return call.JudgeAs(policy.ActHistory, l.Room, policy.Membership{In: true, Roles: r.Roles()}).Outcome != policy.Deny
 	}
-	return call.Judge(room.ActHistory, l.Room).Outcome != policy.Deny
+	return call.Judge(policy.ActHistory, l.Room).Outcome != policy.Deny
 }
 
 // count sets the last message, and the number of unread messages after the mark. It sets neither if
 // the caller may not read the history. It reads backwards: the last message, and then to the mark, or
 // until it has counted or read enough.
-func (l *listed) count(ctx context.Context, call *room.Call, user string, r room.Roster, read markEntry) error {
+func (l *listed) count(ctx context.Context, call *rpc.Call, user string, r policy.Roster, read markEntry) error {
 	if !l.mayRead(call, r) {
 		return nil
 	}

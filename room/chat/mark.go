@@ -6,7 +6,10 @@ import (
 	"slices"
 
 	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -59,12 +62,12 @@ const maxMarked = 100
 
 // mark stores how far the caller has received and read a room. Marks only grow, and not beyond the
 // newest offset.
-func (c *Chat) mark(ctx context.Context, call *room.Call, q *markRequest) (now mark, err error) {
+func (c *Chat) mark(ctx context.Context, call *rpc.Call, q *markRequest) (now mark, err error) {
 	user, err := named(call)
 	if err != nil {
 		return now, err
 	}
-	if err := may(call, room.ActRead, q.Room); err != nil {
+	if err := may(call, policy.ActRead, q.Room); err != nil {
 		return now, err
 	}
 	if kindOf(q.Room) == kindPrivate && !call.IsIn(q.Room) {
@@ -98,7 +101,7 @@ func (c *Chat) mark(ctx context.Context, call *room.Call, q *markRequest) (now m
 
 // tellMark tells the caller's other devices about a mark, and in small rooms the other users. An error
 // is ignored: the mark is stored.
-func tellMark(ctx context.Context, call *room.Call, name, user string, now mark) {
+func tellMark(ctx context.Context, call *rpc.Call, name, user string, now mark) {
 	h := call.Hub
 	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
 	listed := h.Shares().RosterSize(name)
@@ -117,7 +120,7 @@ func tellMark(ctx context.Context, call *room.Call, name, user string, now mark)
 
 // clients counts the connections in a room.
 func clients(ctx context.Context, h *room.Hub, name string) (int, error) {
-	return room.Await(ctx, func(done func(int, error)) {
+	return await.Value(ctx, func(done func(int, error)) {
 		h.Engine().Count(name, func(clients, _ int, err error) { done(clients, err) })
 	})
 }
@@ -137,8 +140,8 @@ type userMark struct {
 
 // marks returns the marks of a room in which users see each other's: those on the roster and, in a
 // public room, the guests that are present.
-func (c *Chat) marks(ctx context.Context, call *room.Call, q *marksRequest) (res marksResult, err error) {
-	if err := may(call, room.ActHistory, q.Room); err != nil {
+func (c *Chat) marks(ctx context.Context, call *rpc.Call, q *marksRequest) (res marksResult, err error) {
+	if err := may(call, policy.ActHistory, q.Room); err != nil {
 		return res, err
 	}
 	res.Marks = []userMark{}
@@ -167,7 +170,7 @@ func (c *Chat) marks(ctx context.Context, call *room.Call, q *marksRequest) (res
 
 // withGuests returns the users of a roster and, in a public room, the guests that are present,
 // unless both together are more than maxMarked. If the presence is unknown, it returns no guests.
-func withGuests(call *room.Call, name string, members []engine.Entry) []string {
+func withGuests(call *rpc.Call, name string, members []engine.Entry) []string {
 	users := make([]string, 0, len(members))
 	for _, m := range members {
 		users = append(users, m.Name)
@@ -178,7 +181,7 @@ func withGuests(call *room.Call, name string, members []engine.Entry) []string {
 	here, err := call.Presence(name)
 	guests := map[string]bool{}
 	for _, a := range here {
-		if room.IsGuest(a.User) {
+		if policy.IsGuest(a.User) {
 			guests[a.User] = true
 		}
 	}

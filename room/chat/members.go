@@ -9,8 +9,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -39,8 +40,8 @@ const maxMembers = 1000
 // members returns the users of a room in the order of their names: those on the roster and, in a
 // public room, also those that are present without being on it. All users without a name come
 // first, as one.
-func (c *Chat) members(ctx context.Context, call *room.Call, q *membersRequest) (res membersResult, err error) {
-	if err := may(call, room.ActPresence, q.Room); err != nil {
+func (c *Chat) members(ctx context.Context, call *rpc.Call, q *membersRequest) (res membersResult, err error) {
+	if err := may(call, policy.ActPresence, q.Room); err != nil {
 		return res, err
 	}
 	limit, err := pageLimit(q.Limit, maxMembers, maxMembers)
@@ -94,7 +95,7 @@ func merge(listed []engine.Entry, here []engine.Author, known bool) []*member {
 		return by[user]
 	}
 	for _, e := range listed {
-		var r room.Roster
+		var r policy.Roster
 		_ = json.Unmarshal(e.Value, &r) // if it fails, there is no role
 		m := add(e.Name)
 		m.Role, m.Info = r.Role, infoOf(r.Name)

@@ -5,7 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"webim/room"
+	"webim/room/policy"
+	"webim/room/rpc"
 )
 
 // userOf returns the user of an owner (see owner). ok is false if the owner has no user.
@@ -36,8 +37,8 @@ const (
 
 // messages reads a page of messages. It reads as much of the log as the page needs: the events about
 // its messages that are elsewhere are named in their revisions.
-func (c *Chat) messages(ctx context.Context, call *room.Call, q *messagesRequest) (res messagesResult, err error) {
-	if err := may(call, room.ActHistory, q.Room); err != nil {
+func (c *Chat) messages(ctx context.Context, call *rpc.Call, q *messagesRequest) (res messagesResult, err error) {
+	if err := may(call, policy.ActHistory, q.Room); err != nil {
 		return res, err
 	}
 	limit := defaultMessages

@@ -4,9 +4,11 @@ import (
 	"context"
 	"time"
 
-	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/moderation"
 	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -22,8 +24,8 @@ type sanctionRequest struct {
 const maxSeconds = 100 * 366 * 24 * 3600
 
 // sanction checks a call's rights and arguments, and returns the ban or mute that it asks for.
-func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string) (s room.Sanction, err error) {
-	s = room.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Judge(room.ActManage, q.Room).Outcome == policy.Allow, Payer: call.Payer()}
+func (q *sanctionRequest) sanction(call *rpc.Call, a policy.Action, table string) (s moderation.Sanction, err error) {
+	s = moderation.Sanction{Table: table, Room: q.Room, Who: q.User, By: call.Author().User, Reason: q.Reason, Over: call.Judge(policy.ActManage, q.Room).Outcome == policy.Allow, Payer: call.Payer()}
 	switch {
 	case q.IP != "" && table == engine.TableBan:
 		s.Table, s.Who = engine.TableBanIP, q.IP
@@ -45,7 +47,7 @@ func (q *sanctionRequest) sanction(call *room.Call, a room.Action, table string)
 }
 
 // mayModerate is may for a room, or for the whole server if name is "".
-func mayModerate(call *room.Call, a room.Action, name string) error {
+func mayModerate(call *rpc.Call, a policy.Action, name string) error {
 	if name == "" {
 		return call.May(a, "")
 	}
@@ -54,17 +56,17 @@ func mayModerate(call *room.Call, a room.Action, name string) error {
 
 // moderate runs a moderator's call, unless its target owns the room: an owner ranks above the
 // room's moderators.
-func moderate(ctx context.Context, call *room.Call, q *sanctionRequest, a room.Action, table string, do func(context.Context, *room.Call, room.Sanction) error) (empty, error) {
+func moderate(ctx context.Context, call *rpc.Call, q *sanctionRequest, a policy.Action, table string, do func(context.Context, *rpc.Call, moderation.Sanction) error) (empty, error) {
 	s, err := q.sanction(call, a, table)
 	if err != nil {
 		return empty{}, err
 	}
-	if room.IsRoster(s.Room) {
+	if policy.IsRoster(s.Room) {
 		r, is, err := rosterOf(ctx, serverStore(call.Hub), s.Room, s.Who)
 		if err != nil {
 			return empty{}, err
 		}
-		if is && r.Role == room.OwnerRole {
+		if is && r.Role == policy.OwnerRole {
 			return empty{}, wire.Explain(wire.ErrPermissionDenied, "permission denied: this user owns the room")
 		}
 	}
@@ -72,42 +74,42 @@ func moderate(ctx context.Context, call *room.Call, q *sanctionRequest, a room.A
 }
 
 // impose imposes a ban or mute. Private rooms have a limit, because any user may own one.
-func impose(ctx context.Context, call *room.Call, s room.Sanction) error {
-	if room.IsRoster(s.Room) {
+func impose(ctx context.Context, call *rpc.Call, s moderation.Sanction) error {
+	if policy.IsRoster(s.Room) {
 		if err := atMost(ctx, serverStore(call.Hub), maxSanctions, s.Table, s.Room, "the room has the maximum number of bans or mutes: lift some"); err != nil {
 			return err
 		}
 	}
 	author := call.Author()
-	return room.AwaitError(ctx, func(done func(error)) { call.Hub.Impose(s, &author, done) })
+	return await.Error(ctx, func(done func(error)) { call.Hub.Impose(s, &author, done) })
 }
 
-func lift(ctx context.Context, call *room.Call, s room.Sanction) error {
+func lift(ctx context.Context, call *rpc.Call, s moderation.Sanction) error {
 	author := call.Author()
-	return room.AwaitError(ctx, func(done func(error)) { call.Hub.Lift(s, &author, done) })
+	return await.Error(ctx, func(done func(error)) { call.Hub.Lift(s, &author, done) })
 }
 
-func (c *Chat) kick(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
-	return moderate(ctx, call, q, room.ActKick, "", func(ctx context.Context, call *room.Call, s room.Sanction) error {
+func (c *Chat) kick(ctx context.Context, call *rpc.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, policy.ActKick, "", func(ctx context.Context, call *rpc.Call, s moderation.Sanction) error {
 		author := call.Author()
-		return room.AwaitError(ctx, func(done func(error)) { call.Hub.Kick(s, &author, done) })
+		return await.Error(ctx, func(done func(error)) { call.Hub.Kick(s, &author, done) })
 	})
 }
 
-func (c *Chat) ban(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
-	return moderate(ctx, call, q, room.ActBan, engine.TableBan, impose)
+func (c *Chat) ban(ctx context.Context, call *rpc.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, policy.ActBan, engine.TableBan, impose)
 }
 
-func (c *Chat) unban(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
-	return moderate(ctx, call, q, room.ActBan, engine.TableBan, lift)
+func (c *Chat) unban(ctx context.Context, call *rpc.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, policy.ActBan, engine.TableBan, lift)
 }
 
-func (c *Chat) mute(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
-	return moderate(ctx, call, q, room.ActMute, engine.TableMute, impose)
+func (c *Chat) mute(ctx context.Context, call *rpc.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, policy.ActMute, engine.TableMute, impose)
 }
 
-func (c *Chat) unmute(ctx context.Context, call *room.Call, q *sanctionRequest) (empty, error) {
-	return moderate(ctx, call, q, room.ActMute, engine.TableMute, lift)
+func (c *Chat) unmute(ctx context.Context, call *rpc.Call, q *sanctionRequest) (empty, error) {
+	return moderate(ctx, call, q, policy.ActMute, engine.TableMute, lift)
 }
 
 type sanctionsRequest struct {
@@ -132,8 +134,8 @@ type sanctionEntry struct {
 const maxSanctions = 1000
 
 // sanctions lists the bans and mutes of a room, or without room those everywhere.
-func (c *Chat) sanctions(ctx context.Context, call *room.Call, q *sanctionsRequest) (res sanctionsResult, err error) {
-	for _, a := range []room.Action{room.ActBan, room.ActMute} {
+func (c *Chat) sanctions(ctx context.Context, call *rpc.Call, q *sanctionsRequest) (res sanctionsResult, err error) {
+	for _, a := range []policy.Action{policy.ActBan, policy.ActMute} {
 		if err := mayModerate(call, a, q.Room); err != nil {
 			return res, err
 		}
@@ -143,7 +145,7 @@ func (c *Chat) sanctions(ctx context.Context, call *room.Call, q *sanctionsReque
 		table string
 		into  *[]sanctionEntry
 	}{{engine.TableBan, &res.Bans}, {engine.TableBanIP, &res.Bans}, {engine.TableMute, &res.Mutes}} {
-		all, err := room.Await(ctx, func(done func([]room.Sanction, error)) {
+		all, err := await.Value(ctx, func(done func([]moderation.Sanction, error)) {
 			call.Hub.Sanctions(list.table, q.Room, "", maxSanctions, done)
 		})
 		if err != nil {
@@ -156,7 +158,7 @@ func (c *Chat) sanctions(ctx context.Context, call *room.Call, q *sanctionsReque
 	return res, nil
 }
 
-func entryOf(s room.Sanction) sanctionEntry {
+func entryOf(s moderation.Sanction) sanctionEntry {
 	e := sanctionEntry{User: s.Who, By: s.By, Reason: s.Reason}
 	if s.Table == engine.TableBanIP {
 		e.User, e.IP = "", s.Who

@@ -14,6 +14,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/moderation"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -169,7 +170,7 @@ func TestBanByAddress(t *testing.T) {
 	h := build(t, room.Config{})
 	bob, nobody := h.come("bob"), h.come("")
 	done := make(chan error, 1)
-	ban := room.Sanction{Table: engine.TableBanIP, Who: "127.0.0.1"}
+	ban := moderation.Sanction{Table: engine.TableBanIP, Who: "127.0.0.1"}
 	h.hub.Impose(ban, nil, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
@@ -193,7 +194,7 @@ func TestBanOfWhoComesIn(t *testing.T) {
 		var wg sync.WaitGroup
 		p := h.start(wire.JSON, user)
 		wg.Go(func() {
-			h.hub.Impose(room.Sanction{Table: engine.TableBan, Who: user}, nil, func(err error) {
+			h.hub.Impose(moderation.Sanction{Table: engine.TableBan, Who: user}, nil, func(err error) {
 				if err != nil {
 					t.Error(err)
 				}
@@ -218,7 +219,7 @@ func TestRoomBanOfWhoJoins(t *testing.T) {
 		name := fmt.Sprint("room", round)
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			h.hub.Impose(room.Sanction{Table: engine.TableBan, Room: name, Who: "bob"}, nil, func(error) {})
+			h.hub.Impose(moderation.Sanction{Table: engine.TableBan, Room: name, Who: "bob"}, nil, func(error) {})
 		})
 		p.tryJoin(name)
 		wg.Wait()
@@ -233,7 +234,7 @@ func TestRoomBanOfWhoJoins(t *testing.T) {
 // the user is banned.
 func TestBannedRoomOfAToken(t *testing.T) {
 	h := build(t, room.Config{})
-	h.hub.Impose(room.Sanction{Table: engine.TableBan, Room: "news", Who: "bob"}, nil, func(error) {})
+	h.hub.Impose(moderation.Sanction{Table: engine.TableBan, Room: "news", Who: "bob"}, nil, func(error) {})
 	text, err := h.signer.Sign(token.Claims{User: "bob", Channels: []string{"news", "weather"}})
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +310,7 @@ func TestMuteLockSlow(t *testing.T) {
 func TestMuteEnds(t *testing.T) {
 	h := build(t, room.Config{})
 	bob := h.come("bob")
-	h.hub.Impose(room.Sanction{Table: engine.TableMute, Room: "lobby", Who: "bob", Until: time.Now().Add(20 * time.Millisecond)}, nil, func(error) {})
+	h.hub.Impose(moderation.Sanction{Table: engine.TableMute, Room: "lobby", Who: "bob", Until: time.Now().Add(20 * time.Millisecond)}, nil, func(error) {})
 	wstest.Eventually(t, "bob may speak again", func() bool {
 		_, fault := bob.call("send", `{"room":"lobby","data":{"text":"x"}}`)
 		return fault == ""
@@ -328,7 +329,7 @@ func TestOwnersAreAbove(t *testing.T) {
 	root.refused(wire.ErrPermissionDenied, "ban", fmt.Sprintf(`{"room":%q,"user":"alice"}`, name))
 	alice.must("ban", fmt.Sprintf(`{"room":%q,"user":"bob"}`, name))
 	wstest.Eventually(t, "bob is out", func() (out bool) {
-		room.RosterOf(h.hub.Engine(), name, "bob", func(_ room.Roster, ok bool, _ error) { out = !ok })
+		h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: name, Name: "bob"}, func(e engine.Entry, err error) { out = err == nil && e.Version == 0 })
 		return out
 	})
 	if got := bob.tryJoinAgain(name); !strings.HasPrefix(got, "443 ") && !strings.HasPrefix(got, "103 ") {
@@ -362,7 +363,7 @@ func TestAdminsAreAbove(t *testing.T) {
 	h.start(wire.JSON, "root").expect("disconnected 4503 banned") // with a token without the role
 	mod.must("mute", `{"user":"here"}`)
 	here.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"admin of a room"}}`)
-	h.hub.Impose(room.Sanction{Table: engine.TableBanIP, Who: "127.0.0.0/8"}, nil, func(error) {})
+	h.hub.Impose(moderation.Sanction{Table: engine.TableBanIP, Who: "127.0.0.0/8"}, nil, func(error) {})
 	mod.expect("disconnected 4503 banned")
 	here.expect("disconnected 4503 banned") // the role in one room does not protect from a ban everywhere
 	root.must("unban", `{"ip":"127.0.0.0/8"}`)

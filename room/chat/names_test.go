@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/centrifuge-go"
 
 	"webim/room"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -15,10 +16,10 @@ import (
 // every spelling of its name, in every command and call.
 func TestRightsHoldForEverySpelling(t *testing.T) {
 	shut := talkative()
-	for a := range room.Actions() {
-		shut.Rights[a] = room.RoleAdmin
+	for a := range policy.Actions() {
+		shut.Rights[a] = policy.RoleAdmin
 	}
-	h := build(t, room.Config{Options: room.Patterns{{Match: "café", Options: shut}, {Match: "*", Options: talkative()}}.Options})
+	h := build(t, room.Config{Options: policy.Patterns{{Match: "café", Options: shut}, {Match: "*", Options: talkative()}}.Options})
 	boss := h.come("boss", "admin")
 	boss.must("send", `{"room":"cafe\u0301","data":{"text":"for admins"}}`)
 	if got := boss.must("messages", `{"room":"café"}`); !strings.Contains(got, "for admins") {

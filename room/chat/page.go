@@ -7,6 +7,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/rpc"
 )
 
 // A page is some messages of a room, the oldest first.
@@ -28,7 +29,7 @@ const (
 
 // walk reads a room's log piece by piece, in one direction. The caller of the call pays for what is read.
 type walk struct {
-	call *room.Call
+	call *rpc.Call
 	room string
 	q    room.HistoryQuery // the next piece
 	top  engine.Position   // at the first piece
@@ -68,7 +69,7 @@ func (w *walk) hasSpent() bool {
 
 // readPage reads the newest messages of a room, or those before an offset, or those after one: at most
 // limit, and not more than one that exceeds most bytes.
-func readPage(call *room.Call, name string, before, after *uint64, limit, most int) (*page, error) {
+func readPage(call *rpc.Call, name string, before, after *uint64, limit, most int) (*page, error) {
 	w := &walk{call: call, room: name, q: room.HistoryQuery{Reverse: after == nil}}
 	p := &page{messages: []*Message{}, forward: after != nil, whole: true}
 	if from := cmp.Or(after, before); from != nil {
@@ -109,7 +110,7 @@ func fold(all []engine.Publication, oldestFirst bool) []*Message {
 }
 
 // pageOf reads the messages at some offsets, if they exist.
-func pageOf(call *room.Call, name string, offsets []uint64) (*page, error) {
+func pageOf(call *rpc.Call, name string, offsets []uint64) (*page, error) {
 	slices.Sort(offsets)
 	got, err := call.History(name, room.HistoryQuery{})
 	if err != nil {
@@ -137,7 +138,7 @@ func pageOf(call *room.Call, name string, offsets []uint64) (*page, error) {
 
 // complete brings the messages up to date, shortens the page if they have become longer, and adds the
 // reactions.
-func (p *page) complete(ctx context.Context, call *room.Call, name string, most int) error {
+func (p *page) complete(ctx context.Context, call *rpc.Call, name string, most int) error {
 	if err := revise(ctx, call, name, p.top.Epoch, p.messages, p.whole); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -197,7 +198,7 @@ func TestPageReadsLittle(t *testing.T) {
 	e := &countingHistory{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30})}
 	o := talkative()
 	o.History = engine.Retention{Messages: 100_000, Bytes: 1 << 28, Age: time.Hour}
-	h := build(t, room.Config{Engine: e, Options: room.Patterns{{Match: "*", Options: o}}.Options})
+	h := build(t, room.Config{Engine: e, Options: policy.Patterns{{Match: "*", Options: o}}.Options})
 	alice := h.come("alice")
 	for range 3000 {
 		h.plant("lobby", "alice")
@@ -227,7 +228,7 @@ func TestPageReadsLittle(t *testing.T) {
 func TestPagesOfEventsEnd(t *testing.T) {
 	o := talkative()
 	o.History = engine.Retention{Messages: 100_000, Bytes: 1 << 28, Age: time.Hour}
-	h := build(t, room.Config{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30}), Options: room.Patterns{{Match: "*", Options: o}}.Options})
+	h := build(t, room.Config{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30}), Options: policy.Patterns{{Match: "*", Options: o}}.Options})
 	first := h.plant("lobby", "alice")
 	for i := range 2 * maxWalk {
 		m := engine.Message{Op: engine.OpJSON, Data: noData, CompactKey: fmt.Sprint(i), Tags: map[string]string{engine.TagEvent: "room"}}
@@ -329,7 +330,7 @@ func TestRevisionsOfRefusedEdits(t *testing.T) {
 	e := memory.New(memory.Limits{})
 	few := talkative()
 	few.History.Messages = 4
-	h := build(t, room.Config{Engine: e, Options: room.Patterns{{Match: "*", Options: few}}.Options})
+	h := build(t, room.Config{Engine: e, Options: policy.Patterns{{Match: "*", Options: few}}.Options})
 	root := h.come("root", "admin")
 	root.must("room.set", `{"room":"slow","slow":1000}`)
 	bob := h.come("bob")

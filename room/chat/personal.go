@@ -6,6 +6,8 @@ import (
 	"webim/room"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -17,7 +19,7 @@ const maxNotified = 100
 // pays for it. nil data means {}. Of the events other than messages the history keeps only the last
 // one about each room, so many of them do not push out other events.
 func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, data []byte) {
-	name := room.PersonalRoom(user)
+	name := policy.PersonalRoom(user)
 	if wire.CheckRoomName(name) != nil {
 		return
 	}
@@ -32,7 +34,7 @@ func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, 
 }
 
 // tellList tells the user of a call that the user's list of rooms has changed by a room.
-func tellList(call *room.Call, user, name string) {
+func tellList(call *rpc.Call, user, name string) {
 	tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
 }
 
@@ -44,7 +46,7 @@ func FollowUp(h *room.Hub, name string, at engine.Position, m engine.Message) (f
 	}
 	n := notice{h, name, at, m.From.User, m.Payer}
 	switch listed := h.Shares().RosterSize(name); {
-	case room.IsDirect(name):
+	case policy.IsDirect(name):
 		return n.direct
 	case listed > 0 && listed <= maxNotified:
 		return n.roster

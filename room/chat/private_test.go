@@ -7,6 +7,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -18,7 +19,7 @@ func TestUnknownCall(t *testing.T) {
 // TestPrivateRooms checks that the name or the roster of a room decides about joining.
 func TestPrivateRooms(t *testing.T) {
 	h := build(t, room.Config{})
-	owner, err := json.Marshal(room.Roster{Role: room.OwnerRole, Since: time.Now().UnixMilli()})
+	owner, err := json.Marshal(policy.Roster{Role: policy.OwnerRole, Since: time.Now().UnixMilli()})
 	if err != nil {
 		t.Fatal(err)
 	}

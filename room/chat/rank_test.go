@@ -8,6 +8,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/moderation"
 	"webim/room/wire"
 )
 
@@ -59,7 +60,7 @@ func TestRankOfSanctions(t *testing.T) {
 	}
 	bob.must("send", `{"room":"lobby","data":{"text":"free"}}`)
 	// A key of the server API has the rank of an admin.
-	h.hub.Impose(room.Sanction{Table: engine.TableMute, Who: "bob", Over: true}, nil, func(error) {})
+	h.hub.Impose(moderation.Sanction{Table: engine.TableMute, Who: "bob", Over: true}, nil, func(error) {})
 	mod.refused(wire.ErrPermissionDenied, "unmute", `{"user":"bob"}`)
 	bob.refused(wire.ErrMuted, "send", `{"room":"lobby","data":{"text":"x"}}`)
 	root.must("unmute", `{"user":"bob"}`)
@@ -94,7 +95,7 @@ func TestBanAndRoster(t *testing.T) {
 	away.Close()
 	on := func(user string) (is bool) {
 		done := make(chan error, 1)
-		room.RosterOf(h.hub.Engine(), "lobby", user, func(_ room.Roster, ok bool, err error) { is = ok; done <- err })
+		h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: "lobby", Name: user}, func(e engine.Entry, err error) { is = e.Version != 0; done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

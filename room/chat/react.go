@@ -8,6 +8,8 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/rpc"
 )
 
 type reactRequest struct {
@@ -18,8 +20,8 @@ type reactRequest struct {
 }
 
 // react adds or removes a reaction of the caller.
-func (c *Chat) react(ctx context.Context, call *room.Call, q *reactRequest) (empty, error) {
-	if err := may(call, room.ActReact, q.Room); err != nil {
+func (c *Chat) react(ctx context.Context, call *rpc.Call, q *reactRequest) (empty, error) {
+	if err := may(call, policy.ActReact, q.Room); err != nil {
 		return empty{}, err
 	}
 	emoji, ok := emojiOf(q.Emoji)
@@ -39,7 +41,7 @@ func (c *Chat) react(ctx context.Context, call *room.Call, q *reactRequest) (emp
 }
 
 // addReaction stores and publishes a reaction, unless the message has too many.
-func addReaction(ctx context.Context, call *room.Call, q *reactRequest, k engine.Key, epoch, emoji string) error {
+func addReaction(ctx context.Context, call *rpc.Call, q *reactRequest, k engine.Key, epoch, emoji string) error {
 	s := store{call.State()}
 	if err := checkReactions(ctx, s, q, epoch, emoji); err != nil {
 		return err
@@ -92,7 +94,7 @@ func checkReactions(ctx context.Context, s store, q *reactRequest, epoch, emoji 
 var errTooManyReactions = limitExceeded(fmt.Sprintf("a message has at most %d different reactions, and %d in all", maxReactions, maxReactors))
 
 // removeReaction removes a reaction and publishes that. If there is none, that is not an error.
-func removeReaction(ctx context.Context, call *room.Call, q *reactRequest, k engine.Key, emoji string) error {
+func removeReaction(ctx context.Context, call *rpc.Call, q *reactRequest, k engine.Key, emoji string) error {
 	s := store{call.State()}
 	e, err := s.Get(ctx, k)
 	if err != nil || e.Version == 0 {
@@ -105,7 +107,7 @@ func removeReaction(ctx context.Context, call *room.Call, q *reactRequest, k eng
 }
 
 // publishReaction publishes the event of a reaction.
-func publishReaction(call *room.Call, q *reactRequest, event, emoji string) error {
+func publishReaction(call *rpc.Call, q *reactRequest, event, emoji string) error {
 	_, err := call.Publish(room.SessionMessage{Room: q.Room, Data: noData, Event: true,
 		CompactKey: "react " + number(q.Offset) + " " + emoji + " " + owner(call.Author()),
 		Tags:       map[string]string{engine.TagEvent: event, engine.TagOf: number(q.Offset), tagEmoji: emoji},
@@ -116,7 +118,7 @@ func publishReaction(call *room.Call, q *reactRequest, event, emoji string) erro
 // forgetReactions removes some reactions to messages that the room has forgotten. It is called for
 // each new reaction and may remove ten, so old reactions cannot pile up. Errors are ignored: the next
 // call tries again.
-func forgetReactions(ctx context.Context, call *room.Call, name string) {
+func forgetReactions(ctx context.Context, call *rpc.Call, name string) {
 	s := store{call.State()}
 	entries, err := s.List(ctx, engine.TableReaction, name, "", 10)
 	if err != nil || len(entries) == 0 {

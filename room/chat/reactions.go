@@ -8,8 +8,8 @@ import (
 	"strconv"
 	"strings"
 
-	"webim/room"
 	"webim/room/engine"
+	"webim/room/rpc"
 )
 
 // A reaction is an entry of the State, which its author pays for. The events react and unreact only
@@ -110,7 +110,7 @@ func sumOf(all []reaction) (sums []Reaction) {
 
 // addReactions adds the current reactions to the messages of a page. whole says that the page has every
 // message between its first and its last one. The caller is charged for each reaction read.
-func addReactions(ctx context.Context, call *room.Call, name, epoch string, page []*Message, whole bool) error {
+func addReactions(ctx context.Context, call *rpc.Call, name, epoch string, page []*Message, whole bool) error {
 	if len(page) == 0 {
 		return nil
 	}

@@ -6,13 +6,15 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/budget"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
 // TestRetryGetsTheFirstAnswer checks that a client that lost the result of send gets it by a retry,
 // whatever has since forbidden sending. The retry publishes nothing, and nobody else learns of it.
 func TestRetryGetsTheFirstAnswer(t *testing.T) {
-	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100}})
+	h := build(t, room.Config{Text: policy.TextLimits{Bytes: 100}})
 	root, alice, bob := h.come("root", "admin"), h.come("alice"), h.come("bob")
 	root.must("send", `{"room":"lobby","data":{"text":"what?"}}`)
 	const message = `{"room":"lobby","id":"1","reply":1,"data":{"text":"that"}}`
@@ -101,9 +103,9 @@ func TestRetryOfALateEngine(t *testing.T) {
 
 // TestRetriesAreCounted checks that retries count in the rate of commands.
 func TestRetriesAreCounted(t *testing.T) {
-	rates := room.NoRates
-	rates.Send = room.Rate{N: 2, Per: wstest.Patience * 100}
-	h := build(t, room.Config{Rates: rates, UserRates: room.NoRates})
+	rates := policy.NoRates
+	rates.Send = budget.Rate{N: 2, Per: wstest.Patience * 100}
+	h := build(t, room.Config{Rates: rates, UserRates: policy.NoRates})
 	alice := h.come("alice")
 	const message = `{"room":"lobby","id":"1","data":{"text":"x"}}`
 	alice.must("send", message)

@@ -12,6 +12,7 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -116,7 +117,7 @@ func openEdits(ctx context.Context, h *room.Hub, name string, offset uint64, r r
 }
 
 // beginEdit writes down that an edit of a message is about to be published.
-func beginEdit(ctx context.Context, call *room.Call, name string, f *found) error {
+func beginEdit(ctx context.Context, call *rpc.Call, name string, f *found) error {
 	now, s := time.Now(), store{call.State()}
 	failed := f.revision.hasFailed(now)
 	var edits []uint64
@@ -155,7 +156,7 @@ func beginEdit(ctx context.Context, call *room.Call, name string, f *found) erro
 }
 
 // cancelEdit undoes beginEdit. An error is ignored: the edit stays open, and a later one closes it.
-func cancelEdit(ctx context.Context, call *room.Call, name, epoch string, offset uint64) {
+func cancelEdit(ctx context.Context, call *rpc.Call, name, epoch string, offset uint64) {
 	undo(ctx, store{call.State()}, revisionKey(name, epoch, offset), (*revision).close)
 }
 
@@ -180,7 +181,7 @@ func undo(ctx context.Context, s store, k engine.Key, f func(*revision)) {
 
 // endEdit writes down the offset of an edit. It fails with ErrNoMessage if the message was deleted
 // meanwhile. Of very many edits of a message, it removes the texts of the oldest ones.
-func endEdit(ctx context.Context, call *room.Call, name, epoch string, offset, edit uint64) error {
+func endEdit(ctx context.Context, call *rpc.Call, name, epoch string, offset, edit uint64) error {
 	gone, old := false, []uint64(nil)
 	err := change(ctx, store{call.State()}, revisionKey(name, epoch, offset), func(r *revision, there bool) bool {
 		if gone, old = !there || r.Deleted, nil; gone {
@@ -207,7 +208,7 @@ func endEdit(ctx context.Context, call *room.Call, name, epoch string, offset, e
 // beginDeletion writes down that a message is being deleted. An error is ignored: then readers know it
 // from the log, a moment later. The server pays, so that users that have used up their share can still
 // delete messages.
-func beginDeletion(ctx context.Context, call *room.Call, name, epoch string, offset uint64) {
+func beginDeletion(ctx context.Context, call *rpc.Call, name, epoch string, offset uint64) {
 	_ = changeEntry(ctx, serverStore(call.Hub), revisionKey(name, epoch, offset), func(r *revision, e *engine.Entry) bool {
 		if age := call.Retention(name).Age; age > 0 && e.Version == 0 {
 			e.Expires = time.Now().Add(age)
@@ -326,7 +327,7 @@ func revisionsOf(ctx context.Context, s store, name, epoch string, page []*Messa
 
 // revise brings the messages of a page up to date. They may have events that are already applied. whole
 // says that the page has every message between its first and its last one.
-func revise(ctx context.Context, call *room.Call, name, epoch string, page []*Message, whole bool) error {
+func revise(ctx context.Context, call *rpc.Call, name, epoch string, page []*Message, whole bool) error {
 	if len(page) == 0 {
 		return nil
 	}
@@ -361,7 +362,7 @@ func revise(ctx context.Context, call *room.Call, name, epoch string, page []*Me
 }
 
 // readEdits applies the edits of the message among the first publications after an offset.
-func (m *Message) readEdits(call *room.Call, name string, behind uint64, limit int) error {
+func (m *Message) readEdits(call *rpc.Call, name string, behind uint64, limit int) error {
 	got, err := call.History(name, room.HistoryQuery{Since: &engine.Position{Offset: behind}, Limit: limit})
 	for _, p := range got.Publications {
 		if p.Offset > m.latest && isAbout(p, engine.EventEdit, m.Offset) {

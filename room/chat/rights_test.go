@@ -8,23 +8,24 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // talkRooms are the rooms of the table.
-var talkRooms = room.Patterns{
-	{Match: "open", Options: withRights(room.OpenRights())},
-	{Match: "users", Options: withRights(room.Rights{
-		room.ActJoin: room.RoleUser, room.ActRead: room.RoleUser, room.ActSend: room.RoleUser, room.ActTyping: room.RoleUser,
-		room.ActHistory: room.RoleMember, room.ActPresence: room.RoleMember, room.ActEditOwn: room.RoleUser, room.ActDeleteOwn: room.RoleUser,
+var talkRooms = policy.Patterns{
+	{Match: "open", Options: withRights(policy.OpenRights())},
+	{Match: "users", Options: withRights(policy.Rights{
+		policy.ActJoin: policy.RoleUser, policy.ActRead: policy.RoleUser, policy.ActSend: policy.RoleUser, policy.ActTyping: policy.RoleUser,
+		policy.ActHistory: policy.RoleMember, policy.ActPresence: policy.RoleMember, policy.ActEditOwn: policy.RoleUser, policy.ActDeleteOwn: policy.RoleUser,
 	})},
-	{Match: "news", Options: withRights(room.Rights{
-		room.ActJoin: room.RoleAnonymous, room.ActRead: room.RoleAnonymous, room.ActSend: room.RoleNobody,
-		room.ActHistory: room.RoleModerator, room.ActPresence: room.RoleNobody,
+	{Match: "news", Options: withRights(policy.Rights{
+		policy.ActJoin: policy.RoleAnonymous, policy.ActRead: policy.RoleAnonymous, policy.ActSend: policy.RoleNobody,
+		policy.ActHistory: policy.RoleModerator, policy.ActPresence: policy.RoleNobody,
 	})},
-	{Match: "closed", Options: withRights(room.Rights{})},
+	{Match: "closed", Options: withRights(policy.Rights{})},
 }
 
-func withRights(r room.Rights) room.Options {
+func withRights(r policy.Rights) policy.Options {
 	o := talkative()
 	o.Rights = r
 	return o

@@ -11,8 +11,10 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/moderation"
 	"webim/room/name"
 	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -41,9 +43,9 @@ const (
 
 func kindOf(name string) string {
 	switch {
-	case room.IsRoster(name):
+	case policy.IsRoster(name):
 		return kindPrivate
-	case room.IsDirect(name):
+	case policy.IsDirect(name):
 		return kindDirect
 	}
 	return kindPublic
@@ -51,7 +53,7 @@ func kindOf(name string) string {
 
 // named returns the caller's user. A caller without a user gets an error, because it has no list of
 // rooms.
-func named(call *room.Call) (string, error) {
+func named(call *rpc.Call) (string, error) {
 	if user := call.Author().User; user != "" {
 		return user, nil
 	}
@@ -87,10 +89,10 @@ func checkTitle(title string) error {
 }
 
 // set changes the settings of a room, and publishes them.
-func (c *Chat) set(ctx context.Context, call *room.Call, q *setRequest) (empty, error) {
-	action := room.ActManage
+func (c *Chat) set(ctx context.Context, call *rpc.Call, q *setRequest) (empty, error) {
+	action := policy.ActManage
 	if q.Title != nil {
-		action = room.ActTitle // others read the title, so muted users may not set it
+		action = policy.ActTitle // others read the title, so muted users may not set it
 	}
 	if err := may(call, action, q.Room); err != nil {
 		return empty{}, err
@@ -98,8 +100,8 @@ func (c *Chat) set(ctx context.Context, call *room.Call, q *setRequest) (empty, 
 	if err := q.check(); err != nil {
 		return empty{}, err
 	}
-	var now room.Settings
-	err := change(ctx, store{call.State()}, engine.Key{Table: engine.TableRoom, Of: q.Room}, func(s *room.Settings, _ bool) bool {
+	var now policy.Settings
+	err := change(ctx, store{call.State()}, engine.Key{Table: engine.TableRoom, Of: q.Room}, func(s *policy.Settings, _ bool) bool {
 		q.apply(s)
 		s.By = "" // the settings now belong to a manager: see forget
 		now = *s
@@ -108,7 +110,7 @@ func (c *Chat) set(ctx context.Context, call *room.Call, q *setRequest) (empty, 
 	if err != nil {
 		return empty{}, err
 	}
-	call.Audit(room.Audit{Action: "set", Room: q.Room, Reason: fmt.Sprintf("title %q, locked %v, slow %d", now.Title, now.Locked, now.Slow)})
+	call.Audit(moderation.Audit{Action: "set", Room: q.Room, Reason: fmt.Sprintf("title %q, locked %v, slow %d", now.Title, now.Locked, now.Slow)})
 	data, err := json.Marshal(view{now.Title, now.Locked, now.Slow})
 	if err != nil {
 		return empty{}, err
@@ -132,7 +134,7 @@ func (q *setRequest) check() error {
 	return nil
 }
 
-func (q *setRequest) apply(s *room.Settings) {
+func (q *setRequest) apply(s *policy.Settings) {
 	if q.Title != nil {
 		s.Title = *q.Title
 	}
@@ -145,8 +147,8 @@ func (q *setRequest) apply(s *room.Settings) {
 }
 
 // settingsOf reads a room's settings and their version, which is 0 if it has none.
-func settingsOf(ctx context.Context, s store, name string) (set room.Settings, version uint64, err error) {
-	set, e, err := read[room.Settings](ctx, s, engine.Key{Table: engine.TableRoom, Of: name})
+func settingsOf(ctx context.Context, s store, name string) (set policy.Settings, version uint64, err error) {
+	set, e, err := read[policy.Settings](ctx, s, engine.Key{Table: engine.TableRoom, Of: name})
 	return set, e.Version, err
 }
 
@@ -180,13 +182,13 @@ type limits struct {
 }
 
 // info returns the caller's rights in a room, and the room's settings.
-func (c *Chat) info(ctx context.Context, call *room.Call, q *infoRequest) (res infoResult, err error) {
-	if err := may(call, room.ActJoin, q.Room); err != nil {
+func (c *Chat) info(ctx context.Context, call *rpc.Call, q *infoRequest) (res infoResult, err error) {
+	if err := may(call, policy.ActJoin, q.Room); err != nil {
 		return res, explainBan(ctx, call, q.Room, err)
 	}
 	res = infoResult{Room: q.Room, Kind: kindOf(q.Room), May: []string{}, Limits: limits(call.Bounds(q.Room))}
-	for _, name := range room.Actions() {
-		if a, _ := room.ParseAction(name); hasRight(call, a, q.Room) {
+	for _, name := range policy.Actions() {
+		if a, _ := policy.ParseAction(name); hasRight(call, a, q.Room) {
 			res.May = append(res.May, name)
 		}
 	}
@@ -203,7 +205,7 @@ func (c *Chat) info(ctx context.Context, call *room.Call, q *infoRequest) (res i
 		return res, err
 	}
 	res.view = view{set.Title, set.Locked, set.Slow}
-	if v := call.JudgeAs(room.ActSpeak, q.Room, policy.Membership{In: true}); errors.Is(v.Err, wire.ErrMuted) {
+	if v := call.JudgeAs(policy.ActSpeak, q.Room, policy.Membership{In: true}); errors.Is(v.Err, wire.ErrMuted) {
 		res.Muted = new(int64)
 		if !v.Until.IsZero() {
 			*res.Muted = v.Until.Unix()
@@ -217,7 +219,7 @@ func (c *Chat) info(ctx context.Context, call *room.Call, q *infoRequest) (res i
 
 // hasRight reports whether the caller has the right to an action, apart from a mute or a lock. If the
 // backend decides, the caller may have it.
-func hasRight(call *room.Call, a room.Action, name string) bool {
+func hasRight(call *rpc.Call, a policy.Action, name string) bool {
 	v := call.Judge(a, name)
 	return v.Outcome != policy.Deny || errors.Is(v.Err, wire.ErrMuted) || errors.Is(v.Err, wire.ErrLocked)
 }

@@ -7,6 +7,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -34,21 +35,21 @@ type mine struct {
 }
 
 // hasRoster reports whether a user that has a room in its list is also on the room's roster.
-func hasRoster(name, user string) bool { return kindOf(name) != kindPublic || !room.IsGuest(user) }
+func hasRoster(name, user string) bool { return kindOf(name) != kindPublic || !policy.IsGuest(user) }
 
 // belongs looks up the roster's entry for a user. there is true if the user has the room in its
 // list.
-func belongs(ctx context.Context, s store, name, user string) (r room.Roster, there bool, err error) {
+func belongs(ctx context.Context, s store, name, user string) (r policy.Roster, there bool, err error) {
 	if hasRoster(name, user) {
 		return rosterOf(ctx, s, name, user)
 	}
 	e, err := s.Get(ctx, engine.Key{Table: engine.TableMine, Of: user, Name: name})
-	return room.Roster{}, e.Version != 0, err
+	return policy.Roster{}, e.Version != 0, err
 }
 
 // rosterOf looks up the roster's entry for a user.
-func rosterOf(ctx context.Context, s store, name, user string) (r room.Roster, there bool, err error) {
-	r, e, err := read[room.Roster](ctx, s, engine.Key{Table: engine.TableMember, Of: name, Name: user})
+func rosterOf(ctx context.Context, s store, name, user string) (r policy.Roster, there bool, err error) {
+	r, e, err := read[policy.Roster](ctx, s, engine.Key{Table: engine.TableMember, Of: name, Name: user})
 	return r, e.Version != 0, err
 }
 
@@ -63,7 +64,7 @@ func enroll(ctx context.Context, h *room.Hub, s store, name, user, role string, 
 		return false, err
 	}
 	if there { // the common case, as with every direct message: it looks up no names, and only writes a missing list entry
-		return writeMembership(ctx, s, name, user, room.Roster{Role: role}, "")
+		return writeMembership(ctx, s, name, user, policy.Roster{Role: role}, "")
 	}
 	if err := atMost(ctx, s, most, engine.TableMine, user, "the user's list of rooms is full: leave a room"); err != nil {
 		return false, err
@@ -80,7 +81,7 @@ func enroll(ctx context.Context, h *room.Hub, s store, name, user, role string, 
 	case kindDirect:
 		others = nameOfOther(ctx, h, name, user, otherIn(name, user))
 	}
-	return writeMembership(ctx, s, name, user, room.Roster{Role: role, Name: own}, others)
+	return writeMembership(ctx, s, name, user, policy.Roster{Role: role, Name: own}, others)
 }
 
 // nameOfOther finds the name of the other user of a direct room. It is "" unless the other user is
@@ -107,7 +108,7 @@ func keepName(ctx context.Context, h *room.Hub, s store, name, user, other strin
 
 // writeMembership writes the two entries of a membership, as far as they do not exist. r is the entry
 // of the roster, and others the name to show in the list.
-func writeMembership(ctx context.Context, s store, name, user string, r room.Roster, others string) (isNew bool, err error) {
+func writeMembership(ctx context.Context, s store, name, user string, r policy.Roster, others string) (isNew bool, err error) {
 	r.Since = time.Now().UnixMilli()
 	list := func() (isNew bool, err error) {
 		err = change(ctx, s, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
@@ -120,7 +121,7 @@ func writeMembership(ctx context.Context, s store, name, user string, r room.Ros
 		return list()
 	}
 	member := engine.Key{Table: engine.TableMember, Of: name, Name: user}
-	err = change(ctx, s, member, func(old *room.Roster, there bool) bool {
+	err = change(ctx, s, member, func(old *policy.Roster, there bool) bool {
 		if isNew = !there; isNew {
 			*old = r
 		}
@@ -153,15 +154,15 @@ func leave(ctx context.Context, s store, name, user string) error {
 }
 
 // publishRoster publishes that a user has joined or left a room's roster.
-func publishRoster(call *room.Call, name, event, user string) error {
+func publishRoster(call *rpc.Call, name, event, user string) error {
 	return announce(call, room.SessionMessage{Room: name, CompactKey: "roster " + user, Tags: map[string]string{engine.TagEvent: event, tagUser: user}})
 }
 
 // announce publishes an event that the caller causes without writing anything. The event bears the
 // caller's name and replaces earlier events, so it is only published if the caller may send
 // messages in the room. Otherwise announce publishes nothing, which is not an error.
-func announce(call *room.Call, event room.SessionMessage) error {
-	if call.Judge(room.ActSend, event.Room).Outcome == policy.Deny {
+func announce(call *rpc.Call, event room.SessionMessage) error {
+	if call.Judge(policy.ActSend, event.Room).Outcome == policy.Deny {
 		return nil
 	}
 	event.Data, event.Event = noData, true
@@ -174,12 +175,12 @@ type joinRequest struct {
 }
 
 // join puts a room into the caller's list. A private room must be there already, by an invitation.
-func (c *Chat) join(ctx context.Context, call *room.Call, q *joinRequest) (empty, error) {
+func (c *Chat) join(ctx context.Context, call *rpc.Call, q *joinRequest) (empty, error) {
 	user, err := named(call)
 	if err != nil {
 		return empty{}, err
 	}
-	if err := may(call, room.ActJoin, q.Room); err != nil {
+	if err := may(call, policy.ActJoin, q.Room); err != nil {
 		return empty{}, err
 	}
 	if kindOf(q.Room) == kindPrivate {

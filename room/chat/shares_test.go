@@ -10,6 +10,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/guest"
+	"webim/room/policy"
 	"webim/room/shares"
 	"webim/room/wire"
 )
@@ -173,7 +174,7 @@ func (s noLists) Put(e engine.Entry, done func(uint64, error)) {
 // where nothing would ever remove it.
 func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 	e := memory.New(memory.Limits{})
-	ctx, none, owner := t.Context(), room.Roster{}, room.Roster{Role: room.OwnerRole}
+	ctx, none, owner := t.Context(), policy.Roster{}, policy.Roster{Role: policy.OwnerRole}
 	if isNew, err := writeMembership(ctx, store{noLists{e}}, "$x", "ann", owner, ""); isNew || !errors.Is(clientError(err), wire.ErrLimitExceeded) {
 		t.Errorf("new: %v, %v", isNew, err)
 	}

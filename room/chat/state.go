@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -68,21 +69,21 @@ func limitExceeded(text string) error {
 type store struct{ state engine.State }
 
 func (s store) Get(ctx context.Context, k engine.Key) (engine.Entry, error) {
-	return room.Await(ctx, func(done func(engine.Entry, error)) { s.state.Get(k, done) })
+	return await.Value(ctx, func(done func(engine.Entry, error)) { s.state.Get(k, done) })
 }
 
 func (s store) Put(ctx context.Context, e engine.Entry) (uint64, error) {
-	return room.Await(ctx, func(done func(uint64, error)) { s.state.Put(e, done) })
+	return await.Value(ctx, func(done func(uint64, error)) { s.state.Put(e, done) })
 }
 
 func (s store) Delete(ctx context.Context, k engine.Key, version uint64) error {
-	return room.AwaitError(ctx, func(done func(error)) { s.state.Delete(k, version, done) })
+	return await.Error(ctx, func(done func(error)) { s.state.Delete(k, version, done) })
 }
 
 func (s store) List(ctx context.Context, table, of, after string, limit int) ([]engine.Entry, error) {
-	return room.Await(ctx, func(done func([]engine.Entry, error)) { s.state.List(table, of, after, limit, done) })
+	return await.Value(ctx, func(done func([]engine.Entry, error)) { s.state.List(table, of, after, limit, done) })
 }
 
 func (s store) CountEntries(ctx context.Context, table, of, after, before string) (int, error) {
-	return room.Await(ctx, func(done func(int, error)) { s.state.CountEntries(table, of, after, before, done) })
+	return await.Value(ctx, func(done func(int, error)) { s.state.CountEntries(table, of, after, before, done) })
 }

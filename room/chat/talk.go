@@ -11,6 +11,8 @@ import (
 
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
@@ -46,7 +48,7 @@ type sendResult struct {
 // maxID limits the bytes of the id that a client gives a message.
 const maxID = 64
 
-func (c *Chat) send(ctx context.Context, call *room.Call, q *sendRequest) (sendResult, error) {
+func (c *Chat) send(ctx context.Context, call *rpc.Call, q *sendRequest) (sendResult, error) {
 	what := room.SessionMessage{Room: q.Room, Data: q.Data, Tags: map[string]string{}}
 	if q.ID != nil {
 		if err := checkID(*q.ID); err != nil {
@@ -58,7 +60,7 @@ func (c *Chat) send(ctx context.Context, call *room.Call, q *sendRequest) (sendR
 	if q.Reply != 0 {
 		what.Tags[tagReply] = number(q.Reply)
 	}
-	pos, err := checkAndPublish(call, room.ActSend, what, func() error {
+	pos, err := checkAndPublish(call, policy.ActSend, what, func() error {
 		if q.Reply == 0 {
 			return nil
 		}
@@ -84,7 +86,7 @@ func owner(a engine.Author) string {
 }
 
 // may reports whether the caller may do something in a room that a client has named.
-func may(call *room.Call, a room.Action, name string) error {
+func may(call *rpc.Call, a policy.Action, name string) error {
 	if err := checkRoom(name); err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ func may(call *room.Call, a room.Action, name string) error {
 }
 
 // checkAndPublish is call.CheckAndPublish for a room that a client has named.
-func checkAndPublish(call *room.Call, a room.Action, what room.SessionMessage, check func() error) (engine.Position, error) {
+func checkAndPublish(call *rpc.Call, a policy.Action, what room.SessionMessage, check func() error) (engine.Position, error) {
 	if err := checkRoom(what.Room); err != nil {
 		return engine.Position{}, err
 	}
@@ -111,8 +113,8 @@ type typingRequest struct {
 }
 
 // typing runs on a worker.
-func (c *Chat) typing(_ context.Context, call *room.Call, q *typingRequest) (empty, error) {
-	if err := may(call, room.ActTyping, q.Room); err != nil {
+func (c *Chat) typing(_ context.Context, call *rpc.Call, q *typingRequest) (empty, error) {
+	if err := may(call, policy.ActTyping, q.Room); err != nil {
 		return empty{}, err
 	}
 	return empty{}, call.Typing(q.Room)

@@ -12,7 +12,9 @@ import (
 	"pgregory.net/rapid"
 
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -261,7 +263,7 @@ func TestMessagesPages(t *testing.T) {
 
 // TestTextLimits checks the limits of texts in all ways to send them.
 func TestTextLimits(t *testing.T) {
-	h := build(t, room.Config{Text: room.TextLimits{Bytes: 100, Graphemes: 10}})
+	h := build(t, room.Config{Text: policy.TextLimits{Bytes: 100, Graphemes: 10}})
 	alice := h.come("alice")
 	alice.must("send", `{"room":"lobby","data":{"text":"ok"}}`)
 	for _, c := range []struct {
@@ -368,8 +370,8 @@ func TestFoldAgainstNaive(t *testing.T) {
 
 // TestRateOfCalls checks that typing, sending and reading have separate rates.
 func TestRateOfCalls(t *testing.T) {
-	few := room.Rate{N: 2, Per: time.Hour}
-	h := build(t, room.Config{Rates: room.Rates{Send: few, Typing: few, Read: few, RPC: few, Join: few}})
+	few := budget.Rate{N: 2, Per: time.Hour}
+	h := build(t, room.Config{Rates: policy.Rates{Send: few, Typing: few, Read: few, RPC: few, Join: few}})
 	alice := h.come("alice")
 	for call, data := range map[string]string{
 		"send":     `{"room":"lobby","data":{"text":"x"}}`,

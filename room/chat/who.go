@@ -7,7 +7,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // maxName limits the bytes of a name that the State keeps to show while its user is away.
@@ -28,12 +30,12 @@ type peer struct {
 // lookUp finds the info of a user's token by one of the user's connections. It reads the presence of
 // the user's personal room. The number of that user's connections limits the cost.
 func lookUp(ctx context.Context, h *room.Hub, user string) peer {
-	here, err := presence(ctx, h, room.PersonalRoom(user))
+	here, err := presence(ctx, h, policy.PersonalRoom(user))
 	return peerOf(user, here, err)
 }
 
 func presence(ctx context.Context, h *room.Hub, name string) ([]engine.Author, error) {
-	return room.Await(ctx, func(done func([]engine.Author, error)) { h.Presence(name, done) })
+	return await.Value(ctx, func(done func([]engine.Author, error)) { h.Presence(name, done) })
 }
 
 // peerOf makes a peer of a user's connections; err says that they are unknown.
@@ -53,7 +55,7 @@ func peerOf(user string, here []engine.Author, err error) peer {
 
 // takesPart looks up whether a user takes part in a direct room with the other one: it is on the
 // room's roster, and declines neither the room nor the other user. If it does not take part, the
-// other user may learn nothing about it except the id, which anybody can write: see room.ActMeet.
+// other user may learn nothing about it except the id, which anybody can write: see policy.ActMeet.
 func takesPart(ctx context.Context, s store, name, user, other string) (bool, error) {
 	if _, there, err := rosterOf(ctx, s, name, user); err != nil || !there {
 		return false, err
@@ -85,10 +87,10 @@ func infoOf(name string) jsontext.Value {
 
 // otherIn returns the other user of a direct room, or "" for other rooms.
 func otherIn(name, user string) string {
-	if !room.IsDirect(name) {
+	if !policy.IsDirect(name) {
 		return ""
 	}
-	for _, one := range room.UsersOf(name) {
+	for _, one := range policy.UsersOf(name) {
 		if one != user {
 			return one
 		}

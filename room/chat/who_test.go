@@ -7,6 +7,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/guest"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 func withPresence(on bool) room.Config {
 	o := talkative()
 	o.Presence = on
-	return room.Config{Options: room.Patterns{{Match: "*", Options: o}, {Match: "#*", Options: o}, {Match: "$*", Options: o}}.Options}
+	return room.Config{Options: policy.Patterns{{Match: "*", Options: o}, {Match: "#*", Options: o}, {Match: "$*", Options: o}}.Options}
 }
 
 // TestNamesComeWithTheList checks that the list names the other user of a direct room, online or

@@ -5,21 +5,23 @@ import (
 	"errors"
 	"time"
 
-	"webim/room"
+	"webim/room/await"
 	"webim/room/engine"
+	"webim/room/moderation"
+	"webim/room/rpc"
 	"webim/room/wire"
 )
 
 // sanctionOf looks up the mute or ban that binds the caller: the one that holds everywhere, or else
 // the one in the room. It only finds one that names the user. there is false if there is none.
-func sanctionOf(ctx context.Context, call *room.Call, table, name string) (s room.Sanction, there bool) {
+func sanctionOf(ctx context.Context, call *rpc.Call, table, name string) (s moderation.Sanction, there bool) {
 	user := call.Author().User
 	if user == "" {
 		return s, false
 	}
 	for _, where := range []string{"", name} {
-		err := room.AwaitError(ctx, func(done func(error)) {
-			call.Hub.SanctionOf(table, where, user, func(is room.Sanction, ok bool) {
+		err := await.Error(ctx, func(done func(error)) {
+			call.Hub.SanctionOf(table, where, user, func(is moderation.Sanction, ok bool) {
 				s, there = is, ok
 				done(nil)
 			})
@@ -33,7 +35,7 @@ func sanctionOf(ctx context.Context, call *room.Call, table, name string) (s roo
 
 // sentence describes a ban or mute: done says which, followed by the end and the reason, if there
 // are any.
-func sentence(done string, s room.Sanction) string {
+func sentence(done string, s moderation.Sanction) string {
 	if !s.Until.IsZero() {
 		done += " until " + s.Until.UTC().Format(time.RFC3339)
 	}
@@ -44,7 +46,7 @@ func sentence(done string, s room.Sanction) string {
 }
 
 // explainBan adds to an error that refuses a banned user until when and why the user is banned.
-func explainBan(ctx context.Context, call *room.Call, name string, err error) error {
+func explainBan(ctx context.Context, call *rpc.Call, name string, err error) error {
 	if !errors.Is(err, wire.ErrBanned) {
 		return err
 	}

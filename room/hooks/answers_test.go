@@ -11,7 +11,9 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/budget"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -77,9 +79,9 @@ func TestWhatIsAnAnswer(t *testing.T) {
 		{`{"result":{"expire_at":"tomorrow"}}`, none},
 		{`{"result":{"skip_history":1}}`, none},
 	} {
-		for _, k := range []room.Hook{room.HookSubscribe, room.HookPublish, room.HookRefresh, room.HookConnect, room.HookRPC} {
+		for _, k := range []backend.Hook{backend.HookSubscribe, backend.HookPublish, backend.HookRefresh, backend.HookConnect, backend.HookRPC} {
 			want := c.want
-			if strings.HasPrefix(strings.TrimSpace(c.answer), "{") && strings.TrimSpace(strings.Trim(strings.TrimSpace(c.answer), "{}")) == "" && (k == room.HookConnect || k == room.HookRPC) {
+			if strings.HasPrefix(strings.TrimSpace(c.answer), "{") && strings.TrimSpace(strings.Trim(strings.TrimSpace(c.answer), "{}")) == "" && (k == backend.HookConnect || k == backend.HookRPC) {
 				want = none // they need a result
 			}
 			_, err := answerOf([]byte(c.answer), k)
@@ -112,9 +114,9 @@ func TestBusyIsNotSilence(t *testing.T) {
 	}
 	b.do("/rpc", slow)
 	b.do("/publish", slow)
-	hc := Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish, room.HookRPC), Timeout: wstest.Patience, Concurrency: 1}
-	hc.Open[room.HookPublish] = true
-	n := startHooked(t, hc, room.Config{Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
+	hc := Config{URLs: urls(b.URL, backend.HookConnect, backend.HookPublish, backend.HookRPC), Timeout: wstest.Patience, Concurrency: 1}
+	hc.Open[backend.HookPublish] = true
+	n := startHooked(t, hc, room.Config{Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), History: retention}}}.Options})
 	var attackers []*client
 	for range 2 + budget.WaitFactor {
 		c, _ := n.come("", &protocol.ConnectRequest{})
@@ -137,7 +139,7 @@ func TestBusyIsNotSilence(t *testing.T) {
 	// The first runs, the next ones wait, and the last one finds no place.
 	hooks, done := New(hc), make(chan error, 10)
 	for range 2 + budget.WaitFactor {
-		hooks.Ask(room.HookRequest{Hook: room.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ room.HookReply, err error) { done <- err })
+		hooks.Ask(backend.Request{Hook: backend.HookPublish, Payer: budget.User("a"), Data: []byte(`"slow"`)}, func(_ backend.Reply, err error) { done <- err })
 	}
 	if err := <-done; !errors.Is(err, wire.ErrTooManyRequests) {
 		t.Errorf("publishing without a place: %v, want to be told to try again", err)

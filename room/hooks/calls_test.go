@@ -10,8 +10,11 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/chat"
 	"webim/room/engine"
+	"webim/room/policy"
+	"webim/room/rpc"
 )
 
 // TestHookPublishAndCalls checks that the publish hook also decides about the calls send and edit,
@@ -19,14 +22,14 @@ import (
 func TestHookPublishAndCalls(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	rights := room.OpenRights()
-	rights[room.ActSend] = room.RoleNobody
-	sealed := room.OpenRights()
-	sealed[room.ActSend], sealed[room.ActEditOwn] = room.RoleNobody, room.RoleNobody
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
-		room.Config{Calls: chat.New(), Options: room.Patterns{
-			{Match: "sealed", Options: room.Options{Rights: sealed, History: retention}},
-			{Match: "*", Options: room.Options{Rights: rights, History: retention}}}.Options})
+	rights := policy.OpenRights()
+	rights[policy.ActSend] = policy.RoleNobody
+	sealed := policy.OpenRights()
+	sealed[policy.ActSend], sealed[policy.ActEditOwn] = policy.RoleNobody, policy.RoleNobody
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookPublish), Timeout: wstest.Patience},
+		room.Config{Calls: rpc.Calls{Caller: chat.New()}, Options: policy.Patterns{
+			{Match: "sealed", Options: policy.Options{Rights: sealed, History: retention}},
+			{Match: "*", Options: policy.Options{Rights: rights, History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)
 	id := uint32(1)
@@ -109,8 +112,8 @@ func TestHookPublishAndCalls(t *testing.T) {
 func TestHookIsNotAskedAgain(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
-		room.Config{Calls: chat.New(), Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookPublish), Timeout: wstest.Patience},
+		room.Config{Calls: rpc.Calls{Caller: chat.New()}, Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)
 	id := uint32(1)

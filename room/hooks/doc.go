@@ -1,5 +1,5 @@
 // Package hooks asks the application's backend by HTTP, and tells it about closed connections: Hooks
-// implements room.Backend.
+// implements backend.Backend.
 //
 //	hooks.go    Config and Hooks: limits, sending a request, signatures
 //	json.go     the JSON of requests and replies

@@ -15,7 +15,10 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/chat"
+	"webim/room/policy"
+	"webim/room/rpc"
 )
 
 // TestHooksAskAgain checks that a request is repeated once if the backend closes a reused
@@ -34,7 +37,7 @@ func TestHooksAskAgain(t *testing.T) {
 		io.WriteString(w, `{"result":{"user":"42"}}`)
 	}))
 	t.Cleanup(s.Close)
-	n := startHooked(t, Config{URLs: urls(s.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(s.URL, backend.HookConnect, backend.HookPublish), Timeout: wstest.Patience}, room.Config{})
 	var c *client
 	for range 3 {
 		var r *protocol.Reply
@@ -60,12 +63,12 @@ func TestHooksComplainLittle(t *testing.T) {
 	hold := make(chan struct{})
 	b.do("/rpc", func(w http.ResponseWriter, _ string) { <-hold })
 	var log wstest.Log
-	h := New(Config{URLs: urls(b.URL, room.HookRPC), Timeout: wstest.Patience, Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	h := New(Config{URLs: urls(b.URL, backend.HookRPC), Timeout: wstest.Patience, Concurrency: 1, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	var done sync.WaitGroup
 	const count = 1000
 	for range count {
 		done.Add(1)
-		h.Ask(room.HookRequest{Hook: room.HookRPC}, func(room.HookReply, error) { done.Done() })
+		h.Ask(backend.Request{Hook: backend.HookRPC}, func(backend.Reply, error) { done.Done() })
 	}
 	close(hold)
 	done.Wait()
@@ -88,10 +91,10 @@ func TestStopIsNoFailure(t *testing.T) {
 		}
 	})
 	t.Run("a call that waits for a hook", func(t *testing.T) {
-		rights := room.OpenRights()
-		rights[room.ActSend] = room.RoleNobody
-		n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
-			room.Config{Calls: chat.New(), Log: logger, Options: room.Patterns{{Match: "*", Options: room.Options{Rights: rights, History: retention}}}.Options})
+		rights := policy.OpenRights()
+		rights[policy.ActSend] = policy.RoleNobody
+		n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookPublish), Timeout: wstest.Patience},
+			room.Config{Calls: rpc.Calls{Caller: chat.New()}, Log: logger, Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: rights, History: retention}}}.Options})
 		c, _ := n.come("", &protocol.ConnectRequest{})
 		b.next(t)
 		c.command(&protocol.Command{Id: 2, Rpc: &protocol.RPCRequest{Method: "send", Data: []byte(`{"room":"r","data":{"text":"t"}}`)}})
@@ -100,8 +103,8 @@ func TestStopIsNoFailure(t *testing.T) {
 	if got := log.Take(); !strings.Contains(got, `level=INFO msg="a request was given up because the server stops"`) || strings.Contains(got, "level=ERROR") {
 		t.Errorf("logged: %s", got)
 	}
-	h := New(Config{URLs: urls(b.URL, room.HookPublish), Timeout: wstest.Patience, Logger: logger})
-	h.Ask(room.HookRequest{Hook: room.HookPublish}, func(room.HookReply, error) {})
+	h := New(Config{URLs: urls(b.URL, backend.HookPublish), Timeout: wstest.Patience, Logger: logger})
+	h.Ask(backend.Request{Hook: backend.HookPublish}, func(backend.Reply, error) {})
 	b.next(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -116,10 +119,10 @@ func TestStopIsNoFailure(t *testing.T) {
 func TestNoticesAtTheEnd(t *testing.T) {
 	b := newBackend(t)
 	b.do("/disconnect", func(w http.ResponseWriter, _ string) { w.WriteHeader(503) })
-	h := New(Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: wstest.Patience, Logger: slog.New(slog.DiscardHandler)})
+	h := New(Config{URLs: urls(b.URL, backend.HookDisconnect), Timeout: wstest.Patience, Logger: slog.New(slog.DiscardHandler)})
 	const count = 5
 	for range count {
-		h.Disconnected(room.DisconnectEvent{})
+		h.Disconnected(backend.DisconnectEvent{})
 	}
 	b.next(t) // the first is being sent, or waits for a retry
 	ctx, cancel := context.WithCancel(t.Context())

@@ -21,7 +21,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/netpoll/ratelog"
-	"webim/room"
+	"webim/room/backend"
 	"webim/room/budget"
 	"webim/room/name"
 	"webim/room/wire"
@@ -30,13 +30,13 @@ import (
 // Config holds the settings of Hooks.
 type Config struct {
 	// URLs has the URL of each hook. "" means that the hook does not exist.
-	URLs [room.NumHooks]string
+	URLs [backend.NumHooks]string
 	// Rooms are patterns of the rooms for which HookSubscribe and HookPublish exist. If it is
 	// empty, they exist for all rooms.
 	Rooms []string
 	// Open decides what happens if the backend does not reply validly. If it is true, webim goes on
 	// as if the hook did not exist. Otherwise it refuses the client with a temporary error.
-	Open [room.NumHooks]bool
+	Open [backend.NumHooks]bool
 	// Timeout limits the time of one request, and the time that a request may wait before it is
 	// sent. 0 means 1 s.
 	Timeout time.Duration
@@ -59,15 +59,15 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Hooks implements room.Backend by HTTP requests to an application's backend. Close stops it.
+// Hooks implements backend.Backend by HTTP requests to an application's backend. Close stops it.
 type Hooks struct {
 	cfg    Config
-	hooks  [room.NumHooks]hook
+	hooks  [backend.NumHooks]hook
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	notices chan room.DisconnectEvent
+	notices chan backend.DisconnectEvent
 	closing chan struct{}
 	dropped atomic.Int64
 	told    *ratelog.Logger // logs failures and refused clients
@@ -95,7 +95,7 @@ func New(cfg Config) *Hooks {
 	for i := range cfg.Rooms {
 		cfg.Rooms[i] = name.Normal(cfg.Rooms[i]) // the names that are compared with it are normalised too
 	}
-	h := &Hooks{cfg: cfg, notices: make(chan room.DisconnectEvent, cfg.MaxNotices), closing: make(chan struct{})}
+	h := &Hooks{cfg: cfg, notices: make(chan backend.DisconnectEvent, cfg.MaxNotices), closing: make(chan struct{})}
 	h.told = ratelog.New(cfg.Logger)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for k := range h.hooks {
@@ -107,7 +107,7 @@ func New(cfg Config) *Hooks {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}
-	if cfg.URLs[room.HookDisconnect] != "" {
+	if cfg.URLs[backend.HookDisconnect] != "" {
 		h.wg.Go(h.deliver)
 	}
 	return h
@@ -126,12 +126,12 @@ func (h *Hooks) Close(ctx context.Context) {
 	}
 }
 
-// Asks implements room.Backend.
-func (h *Hooks) Asks(k room.Hook, roomName string) bool {
+// Asks implements backend.Backend.
+func (h *Hooks) Asks(k backend.Hook, roomName string) bool {
 	if h.cfg.URLs[k] == "" {
 		return false
 	}
-	if k != room.HookSubscribe && k != room.HookPublish || len(h.cfg.Rooms) == 0 {
+	if k != backend.HookSubscribe && k != backend.HookPublish || len(h.cfg.Rooms) == 0 {
 		return true
 	}
 	for _, pattern := range h.cfg.Rooms {
@@ -142,24 +142,24 @@ func (h *Hooks) Asks(k room.Hook, roomName string) bool {
 	return false
 }
 
-// Headers implements room.Backend.
+// Headers implements backend.Backend.
 func (h *Hooks) Headers() []string { return h.cfg.Headers }
 
 // errBusy is the reply to a request that found no place. It is not ErrNoAnswer: webim does not go
 // on as if the hook did not exist, whatever Open says.
 var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: the limit of concurrent requests to the application's backend is reached, try again")
 
-// Ask implements room.Backend.
-func (h *Hooks) Ask(q room.HookRequest, done func(room.HookReply, error)) {
+// Ask implements backend.Backend.
+func (h *Hooks) Ask(q backend.Request, done func(backend.Reply, error)) {
 	h.hooks[q.Hook].slots.Acquire(q.Payer, &request{h, q, time.Now(), done})
 }
 
 // request is a request to the backend that waits for a slot.
 type request struct {
 	h     *Hooks
-	q     room.HookRequest
+	q     backend.Request
 	asked time.Time
-	done  func(room.HookReply, error)
+	done  func(backend.Reply, error)
 }
 
 // Start implements budget.Waiter: it sends the request on its own goroutine.
@@ -178,27 +178,27 @@ func (r *request) Start() {
 func (r *request) Refuse() { r.h.wg.Go(func() { r.done(r.h.tooBusy(&r.q)) }) }
 
 // tooBusy logs and returns the reply to a request that found no place.
-func (h *Hooks) tooBusy(q *room.HookRequest) (room.HookReply, error) {
+func (h *Hooks) tooBusy(q *backend.Request) (backend.Reply, error) {
 	h.told.Warn("the hook "+q.Hook.String()+" is busy: the limit of its concurrent requests is reached", "hook", q.Hook.String(), "see", "hook_concurrency", "payer", q.Payer.String())
-	return room.HookReply{}, errBusy
+	return backend.Reply{}, errBusy
 }
 
 // without logs that there is no valid reply, and returns the result that Open sets for the hook. That
 // Close has canceled the request is no failure of the backend.
-func (h *Hooks) without(k room.Hook, why error) (room.HookReply, error) {
+func (h *Hooks) without(k backend.Hook, why error) (backend.Reply, error) {
 	if h.ctx.Err() != nil && errors.Is(why, h.ctx.Err()) {
 		h.told.Info("a request of the hook "+k.String()+" was given up because the server stops", "hook", k.String())
 	} else {
 		h.told.Warn("the hook "+k.String()+" got no valid reply", "hook", k.String(), "err", why, "see", "hook_"+k.String()+", hook_timeout")
 	}
 	if h.cfg.Open[k] {
-		return room.HookReply{}, room.ErrNoAnswer
+		return backend.Reply{}, backend.ErrNoAnswer
 	}
-	return room.HookReply{}, wire.ErrInternal // temporary: client SDKs try again
+	return backend.Reply{}, wire.ErrInternal // temporary: client SDKs try again
 }
 
 // exchange sends one request and returns the reply.
-func (h *Hooks) exchange(q room.HookRequest) (room.HookReply, error) {
+func (h *Hooks) exchange(q backend.Request) (backend.Reply, error) {
 	body, err := json.Marshal(questionOf(&q))
 	if err != nil {
 		return h.without(q.Hook, err)
@@ -221,7 +221,7 @@ func (h *Hooks) exchange(q room.HookRequest) (room.HookReply, error) {
 }
 
 // post sends a body and returns the body of the reply.
-func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body []byte) ([]byte, error) {
+func (h *Hooks) post(ctx context.Context, k backend.Hook, header http.Header, body []byte) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.cfg.URLs[k], bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -230,7 +230,7 @@ func (h *Hooks) post(ctx context.Context, k room.Hook, header http.Header, body 
 		r.Header[name] = values
 	}
 	r.Header.Set("Content-Type", "application/json")
-	if k != room.HookPublish && k != room.HookRPC {
+	if k != backend.HookPublish && k != backend.HookRPC {
 		// These requests may be sent twice without harm. The nil header lets net/http send one
 		// again on another connection if the backend has just closed the reused connection.
 		// net/http does not send the header itself.

@@ -16,13 +16,16 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
+	"webim/room/moderation"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
 func TestHookConnect(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect), Timeout: wstest.Patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect), Timeout: wstest.Patience}, room.Config{})
 	for _, c := range []struct{ name, answer, want string }{
 		{"yes", `{"result":{"user":"42","info":{"name":"N"},"data":{"hello":1},"channels":["news"],"subs":{"extra":{"data":{"x":1}}}}}`,
 			`connect {"hello":1} extra={"x":1} news=`},
@@ -126,8 +129,8 @@ func TestHookSilence(t *testing.T) {
 	} {
 		for _, open := range []bool{false, true} {
 			t.Run(fmt.Sprint(c.name, " open ", open), func(t *testing.T) {
-				hc := Config{URLs: urls(b.URL, room.HookConnect), Timeout: 200 * time.Millisecond}
-				hc.Open[room.HookConnect] = open
+				hc := Config{URLs: urls(b.URL, backend.HookConnect), Timeout: 200 * time.Millisecond}
+				hc.Open[backend.HookConnect] = open
 				n := startHooked(t, hc, room.Config{Anonymous: true})
 				b.do("/connect", c.do)
 				_, r := n.come("", &protocol.ConnectRequest{})
@@ -146,7 +149,7 @@ func TestHookSilence(t *testing.T) {
 func TestHookSubscribeAndPublish(t *testing.T) {
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42","meta":{"m":1}}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe, room.HookPublish), Rooms: []string{"hooked*"}, Timeout: wstest.Patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookSubscribe, backend.HookPublish), Rooms: []string{"hooked*"}, Timeout: wstest.Patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)
 	ask := func(cmd *protocol.Command) *protocol.Reply {
@@ -204,7 +207,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 	}
 	// A mute still holds if the hook accepts.
 	done := make(chan error, 1)
-	n.hub.Impose(room.Sanction{Table: engine.TableMute, Room: "hooked", Who: "42"}, nil, func(err error) { done <- err })
+	n.hub.Impose(moderation.Sanction{Table: engine.TableMute, Room: "hooked", Who: "42"}, nil, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +233,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 
 func TestHookRPC(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookRPC), Timeout: wstest.Patience}, room.Config{Anonymous: true})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookRPC), Timeout: wstest.Patience}, room.Config{Anonymous: true})
 	for _, encoding := range []string{wire.SubprotocolJSON, wire.SubprotocolProtobuf} {
 		c, _ := n.come(encoding, &protocol.ConnectRequest{})
 		b.on("/rpc", `{"result":{"data":{"sum":3}}}`)
@@ -272,7 +275,7 @@ func TestHookRefresh(t *testing.T) {
 		fmt.Fprintf(w, `{"result":{"expire_at":%d}}`, time.Now().Unix()+1)
 		b.on("/refresh", `{"result":{"expired":true}}`)
 	})
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: wstest.Patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookRefresh), Timeout: wstest.Patience}, room.Config{})
 	c, r := n.come("", &protocol.ConnectRequest{})
 	if r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 		t.Errorf("the reply: %v", r)
@@ -304,7 +307,7 @@ func TestHookRefreshIsAskedAgain(t *testing.T) {
 		w.WriteHeader(503)
 		b.on("/refresh", `{"result":{}}`)
 	})
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookRefresh), Timeout: wstest.Patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookRefresh), Timeout: wstest.Patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	for range 3 {
 		b.next(t)
@@ -325,7 +328,7 @@ func TestHookExpiry(t *testing.T) {
 	}
 	b.do("/subscribe", over(""))
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookSubscribe), Timeout: wstest.Patience}, room.Config{})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookSubscribe), Timeout: wstest.Patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
 	if r := c.next(); r.Subscribe == nil || r.Subscribe.Expires || r.Subscribe.Ttl != 0 {
@@ -352,8 +355,8 @@ func TestHookDisconnect(t *testing.T) {
 			w.WriteHeader(503)
 		}
 	})
-	hc := Config{URLs: urls(b.URL, room.HookDisconnect), Timeout: wstest.Patience, Secret: secret}
-	n := startHooked(t, hc, room.Config{Anonymous: true, Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options})
+	hc := Config{URLs: urls(b.URL, backend.HookDisconnect), Timeout: wstest.Patience, Secret: secret}
+	n := startHooked(t, hc, room.Config{Anonymous: true, Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
 	if r := c.next(); r.Subscribe == nil {
@@ -392,8 +395,8 @@ func clientOf(n *node) (id string) {
 // not wait for the reply.
 func TestHooksAndPlain(t *testing.T) {
 	b := newBackend(t)
-	open := room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookSubscribe), Rooms: []string{"hooked"}}, room.Config{Anonymous: true, Options: open})
+	open := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}.Options
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookSubscribe), Rooms: []string{"hooked"}}, room.Config{Anonymous: true, Options: open})
 	for path, want := range map[string]int{"/hooked": 403, "/other": 101} {
 		r, err := http.NewRequest(http.MethodGet, "http://"+n.ws+path, nil)
 		if err != nil {

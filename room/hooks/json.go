@@ -12,8 +12,9 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"webim/room"
+	"webim/room/backend"
 	"webim/room/internal/neutral"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -36,7 +37,7 @@ type question struct {
 	B64Data  string         `json:"b64data,omitzero"` // data that is not JSON
 }
 
-func questionOf(q *room.HookRequest) *question {
+func questionOf(q *backend.Request) *question {
 	v := &question{Client: q.Client, Transport: "websocket", Protocol: q.Encoding.String(), Encoding: "json",
 		User: q.User, Channel: q.Room, Method: q.Method, Name: q.Name, Version: q.Version, Channels: q.Channels, Meta: jsontext.Value(q.Meta)}
 	if data, err := wire.Data(false, q.Data); err == nil {
@@ -96,12 +97,12 @@ func (e *answerError) Error() string { return "the reply is invalid: " + e.text 
 
 // answerOf parses a reply. If its author may have meant a refusal, it must not count as an
 // acceptance, so answerOf only accepts the forms that doc.go lists.
-func answerOf(body []byte, k room.Hook) (a room.HookReply, err error) {
+func answerOf(body []byte, k backend.Hook) (a backend.Reply, err error) {
 	fields := map[string]jsontext.Value{}
 	if jsontext.Value(bytes.TrimSpace(body)).Kind() != '{' || json.Unmarshal(body, &fields) != nil {
 		return a, &answerError{"it is not a JSON object"}
 	}
-	if len(fields) == 0 && k != room.HookConnect && k != room.HookRPC {
+	if len(fields) == 0 && k != backend.HookConnect && k != backend.HookRPC {
 		return (&result{}).answer(k) // as Centrifugo does, which takes {} as an acceptance
 	}
 	var r reply
@@ -146,7 +147,7 @@ func sameCase(object map[string]jsontext.Value, t reflect.Type) error {
 }
 
 // answer checks a reply and converts it.
-func (r *reply) answer(k room.Hook) (a room.HookReply, err error) {
+func (r *reply) answer(k backend.Hook) (a backend.Reply, err error) {
 	switch {
 	case r.Result == nil && r.Error == nil && r.Disconnect == nil:
 		return a, &answerError{"there is neither result nor error nor disconnect"}
@@ -172,8 +173,8 @@ func (r *reply) answer(k room.Hook) (a room.HookReply, err error) {
 	return r.Result.answer(k)
 }
 
-func (v *result) answer(k room.Hook) (a room.HookReply, err error) {
-	a = room.HookReply{User: v.User, Expired: v.Expired, Skip: v.SkipHistory}
+func (v *result) answer(k backend.Hook) (a backend.Reply, err error) {
+	a = backend.Reply{User: v.User, Expired: v.Expired, Skip: v.SkipHistory}
 	if v.ExpireAt != 0 {
 		a.Expires = time.Unix(v.ExpireAt, 0)
 	}
@@ -184,7 +185,7 @@ func (v *result) answer(k room.Hook) (a room.HookReply, err error) {
 		return a, err
 	}
 	a.Data = v.B64Data
-	if k != room.HookPublish || len(v.B64Data) == 0 { // rooms marked binary take any bytes, and package room checks them
+	if k != backend.HookPublish || len(v.B64Data) == 0 { // rooms marked binary take any bytes, and package room checks them
 		if a.Data, err = valueIn(v.Data, v.B64Data, "data"); err != nil {
 			return a, err
 		}
@@ -193,12 +194,12 @@ func (v *result) answer(k room.Hook) (a room.HookReply, err error) {
 		return a, &answerError{"user is not a valid name"}
 	}
 	if v.Override != nil {
-		if err := room.CheckOverride(v.Override); err != nil {
+		if err := policy.CheckOverride(v.Override); err != nil {
 			return a, &answerError{err.Error()}
 		}
-		a.Override = room.OverrideOf(*v.Override)
+		a.Override = policy.OverrideOf(*v.Override)
 	}
-	if k == room.HookConnect {
+	if k == backend.HookConnect {
 		a.Channels, err = v.channels()
 	}
 	if !a.Expires.IsZero() && !a.Expires.After(time.Now()) {

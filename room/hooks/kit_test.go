@@ -18,8 +18,10 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/roomtest"
 	"webim/room/wire"
 )
@@ -28,8 +30,8 @@ import (
 
 func TestMain(m *testing.M) { wstest.Main(m) }
 
-// backend is an application's backend: it records requests and has a reply for each path.
-type backend struct {
+// fakeBackend is an application's backend: it records requests and has a reply for each path.
+type fakeBackend struct {
 	*httptest.Server
 	mu      sync.Mutex
 	answers map[string]func(w http.ResponseWriter, body string)
@@ -37,8 +39,8 @@ type backend struct {
 	header  chan http.Header
 }
 
-func newBackend(t *testing.T) *backend {
-	b := &backend{answers: map[string]func(http.ResponseWriter, string){}, asked: make(chan string, 1000), header: make(chan http.Header, 1000)}
+func newBackend(t *testing.T) *fakeBackend {
+	b := &fakeBackend{answers: map[string]func(http.ResponseWriter, string){}, asked: make(chan string, 1000), header: make(chan http.Header, 1000)}
 	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || r.Method != http.MethodPost {
@@ -60,18 +62,18 @@ func newBackend(t *testing.T) *backend {
 }
 
 // on sets the reply of a path.
-func (b *backend) on(path, answer string) {
+func (b *fakeBackend) on(path, answer string) {
 	b.do(path, func(w http.ResponseWriter, _ string) { io.WriteString(w, answer) })
 }
 
-func (b *backend) do(path string, f func(http.ResponseWriter, string)) {
+func (b *fakeBackend) do(path string, f func(http.ResponseWriter, string)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.answers[path] = f
 }
 
 // next returns the next request, without the parts that differ from run to run.
-func (b *backend) next(t *testing.T) string {
+func (b *fakeBackend) next(t *testing.T) string {
 	t.Helper()
 	select {
 	case got := <-b.asked:
@@ -109,7 +111,7 @@ func startHooked(t *testing.T, hc Config, rc room.Config) *node {
 	hooks := New(hc)
 	rc.Backend = hooks
 	if rc.Options == nil {
-		rc.Options = room.Patterns{{Match: "*", Options: room.Options{History: retention}}}.Options
+		rc.Options = policy.Patterns{{Match: "*", Options: policy.Options{History: retention}}}.Options
 	}
 	if rc.Engine == nil {
 		rc.Engine = memory.New(memory.Limits{})
@@ -121,7 +123,7 @@ func startHooked(t *testing.T, hc Config, rc room.Config) *node {
 // retention is the history of the rooms in these tests.
 var retention = engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
 
-func urls(base string, hooks ...room.Hook) (all [room.NumHooks]string) {
+func urls(base string, hooks ...backend.Hook) (all [backend.NumHooks]string) {
 	for _, k := range hooks {
 		all[k] = base + "/" + k.String()
 	}

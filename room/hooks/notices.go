@@ -6,7 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"webim/room"
+	"webim/room/backend"
 )
 
 // notice tells the backend that a connection is closed.
@@ -24,8 +24,8 @@ type notice struct {
 // that the backend gets them in order.
 var noticePauses = []time.Duration{100 * time.Millisecond, time.Second, 5 * time.Second}
 
-// Disconnected implements room.Backend.
-func (h *Hooks) Disconnected(d room.DisconnectEvent) {
+// Disconnected implements backend.Backend.
+func (h *Hooks) Disconnected(d backend.DisconnectEvent) {
 	select {
 	case h.notices <- d:
 	default:
@@ -62,7 +62,7 @@ func (h *Hooks) deliver() {
 	}
 }
 
-func (h *Hooks) notify(d room.DisconnectEvent) {
+func (h *Hooks) notify(d backend.DisconnectEvent) {
 	rooms := d.Rooms
 	if rooms == nil {
 		rooms = []string{}
@@ -70,7 +70,7 @@ func (h *Hooks) notify(d room.DisconnectEvent) {
 	body, err := json.Marshal(notice{d.Client, "websocket", d.User, rooms, d.Code, d.Reason, d.At.UnixMilli()})
 	for try := 0; err == nil; try++ {
 		ctx, cancel := context.WithTimeout(h.ctx, h.cfg.Timeout)
-		_, failed := h.post(ctx, room.HookDisconnect, nil, body)
+		_, failed := h.post(ctx, backend.HookDisconnect, nil, body)
 		cancel()
 		if failed == nil {
 			return

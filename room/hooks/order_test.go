@@ -13,16 +13,18 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // TestHooksKeepOrder checks that the messages of a client are published in their order, however
 // late each reply of the backend is, and that other clients do not wait for it.
 func TestHooksKeepOrder(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookPublish), Timeout: wstest.Patience},
-		room.Config{Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates, Options: room.Patterns{{Match: "*", Options: room.Options{
-			Rights: room.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookPublish), Timeout: wstest.Patience},
+		room.Config{Anonymous: true, Rates: policy.NoRates, UserRates: policy.NoRates, Options: policy.Patterns{{Match: "*", Options: policy.Options{
+			Rights: policy.OpenRights(), History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}}}}.Options})
 	hold := make(chan struct{})
 	b.do("/publish", func(w http.ResponseWriter, body string) {
 		if strings.Contains(body, `"n":0,`) {
@@ -70,7 +72,7 @@ func TestHooksKeepOrder(t *testing.T) {
 // and that they are not sent after the connection is gone.
 func TestHooksAreShared(t *testing.T) {
 	b := newBackend(t)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookSubscribe), Timeout: wstest.Patience, Concurrency: 40}, room.Config{Anonymous: true})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookSubscribe), Timeout: wstest.Patience, Concurrency: 40}, room.Config{Anonymous: true})
 	hold := make(chan struct{})
 	var gone atomic.Int32
 	b.do("/subscribe", func(w http.ResponseWriter, body string) {

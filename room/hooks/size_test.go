@@ -9,7 +9,9 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // TestPublicationSizeOfReplies checks that data that the publish hook replaced has the same size
@@ -18,9 +20,9 @@ func TestPublicationSizeOfReplies(t *testing.T) {
 	const most = 2000
 	b := newBackend(t)
 	b.on("/connect", `{"result":{"user":"42"}}`)
-	n := startHooked(t, Config{URLs: urls(b.URL, room.HookConnect, room.HookPublish), Timeout: wstest.Patience},
-		room.Config{MaxPublication: most, Text: room.TextLimits{Bytes: -1, Graphemes: -1},
-			Options: room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights(), History: retention}}}.Options})
+	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookPublish), Timeout: wstest.Patience},
+		room.Config{MaxPublication: most, Text: policy.TextLimits{Bytes: -1, Graphemes: -1},
+			Options: policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), History: retention}}}.Options})
 	c, _ := n.come("", &protocol.ConnectRequest{})
 	b.next(t)
 	b.on("/publish", fmt.Sprintf(`{"result":{"data":{"text":%q}}}`, strings.Repeat("x", most)))

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"webim/netpoll/wstest"
-	"webim/room"
+	"webim/room/backend"
 )
 
 // TestRefusingHooksAreLogged checks that clients that the backend refuses, and backends without
@@ -23,10 +23,10 @@ func TestRefusingHooksAreLogged(t *testing.T) {
 	} {
 		b.on("/connect", answer)
 		var log wstest.Log
-		hooks := New(Config{URLs: urls(b.URL, room.HookConnect), Timeout: wstest.Patience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		hooks := New(Config{URLs: urls(b.URL, backend.HookConnect), Timeout: wstest.Patience, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		for range 3 {
 			done := make(chan error)
-			hooks.Ask(room.HookRequest{Hook: room.HookConnect}, func(_ room.HookReply, err error) { done <- err })
+			hooks.Ask(backend.Request{Hook: backend.HookConnect}, func(_ backend.Reply, err error) { done <- err })
 			if err := <-done; err == nil {
 				t.Errorf("%s is a yes", answer)
 			}

@@ -5,6 +5,7 @@
 //	feed.go    Feed: the netpoll.Handler; the watchers
 //	enter.go   the first message of a watcher, and its authorization
 //	find.go    the search for a user or a connection
+//	inspect.go the walks: the largest rooms, the slowest connections, those of a user
 //	figures.go the figures of one second
 //	wire.go    the messages on the socket
 //
@@ -42,4 +43,14 @@
 // number of connections may wait for authentication; above it, the oldest one of the address
 // with the most gives way to a new one. One find runs at a time, and a watcher that searches
 // too often waits (findRate).
+//
+// # Lock order
+//
+// In this list, A → B means that a goroutine that holds A may lock B.
+//
+//	Feed.finding  →  the locks of the hub and its rooms, and netpoll's
+//	Feed.mu       →  netpoll's, those of budget.Pool and of package moderation
+//
+// Feed.finding is held during a walk for a find, so that one runs at a time. Feed.mu guards the
+// watchers, the connections that wait to become one, and the figures. No walk runs under it.
 package live

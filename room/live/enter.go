@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"webim/netpoll"
-	"webim/room"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -23,7 +23,7 @@ func (f *Feed) enter(w *watcher, q request) {
 		return
 	}
 	judged := w.conn.Later()
-	f.cfg.Hub.Identify(*q.Token, w.addr(), func(who *token.Identity, err error) {
+	f.cfg.Hub.Judge().Identify(*q.Token, w.addr(), func(who *token.Identity, err error) {
 		defer judged()
 		switch {
 		case errors.Is(err, wire.ErrInternal):
@@ -40,7 +40,7 @@ func (f *Feed) enter(w *watcher, q request) {
 
 // mayWatch reports whether a watcher with a token may see the live picture now.
 func (f *Feed) mayWatch(w *watcher, who *token.Identity) bool {
-	return f.cfg.Hub.Refusal(f.cfg.Hub.JudgeRequest(who, w.addr(), room.ActWatch, "")) == nil
+	return f.cfg.Hub.Judge().Refusal(f.cfg.Hub.Judge().Request(who, w.addr(), policy.ActWatch, "")) == nil
 }
 
 // deny closes a connection that may not watch. It logs at most one line a second, so that

@@ -16,6 +16,7 @@ import (
 	"webim/room"
 	"webim/room/apikey"
 	"webim/room/budget"
+	"webim/room/judge"
 	"webim/room/token"
 )
 
@@ -210,14 +211,14 @@ func (f *Feed) tick() {
 	}
 	m := nowMessage{Now: r.figures(before, f.idle)}
 	if m.Now.Lagging > 0 {
-		m.Slowest = clientsJSON(f.cfg.Hub.Slowest(tops))
+		m.Slowest = clientsJSON(f.slowest(tops))
 	}
 	var byKey, byToken *netpoll.Frame
 	if keys {
 		byKey = f.frameOf(m, nil)
 	}
 	if tokens {
-		byToken = f.frameOf(m, room.ShownToModerators) // like the server API, which hides private rooms from moderators
+		byToken = f.frameOf(m, judge.ShownToModerators) // like the server API, which hides private rooms from moderators
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -252,7 +253,7 @@ func (f *Feed) watching() (keys, tokens bool) {
 // frameOf encodes the figures of a second with the largest rooms that shown permits. If that
 // fails, it logs the error and returns nil.
 func (f *Feed) frameOf(m nowMessage, shown func(room string) bool) *netpoll.Frame {
-	m.Largest = roomsJSON(f.cfg.Hub.Largest(tops, shown))
+	m.Largest = roomsJSON(f.largest(tops, shown))
 	all, err := frame(m)
 	if err != nil {
 		f.cfg.Logger.Error("live: the figures cannot be encoded", "err", err)

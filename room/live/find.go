@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"webim/room"
 	"webim/room/budget"
 	"webim/room/policy"
 )
@@ -29,10 +28,10 @@ func (f *Feed) find(w *watcher, q quest) {
 		}
 		f.finding.Lock()
 		defer f.finding.Unlock()
-		seen, all := f.cfg.Hub.Find(q.User, q.Client, maxFound)
+		seen, all := f.search(q.User, q.Client, maxFound)
 		for i := range seen {
 			seen[i].Rooms = slices.DeleteFunc(seen[i].Rooms, func(name string) bool {
-				return f.cfg.Hub.JudgeRequest(w.who, w.addr(), room.ActWatch, name).Outcome != policy.Allow
+				return f.cfg.Hub.Judge().Request(w.who, w.addr(), policy.ActWatch, name).Outcome != policy.Allow
 			})
 		}
 		f.send(w, foundMessage{found{q, millis(time.Now()), all, allClientRoomsJSON(seen)}})

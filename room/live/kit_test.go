@@ -20,6 +20,7 @@ import (
 	"webim/room/apikey"
 	"webim/room/engine/memory"
 	"webim/room/mux"
+	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -52,8 +53,8 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 	n.must(err)
 	n.sign, err = token.NewSigner(secret)
 	n.must(err)
-	rights := room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}
-	n.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Options: rights.Options, Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Rates: room.NoRates, UserRates: room.NoRates})
+	rights := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}
+	n.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Options: rights.Options, Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Rates: policy.NoRates, UserRates: policy.NoRates})
 	if fc.Every == 0 {
 		fc.Every = 10 * time.Millisecond
 	}

@@ -96,15 +96,15 @@ type roomJSON struct {
 	Unswept int64  `json:"unswept"`
 }
 
-func roomsJSON(all []room.RoomSize) []roomJSON {
+func roomsJSON(all []room.Size) []roomJSON {
 	list := make([]roomJSON, len(all))
 	for i, r := range all {
-		list[i] = roomJSON(r)
+		list[i] = roomJSON{r.Name, r.Members, r.Unswept}
 	}
 	return list
 }
 
-// clientJSON is a room.Client; times are in unix milliseconds.
+// clientJSON is a seenClient; times are in unix milliseconds.
 type clientJSON struct {
 	Client  string `json:"client"`
 	User    string `json:"user"`
@@ -117,14 +117,14 @@ type clientJSON struct {
 	Queued  int    `json:"queued"`
 }
 
-// clientRoomsJSON is a room.ClientRooms.
+// clientRoomsJSON is a seenRooms.
 type clientRoomsJSON struct {
 	clientJSON
 	Rooms   []string `json:"rooms"`
 	InRooms int      `json:"in_rooms"`
 }
 
-func clientOf(c room.Client) clientJSON {
+func clientOf(c seenClient) clientJSON {
 	seen := clientJSON{c.Client, c.User, c.Dialect, "", "", c.TLS, millis(c.Opened), millis(c.LastSend), c.Queued}
 	if ip := c.Remote.Addr().Unmap(); ip.IsValid() {
 		seen.IP, seen.Address = ip.String(), ip.String()
@@ -135,7 +135,7 @@ func clientOf(c room.Client) clientJSON {
 	return seen
 }
 
-func clientsJSON(all []room.Client) []clientJSON {
+func clientsJSON(all []seenClient) []clientJSON {
 	list := make([]clientJSON, len(all))
 	for i, c := range all {
 		list[i] = clientOf(c)
@@ -143,10 +143,10 @@ func clientsJSON(all []room.Client) []clientJSON {
 	return list
 }
 
-func allClientRoomsJSON(all []room.ClientRooms) []clientRoomsJSON {
+func allClientRoomsJSON(all []seenRooms) []clientRoomsJSON {
 	list := make([]clientRoomsJSON, len(all))
 	for i, c := range all {
-		list[i] = clientRoomsJSON{clientOf(c.Client), c.Rooms, c.InRooms}
+		list[i] = clientRoomsJSON{clientOf(c.seenClient), c.Rooms, c.InRooms}
 	}
 	return list
 }

@@ -14,6 +14,7 @@ import (
 	"webim/room"
 	"webim/room/centrifuge"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/roomtest"
 	"webim/room/wire"
 )
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) { wstest.Main(m) }
 func start(t *testing.T, cfg room.Config) (hub *room.Hub, addr string) {
 	t.Helper()
 	cfg.Engine, cfg.Anonymous, cfg.PingInterval = memory.New(memory.Limits{}), true, -1
-	cfg.Options = room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options
+	cfg.Options = policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}.Options
 	hub = room.NewHub(cfg)
 	return hub, roomtest.Serve(t, hub, func(context.Context) {
 		if st := hub.Stats(); st.Rooms+st.Members > 0 {

@@ -3,24 +3,24 @@ package plain_test
 import (
 	"sync/atomic"
 
-	"webim/room"
+	"webim/room/backend"
 )
 
-// backend is an application's backend with one hook.
-type backend struct {
-	hook  room.Hook
+// fakeBackend is an application's backend with one hook.
+type fakeBackend struct {
+	hook  backend.Hook
 	asked atomic.Int64
-	left  chan room.DisconnectEvent
+	left  chan backend.DisconnectEvent
 }
 
-func (b *backend) Asks(k room.Hook, name string) bool {
-	return k == b.hook && (k == room.HookDisconnect || name == "hooked")
+func (b *fakeBackend) Asks(k backend.Hook, name string) bool {
+	return k == b.hook && (k == backend.HookDisconnect || name == "hooked")
 }
 
-func (b *backend) Ask(_ room.HookRequest, done func(room.HookReply, error)) {
+func (b *fakeBackend) Ask(_ backend.Request, done func(backend.Reply, error)) {
 	b.asked.Add(1)
-	go done(room.HookReply{}, nil)
+	go done(backend.Reply{}, nil)
 }
 
-func (b *backend) Disconnected(d room.DisconnectEvent) { b.left <- d }
-func (b *backend) Headers() []string                   { return nil }
+func (b *fakeBackend) Disconnected(d backend.DisconnectEvent) { b.left <- d }
+func (b *fakeBackend) Headers() []string                      { return nil }

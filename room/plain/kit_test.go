@@ -9,6 +9,8 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/moderation"
+	"webim/room/policy"
 	"webim/room/roomtest"
 	"webim/room/token"
 )
@@ -37,7 +39,7 @@ func start(t *testing.T, cfg room.Config) *node {
 	must(t, err)
 	cfg.Engine, cfg.Tokens = memory.New(memory.Limits{}), v
 	if cfg.Options == nil {
-		cfg.Options = room.Patterns{{Match: "*", Options: room.Options{Rights: room.OpenRights()}}}.Options
+		cfg.Options = policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}.Options
 	}
 	hub := room.NewHub(cfg)
 	addr := roomtest.Serve(t, hub, func(context.Context) {
@@ -85,7 +87,7 @@ func (n *node) joinWith(c token.Claims, room string) *wstest.Client {
 }
 
 // sanctioned calls Impose, Lift or Kick, which must succeed.
-func (n *node) sanctioned(do func(room.Sanction, *engine.Author, func(error)), s room.Sanction) {
+func (n *node) sanctioned(do func(moderation.Sanction, *engine.Author, func(error)), s moderation.Sanction) {
 	n.t.Helper()
 	failed := make(chan error, 1)
 	do(s, nil, func(err error) { failed <- err })

@@ -10,8 +10,10 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/cost"
 	"webim/room/internal/timers"
+	"webim/room/judge"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -37,7 +39,7 @@ func (d *Dialect) Handshake(r *netpoll.Request, name string) {
 		if status == http.StatusServiceUnavailable {
 			_ = r.AddHeader("Retry-After", "5")
 		}
-	} else if who != room.Anonymous {
+	} else if who != token.Anonymous {
 		p := new(room.Principal)
 		p.Init(who, cost.PayerOf(who.User, r.Remote().Addr()))
 		r.SetData(p)
@@ -49,12 +51,12 @@ func (d *Dialect) identify(text string) (who *token.Identity, status int, why st
 	h := d.hub
 	switch {
 	case text == "" && h.Config().Anonymous:
-		return room.Anonymous, 0, ""
-	case text == "" || !h.TakesTokens():
+		return token.Anonymous, 0, ""
+	case text == "" || !h.Judge().TakesTokens():
 		if text == "" {
 			h.RefusalLog().Warn("a plain client without a token is refused", "see", "open, rooms (allow); ?token= in the URL")
 		} else {
-			h.LogToken("connection", token.ErrInvalid)
+			h.Judge().LogToken("connection", token.ErrInvalid)
 		}
 		return nil, http.StatusUnauthorized, "a good token is needed here: add ?token= to the URL"
 	}
@@ -63,7 +65,7 @@ func (d *Dialect) identify(text string) (who *token.Identity, status int, why st
 		err error
 	}
 	answer := make(chan verdict, 1)
-	h.VerifyToken(text, func(who *token.Identity, err error) { answer <- verdict{who, h.CheckToken(who, err)} })
+	h.Judge().VerifyToken(text, func(who *token.Identity, err error) { answer <- verdict{who, h.Judge().CheckToken(who, err)} })
 	select {
 	case v := <-answer:
 		switch {
@@ -83,13 +85,13 @@ func (d *Dialect) identify(text string) (who *token.Identity, status int, why st
 // judge returns an HTTP status and the reason why an identity may not join a room, or 0.
 func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (status int, why string) {
 	h := d.hub
-	for _, a := range [2]room.Action{room.ActJoin, room.ActRead} {
-		v := h.Judge(policy.Subject{Who: who, Addr: addr}, a, name, policy.Membership{})
+	for _, a := range [2]policy.Action{policy.ActJoin, policy.ActRead} {
+		v := h.Judge().Decide(policy.Subject{Who: who, Addr: addr}, a, name, policy.Membership{})
 		switch {
-		case v.Outcome == policy.AskBackend || v.Outcome == policy.Allow && who == room.Anonymous && h.Asks(room.HookConnect, ""):
+		case v.Outcome == policy.AskBackend || v.Outcome == policy.Allow && who == token.Anonymous && h.Asks(backend.HookConnect, ""):
 			return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
 		case v.Outcome == policy.Allow:
-		case errors.Is(h.Refusal(v), wire.ErrBanned):
+		case errors.Is(h.Judge().Refusal(v), wire.ErrBanned):
 			return http.StatusForbidden, "you are banned"
 		default:
 			return http.StatusForbidden, "this room is not open to you"
@@ -121,7 +123,7 @@ func (d *Dialect) expire(c netpoll.Conn, at time.Time) {
 func (d *Dialect) Open(c netpoll.Conn, name string) {
 	h := d.hub
 	p, _ := c.Data().(*room.Principal)
-	who := room.Anonymous
+	who := token.Anonymous
 	if p != nil {
 		who = p.Identity()
 		h.CountBearer(1)
@@ -137,9 +139,9 @@ func (d *Dialect) Open(c netpoll.Conn, name string) {
 	if _, err := h.Join(name, c); err != nil && !errors.Is(err, room.ErrClosed) {
 		h.RefusalLog().Warn("a plain client is refused: it cannot join", "code", 1013, "reason", err, "see", seeStatus[503])
 		c.Close(ws.StatusCode(1013), err.Error())
-	} else if h.IsBanned(policy.Subject{Who: who, Addr: room.AddressOf(c)}, name) {
+	} else if h.Judge().IsBanned(policy.Subject{Who: who, Addr: judge.AddressOf(c)}, name) {
 		c.Close(ws.StatusCode(wire.DisconnectBanned), wire.DisconnectBanned.Text())
-	} else if p != nil && h.Revoked(who) { // since the handshake: see room.Hub.Register
+	} else if p != nil && h.Judge().Revoked(who) { // since the handshake: see room.Hub.Register
 		c.Close(ws.StatusCode(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
 	}
 }
@@ -162,14 +164,14 @@ func (d *Dialect) Message(m room.Member, op ws.OpCode, data []byte) {
 func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
 	h := d.hub
 	if m, ok := h.Member(c); ok {
-		if h.Asks(room.HookDisconnect, "") {
+		if h.Asks(backend.HookDisconnect, "") {
 			h.TellDisconnect(room.AuthorOf(c), []string{m.Room.Name()}, why)
 		}
 		h.Leave(m)
 	}
 	if p, ok := c.Data().(*room.Principal); ok {
 		h.Meter().UncountConnection(&p.Usage)
-		if p.Identity() != room.Anonymous {
+		if p.Identity() != token.Anonymous {
 			h.CountBearer(-1)
 		}
 	}

@@ -10,7 +10,11 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
+	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/moderation"
+	"webim/room/policy"
 	"webim/room/token"
 )
 
@@ -47,15 +51,15 @@ func TestRelay(t *testing.T) {
 // TestHandshake checks the HTTP status and the reason of each refusal. The rights come before the
 // limits: a client without the right to join a full room does not learn that it is full.
 func TestHandshake(t *testing.T) {
-	closed := room.Rights{room.ActJoin: room.RoleModerator, room.ActRead: room.RoleModerator}
-	unreadable := room.OpenRights()
-	unreadable[room.ActRead] = room.RoleModerator
-	hooked := &backend{hook: room.HookSubscribe}
-	n := start(t, room.Config{Anonymous: true, MaxConnsPerUser: 2, MaxMembers: 3, MaxRooms: 16, Revoked: &token.Revoked{}, Backend: hooked, Options: room.Patterns{
-		{Match: "closed", Options: room.Options{Rights: closed}},
-		{Match: "unreadable", Options: room.Options{Rights: unreadable}},
-		{Match: "hooked", Options: room.Options{}},
-		{Match: "*", Options: room.Options{Rights: room.OpenRights()}},
+	closed := policy.Rights{policy.ActJoin: policy.RoleModerator, policy.ActRead: policy.RoleModerator}
+	unreadable := policy.OpenRights()
+	unreadable[policy.ActRead] = policy.RoleModerator
+	hooked := &fakeBackend{hook: backend.HookSubscribe}
+	n := start(t, room.Config{Anonymous: true, MaxConnsPerUser: 2, MaxMembers: 3, MaxRooms: 16, Revoked: &token.Revoked{}, Backend: hooked, Options: policy.Patterns{
+		{Match: "closed", Options: policy.Options{Rights: closed}},
+		{Match: "unreadable", Options: policy.Options{Rights: unreadable}},
+		{Match: "hooked", Options: policy.Options{}},
+		{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}},
 	}.Options})
 	n.joinAs("busy", "one")
 	n.joinAs("busy", "one")
@@ -64,8 +68,8 @@ func TestHandshake(t *testing.T) {
 		n.joinWith(token.Claims{Roles: []string{"moderator"}}, "closed")
 	}
 	wstest.Eventually(t, "all have joined", func() bool { return n.hub.Stats().Members == 8 })
-	n.sanctioned(n.hub.Impose, room.Sanction{Table: engine.TableBan, Who: "eve", Over: true})
-	n.sanctioned(n.hub.Impose, room.Sanction{Table: engine.TableBan, Room: "one", Who: "mallory", Over: true})
+	n.sanctioned(n.hub.Impose, moderation.Sanction{Table: engine.TableBan, Who: "eve", Over: true})
+	n.sanctioned(n.hub.Impose, moderation.Sanction{Table: engine.TableBan, Room: "one", Who: "mallory", Over: true})
 	good := func(user string) string { return "?token=" + n.token(token.Claims{User: user}, time.Hour) }
 	revoked := n.token(token.Claims{User: "ann", ID: "lost"}, time.Hour)
 	must(t, n.hub.Config().Revoked.RevokeID("lost", time.Time{}))
@@ -138,8 +142,8 @@ func TestTokenExpires(t *testing.T) {
 // TestFloodIsCut checks that a client that sends too fast loses its messages and, if it goes on, its
 // connection. The other members stay.
 func TestFloodIsCut(t *testing.T) {
-	hourly := func(n int) room.Rate { return room.Rate{N: n, Per: time.Hour} }
-	n := start(t, room.Config{Anonymous: true, Rates: room.Rates{Send: hourly(5)}, UserRates: room.NoRates, Refusals: hourly(10)})
+	hourly := func(n int) budget.Rate { return budget.Rate{N: n, Per: time.Hour} }
+	n := start(t, room.Config{Anonymous: true, Rates: policy.Rates{Send: hourly(5)}, UserRates: policy.NoRates, Refusals: hourly(10)})
 	other, flood := n.join("r"), n.join("r")
 	wstest.Eventually(t, "both are members", func() bool { return n.hub.Stats().Members == 2 })
 	for i := range 16 {
@@ -164,7 +168,7 @@ func TestFloodIsCut(t *testing.T) {
 // TestLeaving checks that a membership ends with the connection, in whichever way that ends, and that
 // the backend learns of each end, with the room and the close code.
 func TestLeaving(t *testing.T) {
-	b := &backend{hook: room.HookDisconnect, left: make(chan room.DisconnectEvent, 10)}
+	b := &fakeBackend{hook: backend.HookDisconnect, left: make(chan backend.DisconnectEvent, 10)}
 	n := start(t, room.Config{Anonymous: true, Backend: b})
 	stays := n.join("r")
 	for _, c := range []struct {
@@ -176,7 +180,7 @@ func TestLeaving(t *testing.T) {
 		{"without a word", "bob", func(c *wstest.Client) { c.Conn.Close() }, 1006},
 		{"with a reset", "", func(c *wstest.Client) { c.TCP().SetLinger(0); c.Conn.Close() }, 1006},
 		{"kicked", "eve", func(c *wstest.Client) {
-			n.sanctioned(n.hub.Kick, room.Sanction{Who: "eve"})
+			n.sanctioned(n.hub.Kick, moderation.Sanction{Who: "eve"})
 			c.ExpectClose(3503)
 		}, 3503},
 	} {
@@ -204,7 +208,7 @@ func TestLeaving(t *testing.T) {
 
 // TestRefusedRoomsAreNotMade checks that a client that the handshake has refused leaves no room behind.
 func TestRefusedRoomsAreNotMade(t *testing.T) {
-	n := start(t, room.Config{Anonymous: true, Options: func(string) *room.Options { return &room.Options{} }})
+	n := start(t, room.Config{Anonymous: true, Options: func(string) *policy.Options { return &policy.Options{} }})
 	for i := range 20 {
 		if r, err := wstest.Dial(t, n.addr).TryHandshake(fmt.Sprint("/", i)); err != nil || r.StatusCode != http.StatusForbidden {
 			t.Fatalf("%v, %v", r, err)

@@ -9,6 +9,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/moderation"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -20,7 +21,7 @@ func TestSanctions(t *testing.T) {
 	one, two, nobody := n.joinAs("bob", "r"), n.joinAs("bob", "r"), n.join("r")
 	all := []*wstest.Client{one, two, nobody}
 	said(one, "first", all...)
-	mute := room.Sanction{Table: engine.TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
+	mute := moderation.Sanction{Table: engine.TableMute, Room: "r", Who: "bob", Until: time.Now().Add(time.Hour)}
 	n.sanctioned(n.hub.Impose, mute)
 	lost(one, "muted")
 	lost(two, "muted")
@@ -51,12 +52,12 @@ func TestSanctions(t *testing.T) {
 func TestKick(t *testing.T) {
 	n := start(t, room.Config{})
 	here, elsewhere, ann := n.joinAs("bob", "r"), n.joinAs("bob", "other"), n.joinAs("ann", "r")
-	n.sanctioned(n.hub.Kick, room.Sanction{Room: "r", Who: "bob", Over: true})
+	n.sanctioned(n.hub.Kick, moderation.Sanction{Room: "r", Who: "bob", Over: true})
 	here.ExpectClose(3503)
 	said(elsewhere, "stays", elsewhere)
 	said(ann, "stays", ann)
 	n.joinAs("bob", "r").Leave()
-	n.sanctioned(n.hub.Kick, room.Sanction{Who: "bob"})
+	n.sanctioned(n.hub.Kick, moderation.Sanction{Who: "bob"})
 	elsewhere.ExpectClose(3503)
 }
 
@@ -65,16 +66,16 @@ func TestKick(t *testing.T) {
 func TestAdminsAreAbove(t *testing.T) {
 	n := start(t, room.Config{})
 	root, bob := n.joinWith(token.Claims{User: "root", Roles: []string{"admin@r"}}, "r"), n.joinAs("bob", "r")
-	for _, s := range []room.Sanction{
+	for _, s := range []moderation.Sanction{
 		{Table: engine.TableMute, Who: "root", Room: "r"},
 		{Table: engine.TableBan, Who: "root", Room: "r"},
 		{Table: engine.TableBanIP, Who: "127.0.0.0/8", Room: "r"},
 	} {
 		n.sanctioned(n.hub.Impose, s)
 	}
-	n.sanctioned(n.hub.Kick, room.Sanction{Who: "root", Room: "r"})
+	n.sanctioned(n.hub.Kick, moderation.Sanction{Who: "root", Room: "r"})
 	bob.ExpectClose(4503) // the network of both is banned
 	said(root, "here", root)
-	n.sanctioned(n.hub.Impose, room.Sanction{Table: engine.TableBan, Who: "root"}) // an admin of the room only
+	n.sanctioned(n.hub.Impose, moderation.Sanction{Table: engine.TableBan, Who: "root"}) // an admin of the room only
 	root.ExpectClose(4503)
 }

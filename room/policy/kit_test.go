@@ -15,11 +15,15 @@ import (
 	"webim/room"
 	"webim/room/api"
 	"webim/room/apikey"
+	"webim/room/backend"
 	"webim/room/chat"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/live"
+	"webim/room/moderation"
 	"webim/room/mux"
+	"webim/room/policy"
+	"webim/room/rpc"
 	"webim/room/token"
 )
 
@@ -42,12 +46,12 @@ var subjects = []subject{
 // yes is a backend that permits everything in the room hooked.
 type yes struct{}
 
-func (yes) Asks(k room.Hook, name string) bool {
-	return name == "hooked" && (k == room.HookSubscribe || k == room.HookPublish)
+func (yes) Asks(k backend.Hook, name string) bool {
+	return name == "hooked" && (k == backend.HookSubscribe || k == backend.HookPublish)
 }
-func (yes) Ask(_ room.HookRequest, done func(room.HookReply, error)) { go done(room.HookReply{}, nil) }
-func (yes) Disconnected(room.DisconnectEvent)                        {}
-func (yes) Headers() []string                                        { return nil }
+func (yes) Ask(_ backend.Request, done func(backend.Reply, error)) { go done(backend.Reply{}, nil) }
+func (yes) Disconnected(backend.DisconnectEvent)                   {}
+func (yes) Headers() []string                                      { return nil }
 
 // doors holds all entry points of one server.
 type doors struct {
@@ -61,17 +65,17 @@ func open(t *testing.T) *doors {
 	v, err := token.New(token.Config{Keys: []token.Key{{Secret: []byte(secret)}}})
 	must(t, err)
 	t.Cleanup(v.Close)
-	options := func(r room.Rights) room.Options {
-		return room.Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: r}
+	options := func(r policy.Rights) policy.Options {
+		return policy.Options{History: engine.Retention{Messages: 1000, Bytes: 1 << 20, Age: time.Hour}, Presence: true, Rights: r}
 	}
-	board, news := room.Rights{}, room.OpenRights()
+	board, news := policy.Rights{}, policy.OpenRights()
 	for a := range board {
-		board[a] = room.RoleAdmin
+		board[a] = policy.RoleAdmin
 	}
-	news[room.ActSend] = room.RoleAdmin
-	patterns := room.Patterns{{Match: "board", Options: options(board)}, {Match: "news", Options: options(news)}, {Match: "hooked", Options: options(room.Rights{})}, {Match: "*", Options: options(room.OpenRights())}}
+	news[policy.ActSend] = policy.RoleAdmin
+	patterns := policy.Patterns{{Match: "board", Options: options(board)}, {Match: "news", Options: options(news)}, {Match: "hooked", Options: options(policy.Rights{})}, {Match: "*", Options: options(policy.OpenRights())}}
 	d.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Options: patterns.Options, Backend: yes{},
-		Calls: chat.New(), Rates: room.NoRates, UserRates: room.NoRates})
+		Calls: rpc.Calls{Caller: chat.New()}, Rates: policy.NoRates, UserRates: policy.NoRates})
 	quiet := slog.New(slog.DiscardHandler)
 	handler, err := api.New(api.Config{Hub: d.hub, Keys: []apikey.Key{{Name: "test", Secret: apiKey}}, Logger: quiet})
 	must(t, err)
@@ -105,7 +109,7 @@ func open(t *testing.T) *doors {
 		for table, user := range map[string][]string{engine.TableBan: {"bmo", "bad", "bcaps"}, engine.TableBanIP: {elsewhere}, engine.TableMute: {"mu", "mumo"}} {
 			for _, who := range user {
 				failed := make(chan error, 1)
-				d.hub.Impose(room.Sanction{Table: table, Room: one.room, Who: who, Over: true}, nil, func(err error) { failed <- err })
+				d.hub.Impose(moderation.Sanction{Table: table, Room: one.room, Who: who, Over: true}, nil, func(err error) { failed <- err })
 				must(t, <-failed)
 			}
 		}

@@ -47,4 +47,9 @@
 // address is configured, the token is for a public-key algorithm, its kid is missing or unknown,
 // and no key at hand has signed it, then the verifier fetches the keys in the background and
 // delivers the result later, from another goroutine.
+//
+// # Lock order
+//
+// jwks.mu guards the state of the fetch, and Revoked.mu the revoked tokens. Both are innermost: nothing
+// is locked under them, and no function that waits for keys is called under them.
 package token

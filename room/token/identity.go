@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// Anonymous is the identity of all connections without a token.
+var Anonymous = &Identity{}
+
 // An Identity is the identity of a connection, from its token. It is immutable.
 type Identity struct {
 	User     string    // "" means an anonymous user

@@ -1,4 +1,4 @@
-package room
+package backend
 
 import (
 	"encoding/json"
@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"webim/netpoll"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/token"
@@ -44,7 +43,7 @@ type Backend interface {
 	// Ask sends a request. done is called once, from any goroutine except the caller's. The error is a
 	// wire.ErrorCode or a wire.DisconnectCode, perhaps with a sentence, or ErrNoAnswer; then the hub goes
 	// on as if the backend had not been asked.
-	Ask(q HookRequest, done func(HookReply, error))
+	Ask(q Request, done func(Reply, error))
 	// Disconnected tells the backend that a connection has ended whose connect command was answered.
 	Disconnected(d DisconnectEvent)
 	// Headers returns the names of the handshake's headers that requests contain.
@@ -52,11 +51,11 @@ type Backend interface {
 }
 
 // ErrNoAnswer means that the backend gives no answer, and that the request may go on without one.
-var ErrNoAnswer = errors.New("room: the backend does not answer")
+var ErrNoAnswer = errors.New("the application's backend does not answer")
 
-// HookRequest is a request to a backend. The hook decides which fields have a meaning. A request is not
+// Request is a request to a backend. The hook decides which fields have a meaning. A request is not
 // changed after Ask was called with it.
-type HookRequest struct {
+type Request struct {
 	Hook     Hook
 	Payer    budget.Owner // the owner that the request counts for; zero for HookRefresh, which no client causes
 	Client   string
@@ -72,8 +71,8 @@ type HookRequest struct {
 	Channels      []string // the rooms that the client expects the server to join it to
 }
 
-// HookReply is the reply of a backend.
-type HookReply struct {
+// Reply is the reply of a backend.
+type Reply struct {
 	User     string
 	Expires  time.Time // when the connection or the subscription expires; zero: never
 	Expired  bool      // it has expired
@@ -92,14 +91,4 @@ type DisconnectEvent struct {
 	Code         uint32   // the close code that the client got
 	Reason       string
 	At           time.Time
-}
-
-// Asks reports whether there is a backend that handles a hook in a room.
-func (h *Hub) Asks(k Hook, room string) bool {
-	return h.cfg.Backend != nil && h.cfg.Backend.Asks(k, room)
-}
-
-// TellDisconnect tells the backend, which must handle HookDisconnect, that a connection has ended.
-func (h *Hub) TellDisconnect(a engine.Author, rooms []string, why netpoll.Closed) {
-	h.cfg.Backend.Disconnected(DisconnectEvent{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
 }

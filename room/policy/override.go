@@ -1,4 +1,4 @@
-package room
+package policy
 
 import (
 	"errors"
@@ -36,18 +36,18 @@ func CheckOverride(v *token.Override) error {
 	return nil
 }
 
-// Overridden returns the options of a room for a subscription with an override.
-func Overridden(v engine.Override, opts *Options) *Options {
+// With returns the options of the room for a subscription with an override.
+func (o *Options) With(v engine.Override) *Options {
 	if v == (engine.Override{}) {
-		return opts
+		return o
 	}
-	o := *opts
+	own := *o
 	for _, one := range []struct{ from, to *bool }{
-		{v.Notices, &o.Notices}, {v.ForceNotices, &o.ForceNotices}, {v.Recoverable, &o.Recoverable},
+		{v.Notices, &own.Notices}, {v.ForceNotices, &own.ForceNotices}, {v.Recoverable, &own.Recoverable},
 	} {
 		if one.from != nil {
 			*one.to = *one.from
 		}
 	}
-	return &o
+	return &own
 }

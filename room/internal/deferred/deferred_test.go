@@ -1,4 +1,4 @@
-package room
+package deferred
 
 import (
 	"context"
@@ -9,7 +9,12 @@ import (
 	"testing"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 )
+
+func TestMain(m *testing.M) { wstest.Main(m) }
+
+func TestLockOrderNamesEachMutex(t *testing.T) { wstest.LockOrder(t) }
 
 // TestPostOutlivesAPanic checks that a function that panics does not prevent the calls of the others, which
 // are called in order, even if no function is posted after them.
@@ -20,15 +25,15 @@ func TestPostOutlivesAPanic(t *testing.T) {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
-	h := &Hub{}
-	h.deferred.turn = s.NewTurn(h.deferred.run)
+	var q Queue
+	q.Start(s.NewTurn(q.Run).Wake)
 	var got []int
 	var all sync.WaitGroup
 	all.Add(9)
 	begin := make(chan struct{})
-	h.Post(func() { <-begin })
+	q.Post(func() { <-begin })
 	for i := range 10 {
-		h.Post(func() {
+		q.Post(func() {
 			if i == 3 {
 				panic("this one")
 			}

@@ -1,14 +1,10 @@
-package room
+package policy
 
 import (
 	"encoding/json"
 
 	"webim/room/engine"
-	"webim/room/policy"
 )
-
-// Settings are the settings of a room, the value of an entry of engine.TableRoom, as JSON.
-type Settings = policy.Settings
 
 // Roster is an entry of a room's roster: the value of an entry of engine.TableMember, as JSON.
 type Roster struct {
@@ -28,13 +24,11 @@ func (r Roster) Roles() Roles {
 	return 0
 }
 
-// RosterOf reads a user's entry in the roster of a room. ok is false if there is none.
-func RosterOf(e engine.State, room, user string, done func(r Roster, ok bool, err error)) {
-	e.Get(engine.Key{Table: engine.TableMember, Of: room, Name: user}, func(entry engine.Entry, err error) {
-		var r Roster
-		if err == nil && entry.Version != 0 {
-			err = json.Unmarshal(entry.Value, &r)
-		}
-		done(r, entry.Version != 0, err)
-	})
+// RosterOf decodes an entry of engine.TableMember. listed is false if there is no such entry.
+func RosterOf(e engine.Entry) (r Roster, listed bool, err error) {
+	if e.Version == 0 {
+		return Roster{}, false, nil
+	}
+	err = json.Unmarshal(e.Value, &r)
+	return r, true, err
 }

@@ -1,19 +1,12 @@
-package room
+package policy
 
 import (
-	"bytes"
-	"cmp"
-	"fmt"
-
-	"github.com/gobwas/ws"
-
 	"webim/room/engine"
 	"webim/room/name"
-	"webim/room/wire"
 )
 
-// Options are the features and the rights of a room. Except for Rights, they are about the centrifuge
-// dialect.
+// Options are the features and the rights of a room. Except for Rights, they are about the Centrifuge
+// dialect. They must not be changed while a hub uses them.
 type Options struct {
 	History      engine.Retention // how much of its log the room keeps
 	Recoverable  bool             // members may recover missed publications from the history
@@ -31,50 +24,6 @@ type Options struct {
 	// quarter of MaxQueue of package netpoll.
 	MaxPublication int
 }
-
-// checkSize returns an error for the client if a message is too large for a room with these options.
-func (h *Hub) checkSize(o *Options, m engine.Message) error {
-	most := cmp.Or(o.MaxPublication, h.cfg.MaxPublication)
-	if n := encodedSize(&m); most >= 0 && n > most {
-		return wire.Explain(wire.ErrLimitExceeded, fmt.Sprintf("limit exceeded: the message has %d bytes with what is told of its author, and %d are allowed in this room", n, most))
-	}
-	return nil
-}
-
-// encodedSize returns about how many bytes a message has in the encodings of the centrifuge dialect,
-// without the name of the room and the numbers.
-func encodedSize(m *engine.Message) int {
-	n := len(m.Data)
-	if m.Op == ws.OpText { // in JSON each of these takes two bytes
-		for _, c := range []byte{'"', '\\', '\n', '\t', '\r'} {
-			n += bytes.Count(m.Data, []byte{c})
-		}
-	}
-	return n + aroundSize(m)
-}
-
-// aroundSize returns how many bytes a message has besides its data.
-func aroundSize(m *engine.Message) (n int) {
-	for name, value := range m.Tags {
-		n += len(name) + len(value)
-	}
-	if m.From != nil {
-		n += m.From.Size()
-	}
-	return n
-}
-
-// pushSize is about how many bytes a push has besides the name of the room, the data and the author:
-// the names of fields, and numbers.
-const pushSize = 64
-
-// sentSize returns about how many bytes each member of a room gets for a message.
-func sentSize(m *engine.Message, room string) int {
-	return pushSize + len(room) + len(m.Data) + aroundSize(m)
-}
-
-// noOptions are the options of a room for which there are none.
-var noOptions = &Options{}
 
 // A Pattern gives options to the rooms with matching names. In Match, * stands for any number of any
 // characters.

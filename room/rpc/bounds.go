@@ -1,9 +1,11 @@
-package room
+package rpc
 
 import (
 	"cmp"
 
+	"webim/room"
 	"webim/room/engine"
+	"webim/room/policy"
 )
 
 // Bounds are the limits for a message of a caller in a room. A client can so tell its user before it
@@ -21,15 +23,15 @@ const commandOverhead = 1 << 10
 
 // Bounds returns the limits for a message of the caller in a room.
 func (c *Call) Bounds(room string) (b Bounds) {
-	h, opts := c.Hub, c.Hub.cfg.options(room)
+	h, opts := c.Hub, c.Hub.Options(room)
 	if !opts.Binary {
-		b.Text, b.Characters = max(0, h.cfg.Text.Bytes), max(0, h.cfg.Text.Graphemes)
+		b.Text, b.Characters = max(0, h.Config().Text.Bytes), max(0, h.Config().Text.Graphemes)
 	}
 	author := c.s.AuthorIn("")
-	if most := cmp.Or(opts.MaxPublication, h.cfg.MaxPublication); most >= 0 {
+	if most := cmp.Or(opts.MaxPublication, h.Config().MaxPublication); most >= 0 {
 		b.Message = max(1, most-author.Size())
 	}
-	if most := h.cfg.MaxIncoming; most > 0 {
+	if most := h.Config().MaxIncoming; most > 0 {
 		most = max(1, most-commandOverhead)
 		b.Message = min(cmp.Or(b.Message, most), most)
 	}
@@ -38,20 +40,20 @@ func (c *Call) Bounds(room string) (b Bounds) {
 
 // HasRead charges the caller for entries of the State that the call has read.
 func (c *Call) HasRead(entries int) {
-	c.spent += c.Hub.meter.ChargeEntries(&c.s.state().Usage, entries)
+	c.spent += c.Hub.Meter().ChargeEntries(c.s.Account(), entries)
 }
 
 // Presence is Hub.Presence; the caller pays for the members that are read.
 func (c *Call) Presence(room string) ([]engine.Author, error) {
-	all, err := await(c, func(done func([]engine.Author, error)) { c.Hub.Presence(room, done) })
-	c.spent += c.Hub.meter.ChargePresence(&c.s.state().Usage, all)
+	all, err := wait(c, func(done func([]engine.Author, error)) { c.Hub.Presence(room, done) })
+	c.spent += c.Hub.Meter().ChargePresence(c.s.Account(), all)
 	return all, err
 }
 
 // History reads the history of a room; the caller pays for the publications that are read.
-func (c *Call) History(room string, q HistoryQuery) (engine.History, error) {
-	h, err := await(c, func(done func(engine.History, error)) { c.Hub.History(room, q, done) })
-	c.spent += c.Hub.meter.ChargeHistory(&c.s.state().Usage, h)
+func (c *Call) History(room string, q room.HistoryQuery) (engine.History, error) {
+	h, err := wait(c, func(done func(engine.History, error)) { c.Hub.History(room, q, done) })
+	c.spent += c.Hub.Meter().ChargeHistory(c.s.Account(), h)
 	return h, err
 }
 
@@ -59,5 +61,5 @@ func (c *Call) History(room string, q HistoryQuery) (engine.History, error) {
 // for reading. A call that reads in many rooms then stops. The client makes another call for the rest,
 // and that call is judged anew.
 func (c *Call) Spent() bool {
-	return c.spent >= c.Hub.cfg.MaxReply || c.Hub.meter.Debt(&c.s.state().Usage, ClassRecovered) > 0
+	return c.spent >= c.Hub.Config().MaxReply || c.Hub.Meter().Debt(c.s.Account(), policy.ClassRecovered) > 0
 }

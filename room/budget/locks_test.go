@@ -1,0 +1,9 @@
+package budget
+
+import (
+	"testing"
+
+	"webim/netpoll/wstest"
+)
+
+func TestLockOrderNamesEachMutex(t *testing.T) { wstest.LockOrder(t) }

@@ -1,0 +1,74 @@
+package notices
+
+import (
+	"sync"
+	"time"
+
+	"webim/room/engine"
+)
+
+// Delays has the leaves that no room was told yet, because the clients may come back. Start comes first.
+// The methods are safe for concurrent use.
+type Delays struct {
+	delay time.Duration
+	tell  func(room string, n engine.Notice)
+	post  func(func())
+	at    func(time.Time, func())
+
+	mu      sync.Mutex
+	n       uint64                // the number of the last leave
+	pending map[roomClient]uint64 // by number
+}
+
+// roomClient is a client in a room.
+type roomClient struct{ room, client string }
+
+// Start sets how long a leave waits (negative: not at all), the function that tells a room, and the
+// functions that call another function soon and at a time, with no lock held.
+func (d *Delays) Start(delay time.Duration, tell func(room string, n engine.Notice), post func(func()), at func(time.Time, func())) {
+	d.delay, d.tell, d.post, d.at = delay, tell, post, at
+}
+
+// Notify tells a room that a client joined, or after the delay that it left. If the client joins again
+// before, neither the leave nor the join is told.
+func (d *Delays) Notify(room string, n engine.Notice) {
+	if d.delay < 0 {
+		d.post(func() { d.tell(room, n) })
+		return
+	}
+	v := roomClient{room, n.Who.Client}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !n.Left {
+		if _, here := d.pending[v]; here {
+			delete(d.pending, v)
+			return
+		}
+		d.post(func() { d.tell(room, n) })
+		return
+	}
+	if d.pending == nil {
+		d.pending = map[roomClient]uint64{}
+	}
+	d.n++
+	which := d.n
+	d.pending[v] = which
+	d.at(time.Now().Add(d.delay), func() {
+		d.mu.Lock()
+		over := d.pending[v] == which
+		if over {
+			delete(d.pending, v)
+		}
+		d.mu.Unlock()
+		if over {
+			d.tell(room, n)
+		}
+	})
+}
+
+// Waiting returns how many leaves wait.
+func (d *Delays) Waiting() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.pending)
+}

@@ -1,0 +1,103 @@
+package judge
+
+import (
+	"errors"
+	"net/netip"
+
+	"webim/room/policy"
+	"webim/room/token"
+	"webim/room/wire"
+)
+
+// TakesTokens reports whether the judge verifies connection tokens. If not, none is valid.
+func (j *Judge) TakesTokens() bool { return j.cfg.Tokens != nil || j.cfg.Guests != nil }
+
+// Identify verifies a connection token as the connect command does: the token must be valid and not
+// revoked, and neither its user nor the address banned. done may be called later, from any goroutine.
+func (j *Judge) Identify(text string, addr netip.Addr, done func(*token.Identity, error)) {
+	if !j.TakesTokens() {
+		done(nil, token.ErrInvalid)
+		return
+	}
+	j.VerifyToken(text, func(who *token.Identity, err error) {
+		if err = j.CheckToken(who, err); err == nil && j.IsBanned(policy.Subject{Who: who, Addr: addr}, "") {
+			err = wire.DisconnectBanned
+		}
+		done(who, err)
+	})
+}
+
+// VerifyToken verifies a connection token, of a guest or of the application. done may be called later,
+// from any goroutine.
+func (j *Judge) VerifyToken(text string, done func(*token.Identity, error)) {
+	if j.cfg.Guests != nil {
+		if who, ours, err := j.cfg.Guests.Verify(text); ours {
+			done(who, err)
+			return
+		}
+	}
+	if j.cfg.Tokens == nil {
+		done(nil, token.ErrInvalid)
+		return
+	}
+	j.cfg.Tokens.Connection(text, func(who *token.Identity, err error) {
+		if err == nil && policy.IsGuest(who.User) {
+			who, err = nil, ErrTokenGuest
+		}
+		done(who, err)
+	})
+}
+
+// CheckToken checks the result of VerifyToken for a revocation, logs an error, and returns it in the form
+// for clients: nil, ErrTokenExpired, ErrInternal or DisconnectInvalidToken.
+func (j *Judge) CheckToken(who *token.Identity, err error) error {
+	if err == nil && j.Revoked(who) {
+		err = ErrTokenRevoked
+	}
+	if err != nil {
+		j.LogToken("connection", err)
+	}
+	switch {
+	case errors.Is(err, token.ErrExpired):
+		return wire.ErrTokenExpired
+	case errors.Is(err, token.ErrUnavailable):
+		return wire.ErrInternal
+	case err != nil:
+		return wire.DisconnectInvalidToken
+	}
+	return nil
+}
+
+// LogToken logs why a token is refused. kind is "connection" or "subscription".
+func (j *Judge) LogToken(kind string, err error) {
+	var why *token.Error
+	reason, see := "there is no key to check tokens with", "token_secret_file, token_public_key, token_jwks"
+	if errors.As(err, &why) {
+		reason, see = why.Reason, why.See
+	}
+	switch {
+	case errors.Is(err, token.ErrExpired):
+		j.cfg.Log.Info("a "+kind+" token has expired", "reason", reason, "see", see)
+	case errors.Is(err, token.ErrUnavailable):
+		j.cfg.Log.Warn("a "+kind+" token cannot be judged now", "reason", reason, "see", see)
+	default:
+		j.cfg.Log.Warn("a "+kind+" token is refused", "reason", reason, "see", see)
+	}
+}
+
+// The errors of valid tokens that are refused.
+var (
+	ErrTokenRevoked = &token.Error{Kind: token.ErrInvalid, Reason: "it was revoked, or all of its user's", See: "the API's revoke"}
+	ErrTokenGuest   = &token.Error{Kind: token.ErrInvalid, Reason: "its user begins with guest:, which only webim's own tokens have"}
+	ErrTokenOthers  = &token.Error{Kind: token.ErrInvalid, Reason: "it is another user's, another connection's or for another room"}
+)
+
+// LogTokenless logs that a client without a token is refused.
+func (j *Judge) LogTokenless(addr netip.Addr) {
+	j.cfg.Log.Warn("a client without a token is refused", "see", "open, rooms (allow), hook_connect", "addr", addr.String())
+}
+
+// Revoked reports whether the token of an identity is no longer valid.
+func (j *Judge) Revoked(who *token.Identity) bool {
+	return j.cfg.Revoked != nil && who != token.Anonymous && j.cfg.Revoked.Check(who.User, who.ID, who.IssuedAt)
+}
