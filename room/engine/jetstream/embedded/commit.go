@@ -57,7 +57,7 @@ func newCommitter(dir string, datasync func(*os.File) error) (*committer, error)
 		return nil, fmt.Errorf("embedded: watching the files of the store: %w: raise fs.inotify.max_user_instances", err)
 	}
 	c := &committer{
-		root: dir, streams: filepath.Join(dir, "jetstream", "$G", "streams"), datasync: datasync,
+		root: dir, streams: filepath.Join(dir, storeName, "$G", "streams"), datasync: datasync,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		inotify: fd, watched: map[string]*watch{}, byID: map[int32]*watch{}, buf: make([]byte, 64<<10),
 		waiting: map[string][]func(error){},

@@ -22,7 +22,8 @@
 //     messages a second. Commit makes one fdatasync for all callers that wait (commit.go).
 //
 // After the machine has ended without Close, the newest messages can be missing, and JetStream gives
-// their sequences to other messages. Unclean reports that.
+// their sequences to other messages. Unclean reports that. The same holds for a store that was restored from a
+// backup, so whoever restores one leaves out the record.
 //
 // # When the disk is full
 //

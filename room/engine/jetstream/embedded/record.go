@@ -20,6 +20,7 @@ const Format = 1
 const (
 	lockName   = "webim.lock"
 	recordName = "webim.json"
+	storeName  = "jetstream" // nats-server chooses it
 )
 
 // lockFolder locks a folder for this process. The lock lasts as long as the file, or a copy of its
@@ -82,6 +83,8 @@ func openRecord(dir string, bootID func() (string, error)) (*recordFile, error) 
 	text, err := os.ReadFile(filepath.Join(dir, recordName))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
+		_, err := os.Stat(filepath.Join(dir, storeName))
+		r.now.Lost = err == nil // a store without a record was restored, so messages may have been lost since
 	case err != nil:
 		return nil, fmt.Errorf("embedded: reading the record of the store: %w", err)
 	default:
@@ -104,19 +107,29 @@ func (r *recordFile) unclean() bool {
 	return r.now.Lost
 }
 
-func (r *recordFile) recovered() error { return r.change(func(now *record) { now.Lost = false }) }
+// recovered notes that the loss was dealt with, when all that the caller has written for that is on the disk.
+func (r *recordFile) recovered() error {
+	if err := syncStore(r.dir); err != nil {
+		return err
+	}
+	return r.change(func(now *record) { now.Lost = false })
+}
 
-// closeClean syncs the file system of the folder, and notes that nothing is missing.
+// closeClean writes everything to the disk, and notes that nothing is missing.
 func (r *recordFile) closeClean() error {
-	dir, err := os.Open(r.dir)
+	if err := syncStore(r.dir); err != nil {
+		return err
+	}
+	return r.change(func(now *record) { now.Clean = true })
+}
+
+// syncStore writes all of the folder's file system to the disk.
+func syncStore(dir string) error {
+	err := syncFile(dir, func(f *os.File) error { return unix.Syncfs(int(f.Fd())) })
 	if err != nil {
 		return fmt.Errorf("embedded: syncing the store: %w", err)
 	}
-	defer dir.Close()
-	if err := unix.Syncfs(int(dir.Fd())); err != nil {
-		return fmt.Errorf("embedded: syncing the store: %w", err)
-	}
-	return r.change(func(now *record) { now.Clean = true })
+	return nil
 }
 
 // change changes the record, in the file and then in memory. After a crash the file has either content.

@@ -72,6 +72,26 @@ func TestUnclean(t *testing.T) {
 	}
 }
 
+// TestStoreWithoutRecord checks that a restored store is not taken for one that was always here.
+func TestStoreWithoutRecord(t *testing.T) {
+	dir := t.TempDir()
+	for i, want := range []bool{false, false, true, true} {
+		if i == 2 {
+			if err := os.Remove(filepath.Join(dir, recordName)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := Start(Config{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Unclean() != want {
+			t.Errorf("start %d: unclean is %v", i, s.Unclean())
+		}
+		stop(t, s)
+	}
+}
+
 // TestServerKnowsTheMachine checks that Close and Start use the record.
 func TestServerKnowsTheMachine(t *testing.T) {
 	dir, boot := t.TempDir(), "1"

@@ -258,12 +258,12 @@ func (s *Server) Addr() net.Addr {
 // lock, too. It belongs to the Server, and Close closes it.
 func (s *Server) Lock() *os.File { return s.lock }
 
-// Unclean reports whether the machine has ended since the last use of the folder, and the Server had not been closed
-// before. Then the newest messages may be missing. It reports so, also after more restarts, until the caller calls
-// Recovered.
+// Unclean reports whether the newest messages may be missing: the machine has ended since the last use of the
+// folder without a Close before, or the folder has a store but no record, as after a restore. It reports so
+// until the caller calls Recovered, also after more restarts.
 func (s *Server) Unclean() bool { return s.record.unclean() }
 
-// Recovered ends what Unclean reports: the caller has dealt with the loss for good.
+// Recovered ends what Unclean reports: the caller has dealt with the loss. Recovered syncs the store first.
 func (s *Server) Recovered() error { return s.record.recovered() }
 
 // Commit calls done when everything that was acknowledged in a stream before the call is synced to the disk,
