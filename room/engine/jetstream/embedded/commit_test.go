@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+
+	"webim/netpoll/wstest"
 )
 
 // syncs notes which files were synced.
@@ -257,6 +259,43 @@ func TestCloseAnswersCommits(t *testing.T) {
 		if err := receive(t, done); err != nil && err != ErrStopped {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestCloseSyncsNothingMore checks that a commit gets no success that nobody has synced.
+func TestCloseSyncsNothingMore(t *testing.T) {
+	var all syncs
+	s := start(t, Config{Always: true, datasync: all.sync})
+	c := connect(t, s)
+	addStream(t, c, "LOG")
+	if err := commit(t, s, "LOG"); err != nil {
+		t.Fatal(err)
+	}
+	entered, leave := make(chan bool), make(chan bool)
+	all.mu.Lock()
+	all.gate = func() { entered <- true; <-leave }
+	all.mu.Unlock()
+	publish(t, c, "first")
+	first, second := make(chan error, 1), make(chan error, 1)
+	s.Commit("LOG", func(err error) { first <- err })
+	receive(t, entered)
+	s.Commit("LOG", func(err error) { second <- err })
+	closed := make(chan error, 1)
+	go func() { closed <- s.Close() }()
+	wstest.Eventually(t, "the committer is closed", func() bool {
+		s.commits.mu.Lock()
+		defer s.commits.mu.Unlock()
+		return s.commits.closed
+	})
+	leave <- true
+	if err := receive(t, first); err != nil {
+		t.Errorf("the commit under way: %v", err)
+	}
+	if err := receive(t, second); err != ErrStopped {
+		t.Errorf("the commit after it: %v", err)
+	}
+	if err := receive(t, closed); err != nil {
+		t.Error(err)
 	}
 }
 

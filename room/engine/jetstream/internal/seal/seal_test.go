@@ -589,6 +589,31 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+// TestWaitingUsersStay checks that a user whose calls wait is not forgotten, however full the memory is.
+func TestWaitingUsersStay(t *testing.T) {
+	store := newMemory()
+	store.hold = true
+	r := NewRing(Config{Store: store, MaxBytes: 1})
+	var got []string
+	for _, user := range []string{"ann", "bob", "ann", "cid"} {
+		r.ForSealing(user, func(_ *Key, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, user)
+		})
+	}
+	if asked := store.take(); asked != "get ann, get bob, get cid" {
+		t.Errorf("the store was asked %q", asked)
+	}
+	for len(got) < 4 {
+		store.answer(t)
+	}
+	if len(r.users) != 0 || r.bytes != 0 || r.waiting != 0 {
+		t.Errorf("%d users in %d bytes, %d calls wait", len(r.users), r.bytes, r.waiting)
+	}
+}
+
 // TestConcurrent uses a ring from many goroutines, while keys are erased.
 func TestConcurrent(t *testing.T) {
 	store := newMemory()
