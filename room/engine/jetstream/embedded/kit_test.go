@@ -130,6 +130,14 @@ func connect(t *testing.T, s *Server) client {
 	return client{c, js}
 }
 
+// reconnected returns a channel that gets a value when the client has connected again. Before that, the client may take
+// a connection for alive on which nobody answers.
+func reconnected(c client) <-chan bool {
+	again := make(chan bool, 8)
+	c.SetReconnectHandler(func(*nats.Conn) { again <- true })
+	return again
+}
+
 // stream is the configuration of a stream like those of webim.
 func stream(name string) *nats.StreamConfig {
 	return &nats.StreamConfig{Name: name, Subjects: []string{"log.>"}, AllowDirect: true, Discard: nats.DiscardNew}

@@ -221,9 +221,8 @@ func TestClientsConnectAgain(t *testing.T) {
 	s := start(t, Config{})
 	c := connect(t, s)
 	addStream(t, c, "LOG")
-	lost, found := make(chan error, 1), make(chan bool, 1)
+	lost, again := make(chan error, 1), reconnected(c)
 	c.SetDisconnectErrHandler(func(_ *nats.Conn, err error) { lost <- err })
-	c.SetReconnectHandler(func(*nats.Conn) { found <- true })
 	sub, err := c.Conn.SubscribeSync("live")
 	if err != nil {
 		t.Fatal(err)
@@ -245,7 +244,7 @@ func TestClientsConnectAgain(t *testing.T) {
 	s.mu.Lock()
 	s.nats = n
 	s.mu.Unlock()
-	receive(t, found)
+	receive(t, again)
 	if seq := publish(t, c, "after"); seq != 2 {
 		t.Errorf("the next message has the sequence %d", seq)
 	}

@@ -41,6 +41,7 @@ func TestFullDisk(t *testing.T) {
 	changed := make(chan error, 8)
 	s := start(t, Config{Dir: filepath.Join(dir, "store"), Log: logTo(&out), Changed: func(err error) { changed <- err }, retry: 5 * time.Millisecond})
 	c := connect(t, s)
+	again := reconnected(c)
 	addStream(t, c, "LOG")
 
 	data := strings.Repeat("x", 512<<10)
@@ -75,7 +76,7 @@ func TestFullDisk(t *testing.T) {
 	if err := receive(t, changed); err != nil || s.Err() != nil {
 		t.Fatalf("there is space again: %v, %v", err, s.Err())
 	}
-	wstest.Eventually(t, "the client is connected", c.IsConnected)
+	receive(t, again)
 	for seq := uint64(1); seq <= stored; seq++ {
 		wantMessage(t, c, seq, data)
 	}
@@ -92,6 +93,7 @@ func TestStoppedJetStream(t *testing.T) {
 	changed := make(chan error, 8)
 	s := start(t, Config{Changed: func(err error) { changed <- err }, retry: 5 * time.Millisecond})
 	c := connect(t, s)
+	again := reconnected(c)
 	addStream(t, c, "LOG")
 	publish(t, c, "before")
 	if err := s.nats.ShutdownJetStream(); err != nil {
@@ -103,7 +105,7 @@ func TestStoppedJetStream(t *testing.T) {
 	if err := receive(t, changed); err != nil {
 		t.Fatal(err)
 	}
-	wstest.Eventually(t, "the client is connected", c.IsConnected)
+	receive(t, again)
 	wantMessage(t, c, 1, "before")
 }
 
