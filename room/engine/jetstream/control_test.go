@@ -91,7 +91,7 @@ func controlOf(t testing.TB, e *Engine, code uint32) error {
 // that dies or ends takes its members with it.
 func TestNodes(t *testing.T) {
 	s := startServer(t)
-	quick := Config{nodes: cluster.Config{Beat: 50 * time.Millisecond, Lease: 500 * time.Millisecond}}
+	quick := Config{nodes: cluster.Config{Beat: 50 * time.Millisecond, Lease: 2 * time.Second}}
 	a, b, c := open(t, s, quick), open(t, s, quick), open(t, s, quick)
 	hubs := []*hub{{name: "a"}, {name: "b"}, {name: "c"}}
 	subs := []*populated{{newRecorder(), []string{"ann", "bob"}}, {newRecorder(), []string{"bob", ""}}, {newRecorder(), []string{"cy"}}}

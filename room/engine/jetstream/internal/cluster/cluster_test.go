@@ -193,7 +193,7 @@ func TestControlRepeat(t *testing.T) {
 // TestSilentNode checks what happens while a node has died without a word, and afterwards.
 func TestSilentNode(t *testing.T) {
 	s := startServer(t)
-	cfg := Config{Beat: 20 * time.Millisecond, Lease: 10 * time.Second, Patience: 100 * time.Millisecond}
+	cfg := Config{Beat: time.Hour, Lease: 5 * time.Hour, Patience: 100 * time.Millisecond} // no beat is on its way when b dies
 	a, b := start(t, s, cfg), start(t, s, cfg)
 	a.has("r", &members{users: []string{"ann"}})
 	b.has("r", &members{users: []string{"bob"}})
@@ -271,7 +271,7 @@ func TestFarewell(t *testing.T) {
 // TestSlowNode checks that a node that lives and does not answer is an error.
 func TestSlowNode(t *testing.T) {
 	s := startServer(t)
-	a := start(t, s, Config{Patience: 50 * time.Millisecond})
+	a := start(t, s, Config{Patience: time.Second})
 	nc := connect(t, s)
 	sub, err := nc.SubscribeSync(subjectAsk)
 	if err != nil {
