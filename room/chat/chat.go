@@ -40,6 +40,7 @@ var methods = map[string]method{
 	"messages": define((*Chat).messages, rpc.Kind{Class: policy.ClassRead}),
 
 	"rooms":        define((*Chat).rooms, rpc.Kind{Class: policy.ClassRead}),
+	"sync":         define((*Chat).sync, rpc.Kind{Class: policy.ClassRead}),
 	"room.create":  define((*Chat).create, rpc.Kind{Class: policy.ClassRPC}),
 	"room.direct":  define((*Chat).direct, rpc.Kind{Class: policy.ClassRPC}),
 	"room.join":    define((*Chat).join, rpc.Kind{Class: policy.ClassJoin}),

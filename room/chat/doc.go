@@ -100,6 +100,19 @@
 //	             with is the other user of a direct room. with has info and online, or the name that the user's token
 //	             had when the room came into both lists, only if the other user has the room in its list and declines
 //	             neither it nor the caller.
+//	sync         {since?: {ROOM: {epoch, offset}}, after?, limit?}   {rooms: […], left: [ROOM], more, next?, now}
+//	             Everything that the caller has missed in the rooms of its list and in its personal room: for a new
+//	             device, or after a long time. since says how far the client knows each room. Each room has the
+//	             fields as in the result of rooms, delivered, and epoch and offset, which the client names the next
+//	             time. A room that the client names has publications: [{offset, data, info?, tags?, time}], the oldest
+//	             first: messages and events after that position. If they do not go on from there, because the room
+//	             has forgotten some or begun a new epoch, reset is true, and the client drops what it has of the room.
+//	             Then, and if the client has not named the room, it gets the newest messages, as by the call messages:
+//	             at most limit (50 by default, at most 200), and older is true if there are others before them. The
+//	             personal room, kind personal, has only the fields room, kind, epoch, offset and publications. left
+//	             has the rooms of since that are not in the caller's list. While more is true, call again with after
+//	             set to next and the new positions: for the other rooms, or for the rest of the last one. A room of
+//	             which the caller may not read the history has no epoch, and no publications.
 //	room.create  {title, room?, users?}            {room}
 //	             Without room: a private room ($…), owned by the caller, to which users are invited.
 //	             With room: a public room of that name, if the caller may send there; error 113 if it has a title already.
@@ -194,6 +207,7 @@
 //	mark       how far a user has received and read a room (mark.go)
 //	revision   says which edits a message has, and whether it is being deleted (revision.go)
 //	walk       reads a room's log piece by piece (page.go)
+//	sync       everything that a client has missed in all its rooms (sync.go)
 //	owner      of a message: its author, by user or connection; of a room: the roster's role
 //	store      the State as whoever pays for an entry writes it (state.go)
 //
@@ -277,6 +291,11 @@
 //	← {"read":2,"delivered":2}
 //	alice → marks {"room":"lobby"}
 //	← {"marks":[{"user":"bob","read":2,"delivered":2}]}
+//
+// A device of alice that was away asks for everything that it has missed:
+//
+//	alice → sync {"since":{"gone":{"epoch":"x","offset":1}},"after":"a","limit":1}
+//	← {"rooms":[{"room":"lobby","kind":"public","title":"The lobby","unread":0,"read":0,"last":…,"delivered":0,"epoch":"…","offset":7,"messages":[{"offset":2,…}],"older":true}],"left":["gone"],"more":false,"now":…}
 //
 // Moderation:
 //

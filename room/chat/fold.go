@@ -76,10 +76,16 @@ func newMessage(p engine.Publication) *Message {
 	}
 	m := &Message{Offset: p.Offset, Data: data, Time: p.Time.UnixMilli(), ID: p.Tags[tagID], Deleted: p.Redacted(), from: p.From}
 	m.Reply, _ = strconv.ParseUint(p.Tags[tagReply], 10, 64)
-	if p.From != nil {
-		m.Info = &Info{p.From.User, p.From.Client, valid(p.From.ConnInfo), valid(p.From.ChanInfo)}
-	}
+	m.Info = infoFrom(p.From)
 	return m
+}
+
+// infoFrom returns an author as clients get it, or nil.
+func infoFrom(a *engine.Author) *Info {
+	if a == nil {
+		return nil
+	}
+	return &Info{a.User, a.Client, valid(a.ConnInfo), valid(a.ChanInfo)}
 }
 
 // valid returns info if it is valid JSON, and nil otherwise: an engine may store invalid JSON.
@@ -92,10 +98,13 @@ func valid(info []byte) jsontext.Value {
 
 // repair replaces data that is not valid JSON, which an engine may store, so that it does not make
 // the whole result fail. It is only called for the messages of a page, not for the whole history.
-func (m *Message) repair() {
-	if !wire.Valid(m.Data) {
-		m.Data = jsontext.Value("null")
+func (m *Message) repair() { m.Data = repaired(m.Data) }
+
+func repaired(data jsontext.Value) jsontext.Value {
+	if wire.Valid(data) {
+		return data
 	}
+	return jsontext.Value("null")
 }
 
 // apply applies an event to the message.

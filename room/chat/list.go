@@ -74,7 +74,7 @@ func (c *Chat) rooms(ctx context.Context, call *rpc.Call, q *roomsRequest) (res 
 			break
 		}
 		call.HasRead(roomEntries)
-		l, err := listRoom(ctx, call, user, e)
+		l, _, err := listRoom(ctx, call, user, e)
 		if err != nil {
 			return res, err
 		}
@@ -95,34 +95,34 @@ func (l *listed) size() int {
 }
 
 // listRoom reads a room of a user's list. The result is nil if the user is banned there, or is not on
-// the roster; then listRoom also mends the list.
-func listRoom(ctx context.Context, call *rpc.Call, user string, entry engine.Entry) (*listed, error) {
+// the roster; then listRoom also mends the list. Otherwise r is the caller's entry on the roster.
+func listRoom(ctx context.Context, call *rpc.Call, user string, entry engine.Entry) (l *listed, r policy.Roster, err error) {
 	s, name := serverStore(call.Hub), entry.Name
 	r, there, err := belongs(ctx, s, name, user)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, r, err
 	case there && call.Hub.BanBinds(name, call.Identity()):
-		return nil, leave(ctx, s, name, user)
+		return nil, r, leave(ctx, s, name, user)
 	case there && call.May(policy.ActBe, name) != nil:
-		return nil, nil // hidden until the ban ends
+		return nil, r, nil // hidden until the ban ends
 	case !there:
-		return nil, s.Delete(ctx, entry.Key, engine.AnyVersion)
+		return nil, r, s.Delete(ctx, entry.Key, engine.AnyVersion)
 	}
-	l := &listed{Room: name, Kind: kindOf(name), Role: r.Role}
+	l = &listed{Room: name, Kind: kindOf(name), Role: r.Role}
 	set, _, err := settingsOf(ctx, s, name)
 	if err != nil {
-		return nil, err
+		return nil, r, err
 	}
 	l.Title = set.Title
 	m, err := markOf(ctx, s, name, user)
 	if err != nil {
-		return nil, err
+		return nil, r, err
 	}
 	if err := l.count(ctx, call, user, r, m); err != nil {
-		return nil, err
+		return nil, r, err
 	}
-	return l, l.addPeer(ctx, call, user, entry.Value)
+	return l, r, l.addPeer(ctx, call, user, entry.Value)
 }
 
 // addPeer adds the other user of a direct room. It takes the info from a connection of the other user

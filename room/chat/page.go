@@ -27,7 +27,7 @@ const (
 	maxWalkReplies = 4    // bytes, in sizes of a reply
 )
 
-// walk reads a room's log piece by piece, in one direction. The caller of the call pays for what is read.
+// walk reads a room's log piece by piece, in one direction. The caller of the call pays for it.
 type walk struct {
 	call *rpc.Call
 	room string
@@ -39,7 +39,7 @@ type walk struct {
 	end  bool              // there are no more
 }
 
-// piece reads the next publications, at most limit and at most what a reply carries.
+// piece reads the next publications, at most limit, and at most as many bytes as a reply carries.
 func (w *walk) piece(limit int) ([]engine.Publication, error) {
 	w.q.Limit, w.q.Bytes = limit, w.call.MaxReply()
 	got, err := w.call.History(w.room, w.q)

@@ -184,7 +184,7 @@ func (h *house) talk(t *rapid.T, name string, people []*person) {
 			text := strings.Repeat("y", rapid.SampledFrom([]int{1, 200}).Draw(t, "length"))
 			m.by.call("edit", fmt.Sprintf(`{%s,"data":{"text":%q}}`, about, text)) // fails if it is deleted
 		case "delete":
-			m.by.must("delete", "{"+about+"}")
+			m.by.call("delete", "{"+about+"}") // fails if the room has forgotten the message
 		default:
 			emoji := rapid.SampledFrom([]string{"👍", "🎉"}).Draw(t, "emoji")
 			p.call("react", fmt.Sprintf(`{%s,"emoji":%q,"remove":%v}`, about, emoji, what == "unreact"))

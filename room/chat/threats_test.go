@@ -21,6 +21,7 @@ var whole = map[string]string{
 	"typing":       `{"room":"lobby"}`,
 	"messages":     `{"room":"lobby","limit":1,"before":1,"after":1,"offsets":[1]}`,
 	"rooms":        `{"after":"x","limit":1}`,
+	"sync":         `{"since":{"lobby":{"epoch":"x","offset":1}},"after":"x","limit":1}`,
 	"room.create":  `{"room":"$new","title":"t","users":["u"]}`,
 	"room.direct":  `{"user":"u"}`,
 	"room.join":    `{"room":"lobby"}`,
