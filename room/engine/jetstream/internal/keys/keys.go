@@ -7,9 +7,13 @@
 // # Deleting
 //
 // A key is deleted with the server's secure delete: the server writes the file of the message anew, with random
-// bytes in its place, before it answers. So the key is gone from the files of an embedded store. In a cluster with
-// replicas, two things take longer: each replica has the message also in its Raft log until the next snapshot, and a
-// replica that is away deletes the message when it comes back.
+// bytes in its place, before it answers. So the key is gone from the files of an embedded store. There are three
+// limits:
+//
+//   - If the server ends, or cannot write, in the middle of a deletion, it takes the message for deleted when it
+//     starts again, but the bytes may stay in the file until the server compacts it.
+//   - In a cluster with replicas, each replica has the message also in its Raft log until the next snapshot.
+//   - A replica that is away deletes the message when it comes back.
 //
 // Messages are sealed in other streams than this one, so a backup of the log can leave the keys out.
 //
@@ -64,6 +68,8 @@ type Config struct {
 	Commit func(stream string, done func(error))
 }
 
+var _ seal.Store = (*Store)(nil)
+
 // Store implements seal.Store. All methods are safe for concurrent use. If the server cannot be reached, the errors are
 // engine.ErrUnavailable; if it has not answered a change, engine.ErrUnknown; if it has no space, engine.ErrStoreFull.
 type Store struct {
@@ -112,7 +118,6 @@ func streamConfig(replicas int) jetstream.StreamConfig {
 		DiscardNewPerSubject: true,
 		MaxMsgsPerSubject:    1,
 		Replicas:             replicas,
-		AllowDirect:          true,
 		Metadata:             map[string]string{metaFormat: strconv.Itoa(format)},
 	}
 }
@@ -134,32 +139,13 @@ func (s *Store) do(f func(ctx context.Context)) {
 	})
 }
 
-// Get reads a key: see seal.Store. A replica may answer only if it has the key with the given id; otherwise
-// it may lag behind, and the leader of the stream is asked.
-func (s *Store) Get(user string, id uint64, done func(record []byte, err error)) {
+// Get reads a key: see seal.Store. The leader of the stream answers: another replica could lag behind, and bring a
+// deleted key back.
+func (s *Store) Get(user string, done func(record []byte, err error)) {
 	s.do(func(ctx context.Context) {
-		if id != 0 {
-			record, err := s.direct(ctx, user)
-			if err == nil && seal.RecordID(record) == id {
-				done(record, nil)
-				return
-			}
-		}
 		record, _, err := s.newest(ctx, user)
 		done(record, err)
 	})
-}
-
-// direct asks any replica for a key.
-func (s *Store) direct(ctx context.Context, user string) ([]byte, error) {
-	m, err := s.request(ctx, "$JS.API.DIRECT.GET."+Stream+"."+subjectOf(user), nil)
-	if err != nil {
-		return nil, err
-	}
-	if status := m.Header.Get("Status"); status != "" {
-		return nil, fmt.Errorf("keys: the server answers %s", status)
-	}
-	return m.Data, nil
 }
 
 // newest asks the leader of the stream for a key, and the sequence of its message. The key is nil if there is none.
@@ -168,9 +154,12 @@ func (s *Store) newest(ctx context.Context, user string) (record []byte, seq uin
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := s.request(ctx, "$JS.API.STREAM.MSG.GET."+Stream, query)
+	if !s.nc.IsConnected() {
+		return nil, 0, engine.ErrUnavailable
+	}
+	m, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+Stream, query)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
@@ -190,18 +179,6 @@ func (s *Store) newest(ctx context.Context, user string) (record []byte, seq uin
 	default:
 		return nil, 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, e)
 	}
-}
-
-// request makes a request that changes nothing.
-func (s *Store) request(ctx context.Context, subject string, query []byte) (*nats.Msg, error) {
-	if !s.nc.IsConnected() {
-		return nil, engine.ErrUnavailable
-	}
-	m, err := s.nc.RequestWithContext(ctx, subject, query)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
-	}
-	return m, nil
 }
 
 // Create stores a key if the user has none: see seal.Store.

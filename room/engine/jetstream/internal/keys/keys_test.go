@@ -81,10 +81,10 @@ func receive(t *testing.T, c <-chan answer) answer {
 	}
 }
 
-func get(t *testing.T, s *Store, user string, id uint64) answer {
+func get(t *testing.T, s *Store, user string) answer {
 	t.Helper()
 	c := make(chan answer, 1)
-	s.Get(user, id, func(record []byte, err error) { c <- answer{record: record, err: err} })
+	s.Get(user, func(record []byte, err error) { c <- answer{record: record, err: err} })
 	return receive(t, c)
 }
 
@@ -130,7 +130,7 @@ func TestStore(t *testing.T) {
 	s := open(t, connect(t, start(t, t.TempDir())), Config{})
 	for _, user := range users {
 		first, second := record(user, 1), record(user, 2)
-		if a := get(t, s, user, 0); a.err != nil || a.record != nil {
+		if a := get(t, s, user); a.err != nil || a.record != nil {
 			t.Errorf("%q, before: %+v", user, a)
 		}
 		if err := del(t, s, user); err != nil {
@@ -142,25 +142,21 @@ func TestStore(t *testing.T) {
 		if a := create(t, s, user, second); a.err != nil || a.created {
 			t.Errorf("%q, another key: %+v", user, a)
 		}
-		for _, id := range []uint64{0, 0x101, 0x102, 7} {
-			if a := get(t, s, user, id); a.err != nil || !bytes.Equal(a.record, first) {
-				t.Errorf("%q, id %x: %+v", user, id, a)
-			}
+		if a := get(t, s, user); a.err != nil || !bytes.Equal(a.record, first) {
+			t.Errorf("%q, reading: %+v", user, a)
 		}
 		if err := del(t, s, user); err != nil {
 			t.Errorf("%q, deleting: %v", user, err)
 		}
-		for _, id := range []uint64{0, 0x101} {
-			if a := get(t, s, user, id); a.err != nil || a.record != nil {
-				t.Errorf("%q, id %x, after deleting: %+v", user, id, a)
-			}
+		if a := get(t, s, user); a.err != nil || a.record != nil {
+			t.Errorf("%q, after deleting: %+v", user, a)
 		}
 		if a := create(t, s, user, second); a.err != nil || !a.created {
 			t.Errorf("%q, a new key: %+v", user, a)
 		}
 	}
 	for _, user := range users { // of one user, not of all
-		if a := get(t, s, user, 0x102); a.err != nil || !bytes.Equal(a.record, record(user, 2)) {
+		if a := get(t, s, user); a.err != nil || !bytes.Equal(a.record, record(user, 2)) {
 			t.Errorf("%q, in the end: %+v", user, a)
 		}
 	}
@@ -208,10 +204,10 @@ func TestDeletedKeyIsInNoFile(t *testing.T) {
 			if names := filesWith(t, dir, record(deleted[i], 1)[8:24]); len(names) != 0 { // also not a part
 				t.Errorf("%s: the deleted key of %q is in %q", what, deleted[i], names)
 			}
-			if a := get(t, s, deleted[i], 0x101); a.err != nil || a.record != nil {
+			if a := get(t, s, deleted[i]); a.err != nil || a.record != nil {
 				t.Errorf("%s: the deleted key of %q: %+v", what, deleted[i], a)
 			}
-			if a := get(t, s, kept[i], 0x101); a.err != nil || !bytes.Equal(a.record, record(kept[i], 1)) {
+			if a := get(t, s, kept[i]); a.err != nil || !bytes.Equal(a.record, record(kept[i], 1)) {
 				t.Errorf("%s: the key of %q: %+v", what, kept[i], a)
 			}
 		}
@@ -353,7 +349,7 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-lost
-	if a := get(t, s, "ann", 1); !errors.Is(a.err, engine.ErrUnavailable) {
+	if a := get(t, s, "ann"); !errors.Is(a.err, engine.ErrUnavailable) {
 		t.Errorf("reading: %+v", a)
 	}
 	if a := create(t, s, "ann", record("ann", 1)); !errors.Is(a.err, engine.ErrUnavailable) {
@@ -379,7 +375,7 @@ func TestUnanswered(t *testing.T) {
 	if a := create(t, s, "ann", record("ann", 1)); !errors.Is(a.err, engine.ErrUnavailable) {
 		t.Errorf("without a stream: %+v", a)
 	}
-	if a := get(t, s, "ann", 0); !errors.Is(a.err, engine.ErrUnavailable) {
+	if a := get(t, s, "ann"); !errors.Is(a.err, engine.ErrUnavailable) {
 		t.Errorf("reading without a stream: %+v", a)
 	}
 	sub, err := nc.SubscribeSync("key.*") // somebody who never answers
@@ -409,7 +405,7 @@ func TestOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := stream.CachedInfo().Config
-	if cfg.DenyDelete || !cfg.AllowDirect || cfg.MaxMsgsPerSubject != 1 || !cfg.DiscardNewPerSubject || cfg.Storage != jetstream.FileStorage || cfg.MaxAge != 0 {
+	if cfg.DenyDelete || cfg.AllowDirect || cfg.MaxMsgsPerSubject != 1 || !cfg.DiscardNewPerSubject || cfg.Storage != jetstream.FileStorage || cfg.MaxAge != 0 {
 		t.Errorf("the stream is %+v", cfg)
 	}
 	cfg.Metadata = map[string]string{metaFormat: "2"}

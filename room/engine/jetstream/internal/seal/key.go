@@ -54,29 +54,18 @@ type dayCipher struct {
 
 // newKey returns a random key.
 func newKey() *Key {
-	for {
-		var record [RecordSize]byte
-		_, _ = rand.Read(record[:]) // never fails
-		if k, err := parseKey(record[:]); err == nil {
-			return k
-		}
-	}
+	record := make([]byte, RecordSize)
+	_, _ = rand.Read(record) // never fails
+	k, _ := parseKey(record)
+	return k
 }
 
-// parseKey decodes a key as the Store keeps it: the id, which is not 0, and the secret.
+// parseKey decodes a key as the Store keeps it: the id and the secret.
 func parseKey(record []byte) (*Key, error) {
-	if RecordID(record) == 0 {
+	if len(record) != RecordSize {
 		return nil, ErrRecord
 	}
-	return &Key{id: RecordID(record), secret: [secretSize]byte(record[idSize:])}, nil
-}
-
-// RecordID returns the id of a key from its record, or 0 if it is none.
-func RecordID(record []byte) uint64 {
-	if len(record) != RecordSize {
-		return 0
-	}
-	return binary.BigEndian.Uint64(record)
+	return &Key{id: binary.BigEndian.Uint64(record), secret: [secretSize]byte(record[idSize:])}, nil
 }
 
 func (k *Key) record() []byte {

@@ -9,10 +9,9 @@ import (
 // Store keeps the keys of all users. Its methods do not block. They call done once, from any goroutine,
 // perhaps before they return.
 type Store interface {
-	// Get reads the record of a user's key, or nil if the user has none. The answer must be that of the newest
-	// write of any node: a copy that lags behind may only answer if it has the key with the given id, which is
-	// never 0. The ring does not keep the record.
-	Get(user string, id uint64, done func(record []byte, err error))
+	// Get reads the record of a user's key, or nil if the user has none. It must know the newest write of any
+	// node: a copy that lags behind would bring a deleted key back. The ring does not keep the record.
+	Get(user string, done func(record []byte, err error))
 	// Create stores a key if the user has none. created is false if the user has one.
 	Create(user string, record []byte, done func(created bool, err error))
 	// Delete deletes a user's key, so that nobody can read it any more. It is no error if there is none.
@@ -64,7 +63,7 @@ type user struct {
 // call is a call that waits for the store.
 type call struct {
 	kind kind
-	id   uint64            // for opening; otherwise 0
+	id   uint64            // for opening
 	key  func(*Key, error) // for sealing and opening
 	done func(error)       // for erasing
 }
@@ -239,7 +238,7 @@ func (r *Ring) work(u *user) {
 			r.erase(u)
 			return
 		default:
-			r.fetch(u, c.id, forgets, maxTries)
+			r.fetch(u, forgets, maxTries)
 			return
 		}
 	}
@@ -255,8 +254,8 @@ func (r *Ring) popLocked(u *user) call {
 }
 
 // fetch reads the key of a user for the first call. If the call is for sealing and there is no key, it makes one.
-func (r *Ring) fetch(u *user, id uint64, forgets, tries int) {
-	r.store.Get(u.name, id, func(record []byte, err error) {
+func (r *Ring) fetch(u *user, forgets, tries int) {
+	r.store.Get(u.name, func(record []byte, err error) {
 		var k *Key
 		if err == nil && record != nil {
 			k, err = parseKey(record)
@@ -266,13 +265,14 @@ func (r *Ring) fetch(u *user, id uint64, forgets, tries int) {
 			return
 		}
 		r.mu.Lock()
-		create := k == nil && u.calls[0].kind == sealing
+		first := &u.calls[0]
+		create := k == nil && first.kind == sealing
 		if u.forgets == forgets { // otherwise k may have been deleted since
 			if k == nil || u.key == nil || k.id != u.key.id { // otherwise keep the one that has a cipher
 				u.key = k
 			}
-			if u.calls[0].kind == opening && (k == nil || k.id != id) {
-				u.isMissing(id)
+			if first.kind == opening && (k == nil || k.id != first.id) {
+				u.isMissing(first.id)
 			}
 		}
 		r.mu.Unlock()
@@ -301,7 +301,7 @@ func (r *Ring) create(u *user, forgets, tries int) {
 		case tries == 1:
 			r.fail(u, ErrBusy)
 		default: // another node was first: read its key
-			r.fetch(u, 0, forgets, tries-1)
+			r.fetch(u, forgets, tries-1)
 		}
 	})
 }
