@@ -39,7 +39,17 @@ func (h *Hub) SendControl(m engine.ControlMessage, done func(error)) {
 		done(err)
 		return
 	}
-	h.engine.SendControl(m, done)
+	if m.Kind != engine.ControlRevoke {
+		h.engine.SendControl(m, done)
+		return
+	}
+	h.storeRevocation(m, func(err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		h.engine.SendControl(m, done)
+	})
 }
 
 // checkControl validates a control message, and normalizes the room's name and the JSON in it.

@@ -103,7 +103,11 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.deferred.Start(s.NewTurn(h.deferred.Run).Wake)
 	h.leaveDelays.Start(h.cfg.LeaveDelay, h.engine.Notify, h.Post, h.At)
 	stopSanctions, stopShares := h.WatchSanctions(), h.shares.Watch()
-	h.unwatch = func() { stopSanctions(); stopShares() }
+	stopRevoked := func() {}
+	if h.cfg.Revoked != nil {
+		stopRevoked = h.engine.Watch(engine.TableRevoked, h.revocationChanged)
+	}
+	h.unwatch = func() { stopSanctions(); stopShares(); stopRevoked() }
 	h.engine.AddNode(h)
 	s.Tick(time.Second, h.timers.Run)
 	s.Tick(time.Second, h.reclaimResumed)

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"webim/netpoll/wstest"
+	"webim/room/engine"
 	"webim/room/engine/jetstream"
 	"webim/room/token"
 )
@@ -213,5 +214,35 @@ func TestNodesRevoke(t *testing.T) {
 		if got := late.closing(); !strings.HasPrefix(got, "closed: 3500 ") {
 			t.Error(got)
 		}
+	}
+}
+
+// TestRevokedAfterRestart checks that a node that starts later refuses a revoked token, and that a second
+// revocation does not weaken the first.
+func TestRevokedAfterRestart(t *testing.T) {
+	a, _ := startTwo(t)
+	long, short := time.Now().Add(time.Hour), time.Now().Add(time.Minute)
+	for _, end := range []time.Time{long, short} {
+		a.ok("revoke", `{"uid":"one","expire_at":%d}`, end.Unix())
+		a.ok("revoke", `{"user":"ann","expire_at":%d}`, end.Unix())
+	}
+	late := start(t, a.hub.Engine()) // another hub
+	for name, claims := range map[string]token.Claims{"the token": {User: "bob", ID: "one"}, "the user": {User: "ann"}} {
+		text, err := late.sign.Sign(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := late.dial("")
+		c.command(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{Token: text}})
+		if got := c.closing(); !strings.HasPrefix(got, "closed: 3500 ") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	for _, k := range []engine.Key{{Table: engine.TableRevoked, Name: "one"}, {Table: engine.TableRevoked, Of: "ann"}} {
+		late.hub.Engine().Get(k, func(e engine.Entry, err error) {
+			if err != nil || !e.Expires.Equal(time.Unix(long.Unix(), 0)) {
+				t.Errorf("%v ends at %v, %v; want %v", k, e.Expires, err, long)
+			}
+		})
 	}
 }

@@ -65,10 +65,10 @@ type Key struct {
 // moderators.
 const Reserve = 8
 
-// IsReserved reports whether the reserve is for this entry: the bans and mutes that moderators
-// impose, except in rooms with a roster, which any user can make.
+// IsReserved reports whether the reserve is for this entry: revocations, and the bans and mutes that
+// moderators impose, except in rooms with a roster, which any user can make.
 func (k Key) IsReserved() bool {
-	return (k.Table == TableBan || k.Table == TableBanIP || k.Table == TableMute) && !name.IsRoster(k.Of)
+	return k.Table == TableRevoked || (k.Table == TableBan || k.Table == TableBanIP || k.Table == TableMute) && !name.IsRoster(k.Of)
 }
 
 // Entry is a value of the State with its version.
@@ -102,6 +102,9 @@ const (
 	TableBan    = "ban"    // Of: room, or "" for all; Name: user
 	TableBanIP  = "banip"  // Of: room, or "" for all; Name: prefix
 	TableMute   = "mute"   // Of: room, or "" for all; Name: user
+	// TableRevoked: Of: user, Name: "": all tokens of the user up to a time; or Of: "", Name: the id of a
+	// token (jti)
+	TableRevoked = "revoked"
 	// TableDecline: Of: user, Name: "room " and a room, or "user " and a user, whose
 	// invitations the user has declined for good.
 	TableDecline = "decline"

@@ -135,6 +135,7 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *filled {
 	if err != nil {
 		return &filled{err: err}
 	}
+	t.reaches(s.top.offset) // the server may have sent it in vain, and who joins waits for it
 	s.before = min(s.before, floor+1)
 	older, whole, err := s.backwards()
 	if err != nil {
