@@ -102,6 +102,26 @@ func (s *Entries) List(table, of, after string, limit int, now time.Time) []engi
 	return all
 }
 
+// Last returns the last entry that List would return with names before the given one; "" means no limit.
+// If there is none, its Version is 0.
+func (s *Entries) Last(table, of, before string, now time.Time) engine.Entry {
+	for g := s.tables[table][of]; g != nil && len(g.names) > 0; {
+		i := len(g.names)
+		if before != "" {
+			i, _ = slices.BinarySearch(g.names, before)
+		}
+		if i == 0 {
+			break
+		}
+		r := g.byName[g.names[i-1]]
+		if !r.expiredAt(now) {
+			return r.Entry
+		}
+		s.remove(r)
+	}
+	return engine.Entry{}
+}
+
 // Count counts the entries that List would return with names after one name and before another; ""
 // as before means no upper limit. Entries that have expired and were not removed yet count.
 func (s *Entries) Count(table, of, after, before string) int {

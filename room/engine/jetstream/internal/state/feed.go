@@ -23,6 +23,9 @@ type feed struct {
 	failed  chan error               // the reason, if it breaks before
 }
 
+// consumerTries is how often Load asks for a consumer. The library waits 5 s for each answer.
+const consumerTries = 4
+
 // How long the server keeps a consumer that nobody reads, how often it shows that it is alive, and how
 // long Load waits for the next message.
 const (
@@ -38,10 +41,9 @@ func (s *Store) Load(ctx context.Context, incarnation string) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	s.endFeed()
-	consumer, err := s.js.CreateConsumer(ctx, Stream, jetstream.ConsumerConfig{Description: "webim: a node's copy of the state",
-		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerTTL})
+	consumer, err := s.makeConsumer(ctx)
 	if err != nil {
-		return fmt.Errorf("state: making a consumer: %w", err)
+		return err
 	}
 	f := &feed{s: s, loaded: make(chan struct{}), failed: make(chan error, 1)}
 	s.mu.Lock()
@@ -61,6 +63,22 @@ func (s *Store) Load(ctx context.Context, incarnation string) error {
 		return fmt.Errorf("state: reading the stream: %w", err)
 	}
 	return f.wait(ctx, consumer)
+}
+
+// makeConsumer asks for a consumer. It asks again if a cluster does not answer in time, because it changes
+// its leader; a consumer that was made without an answer ends by itself.
+func (s *Store) makeConsumer(ctx context.Context) (c jetstream.Consumer, err error) {
+	for range consumerTries {
+		c, err = s.js.CreateConsumer(ctx, Stream, jetstream.ConsumerConfig{Description: "webim: a node's copy of the state",
+			DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, MemoryStorage: true, Replicas: 1, InactiveThreshold: consumerTTL})
+		switch {
+		case err == nil:
+			return c, nil
+		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):
+			return nil, fmt.Errorf("state: making a consumer: %w", err)
+		}
+	}
+	return nil, fmt.Errorf("state: making a consumer: %w", err)
 }
 
 // wait waits until the copy is whole.

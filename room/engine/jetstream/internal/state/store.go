@@ -151,6 +151,14 @@ func (s *Store) Entries(table, of, after string, limit int) []engine.Entry {
 	return s.entries.List(table, of, after, limit, s.cfg.Now())
 }
 
+// Last returns the last entry of those with the same table and Of whose names are before the given one; ""
+// means no limit. If there is none, its Version is 0.
+func (s *Store) Last(table, of, before string) engine.Entry {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.entries.Last(table, of, before, s.cfg.Now())
+}
+
 // CountEntries implements engine.State. done is called before CountEntries returns.
 func (s *Store) CountEntries(table, of, after, before string, done func(int, error)) {
 	s.mu.Lock()
