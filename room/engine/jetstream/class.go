@@ -25,7 +25,8 @@ type class struct {
 	// incarnation is the part of the epoch that changes when the stream is made anew; nil: the stream was
 	// not opened yet.
 	incarnation atomic.Pointer[string]
-	renewed     bool // the incarnation is not of the time before this process; guarded by Engine.openMu
+	handle      jetstream.Stream // guarded by Engine.openMu
+	renewed     bool             // the incarnation is not of the time before this process; guarded by Engine.openMu
 }
 
 func newClass(age time.Duration) *class {
@@ -35,6 +36,14 @@ func newClass(age time.Duration) *class {
 	}
 	c.stream = "ROOMS_" + c.token
 	return c
+}
+
+// keyWindow returns how long the stream knows ids: the server does not take more than the age.
+func (c *class) keyWindow(window time.Duration) time.Duration {
+	if c.age > 0 {
+		return min(window, c.age)
+	}
+	return window
 }
 
 // roundAge returns the age of the class that keeps publications for at least this long.
@@ -66,7 +75,7 @@ var ErrFormat = errors.New("jetstream: the store was written by a newer webim: u
 func (e *Engine) openClass(ctx context.Context, c *class) error {
 	e.openMu.Lock()
 	defer e.openMu.Unlock()
-	incarnation, err := e.openStream(ctx, &c.renewed, jetstream.StreamConfig{
+	s, incarnation, err := e.openStream(ctx, &c.renewed, jetstream.StreamConfig{
 		Name:        c.stream,
 		Description: "webim: the publications of rooms",
 		Subjects:    []string{"room." + c.token + ".>"},
@@ -77,44 +86,52 @@ func (e *Engine) openClass(ctx context.Context, c *class) error {
 		MaxBytes:    e.cfg.MaxStore,
 		MaxMsgs:     -1,
 		AllowDirect: true,
-		Duplicates:  e.cfg.KeyWindow,
+		Duplicates:  c.keyWindow(e.cfg.KeyWindow),
 		RePublish:   &jetstream.RePublish{Source: "room." + c.token + ".>", Destination: "live." + c.token + ".>"},
 	})
 	if err != nil {
 		return err
 	}
+	c.handle = s
 	c.incarnation.Store(&incarnation)
 	return nil
 }
 
-// openStream finds or makes a stream, and returns its incarnation. That is new after an unclean end of the
+// stream returns the stream of a class that was opened.
+func (e *Engine) stream(c *class) jetstream.Stream {
+	e.openMu.Lock()
+	defer e.openMu.Unlock()
+	return c.handle
+}
+
+// openStream finds or makes a stream, and returns it with its incarnation. That is new after an unclean end of the
 // machine, because the last messages may be lost then, and their sequences come again; renewed says that
 // this was done. e.openMu is held.
-func (e *Engine) openStream(ctx context.Context, renewed *bool, cfg jetstream.StreamConfig) (incarnation string, err error) {
+func (e *Engine) openStream(ctx context.Context, renewed *bool, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
 	cfg.Replicas = e.cfg.Replicas
 	cfg.Metadata = map[string]string{metaFormat: strconv.Itoa(format), metaIncarnation: newIncarnation()}
-	s, err := e.js.Stream(ctx, cfg.Name)
+	s, err = e.js.Stream(ctx, cfg.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		if s, err = e.js.CreateStream(ctx, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 			s, err = e.js.Stream(ctx, cfg.Name) // another node was first
 		}
 	}
 	if err != nil {
-		return "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
+		return nil, "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
 	}
 	is := s.CachedInfo().Config.Metadata
 	if v, err := strconv.Atoi(is[metaFormat]); err != nil || v > format {
-		return "", fmt.Errorf("%w: stream %s has format %q", ErrFormat, cfg.Name, is[metaFormat])
+		return nil, "", fmt.Errorf("%w: stream %s has format %q", ErrFormat, cfg.Name, is[metaFormat])
 	}
 	if incarnation = is[metaIncarnation]; incarnation == "" || e.cfg.Unclean && !*renewed {
 		// Only the owner of an embedded store sets Unclean, so no other node does this at the same time.
 		if s, err = e.js.UpdateStream(ctx, cfg); err != nil {
-			return "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
+			return nil, "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
 		}
 		incarnation = s.CachedInfo().Config.Metadata[metaIncarnation]
 	}
 	*renewed = true
-	return incarnation, nil
+	return s, incarnation, nil
 }
 
 func newIncarnation() string { return rand.Text()[:8] }

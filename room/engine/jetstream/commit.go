@@ -22,14 +22,7 @@ func (e *Engine) commit(stream string) error {
 	if e.cfg.Commit == nil {
 		return nil
 	}
-	done := make(chan error, 1)
-	e.cfg.Commit(stream, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-e.ctx.Done():
-		return e.ctx.Err()
-	}
+	return e.wait(func(done func(error)) { e.cfg.Commit(stream, done) })
 }
 
 // commitAll waits until the messages of a batch may be delivered. It returns the streams for which that has

@@ -9,6 +9,8 @@
 //	scan.go     reading the log, forwards and backwards
 //	control.go  the other nodes: control messages, members and counts
 //	state.go    the State: see package internal/state
+//	cut.go      removing the history of a room
+//	redact.go   removing the content of publications
 //	notice.go   notices, which are not stored
 //	commit.go   waiting until a publication is on the disk
 //	codec.go    stored messages ↔ publications
@@ -47,6 +49,8 @@
 //	fill         read the recent publications of a room from the log
 //	page         a part of the log that is older than the recent publications
 //	scan         a reading of the log
+//	cut          the offset up to which the history of a room was removed
+//	stub         what is left of a redacted publication: an entry of the State
 //	id           what the store remembers of a message with a Key, for Config.KeyWindow
 //
 // # Lock order
@@ -55,8 +59,9 @@
 //
 //	Engine.openMu  →  Engine.mu  →  topic.mu  →  the subscriber's locks
 //	topic.mu  →  the mutexes of packages acks and jobs
+//	the mutexes of package state  →  cuts.mu, the mutex of package jobs, and the watchers' locks
 //
-// ids.mu and flights.mu are innermost, except that ids.mu is held while a budget.Pool is asked. topic.mu
-// is held while subscribers are called, so that their calls are in order. No lock is held while done
+// ids.mu, cuts.mu and flights.mu are innermost, except that ids.mu is held while a budget.Pool is asked. topic.mu
+// is held while subscribers are called, so that their calls are in order. The State is not called with it. No lock is held while done
 // callbacks are called.
 package jetstream

@@ -101,11 +101,13 @@ type Engine struct {
 	ending   sync.Once
 	keys     *published.Keys
 	ids      *ids
+	cuts     cuts
 	recent   atomic.Int64           // bytes of the recent publications of all topics
 	evicting atomic.Bool            // a job forgets some of them
 	down     atomic.Pointer[string] // why the store cannot be used; nil: it can
 
-	stateRenewed bool // as class.renewed; guarded by openMu
+	following    atomic.Bool // topics follow changes of the State
+	stateRenewed bool        // as class.renewed; guarded by openMu
 
 	mu      sync.RWMutex
 	classes map[time.Duration]*class
@@ -165,6 +167,8 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
+	e.state.Watch(tableCut, e.cutChanged)
+	e.state.Watch(tableRedacted, e.redactedChanged)
 	for _, age := range e.cfg.Ages {
 		e.classOf(age)
 	}
@@ -175,7 +179,11 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	if err := e.cluster.Start(ctx); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	return e.check(ctx)
+	if err := e.check(ctx); err != nil {
+		return err
+	}
+	e.following.Store(true) // before that, there are no topics
+	return nil
 }
 
 // minPayload is the least size of a message that the server must take: one of 1 MiB in its envelope.
@@ -413,11 +421,12 @@ func (e *Engine) whenReady(c *class, f func(error)) {
 }
 
 // epochOf returns the epoch of a room, and the offset up to which its history was removed.
-func (e *Engine) epochOf(c *class, room string) (epoch string, cut uint64) {
+func (e *Engine) epochOf(c *class, room string) (epoch string, offset uint64) {
 	if name := c.incarnation.Load(); name != nil {
 		epoch = *name
 	}
-	return epochName(epoch, 0), 0
+	cut := e.cuts.get(room, c.token)
+	return epochName(epoch, cut.times), cut.offset
 }
 
 // addRecent counts bytes of recent publications. Above the limit, a job forgets those of some topics.
@@ -444,12 +453,12 @@ func (e *Engine) evict() {
 
 // lastOf reads the end of a room's log. It may wait.
 func (e *Engine) lastOf(c *class, room string) (tip, error) {
-	one, err := e.read.Last(e.ctx, c.stream, c.subject(room))
-	if errors.Is(err, logread.ErrNone) {
-		return tip{}, nil
-	}
-	if err != nil {
+	one, err := e.last(c, room)
+	if err != nil && !errors.Is(err, logread.ErrNone) {
 		return tip{}, e.outcome(err)
+	}
+	if _, cut := e.epochOf(c, room); err != nil || one.Seq < cut {
+		return tip{offset: cut}, nil
 	}
 	return tipOf(one.Seq, one.Data), nil
 }

@@ -97,7 +97,7 @@ func (t *topic) history(part engine.Span, keep *engine.Retention) (h engine.Hist
 		return h, false
 	}
 	if t.recent == nil {
-		return engine.History{Top: t.topLocked()}, part.Limit == 0 || part.Behind >= t.tip.offset
+		return engine.History{Top: t.topLocked()}, t.whole || part.Limit == 0 || part.Behind >= t.tip.offset
 	}
 	t.trimLocked(keep)
 	f := filled{top: t.topLocked(), recent: t.recent, whole: t.whole}
@@ -141,7 +141,16 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *filled {
 	if err != nil {
 		return &filled{err: err}
 	}
-	return t.extend(floor, older, whole || isRecent(keep), keep)
+	f, ok := t.extend(s.epoch, floor, older, whole || isRecent(keep), keep)
+	if !ok {
+		return e.fillUnknown(room, keep) // meanwhile the history was removed
+	}
+	if len(older) > 0 { // some may have been redacted after they were read
+		redacted := e.stubsBetween(t.class, room, older[0].Offset, older[len(older)-1].Offset)
+		t.redact(redacted)
+		f.recent.Redact(redacted)
+	}
+	return f
 }
 
 // fillUnknown reads the newest part of the log of a room that has no subscribers on this node.
@@ -175,10 +184,14 @@ func (t *topic) recentFloor() (floor uint64, ok bool) {
 	return t.tip.offset, true
 }
 
-// extend puts older publications before the recent ones of a topic, and returns a copy of all.
-func (t *topic) extend(floor uint64, older []engine.Publication, whole bool, keep *engine.Retention) *filled {
+// extend puts older publications of an epoch before the recent ones of a topic, and returns a copy of all.
+// It reports false if the topic has another epoch now.
+func (t *topic) extend(epoch string, floor uint64, older []engine.Publication, whole bool, keep *engine.Retention) (f *filled, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.epoch != epoch {
+		return nil, false
+	}
 	w := new(window.Window)
 	t.e.appendTo(w, older)
 	all := engine.Span{Limit: -1, Places: true}
@@ -189,9 +202,9 @@ func (t *topic) extend(floor uint64, older []engine.Publication, whole bool, kee
 		t.setRecentLocked(w, whole)
 	}
 	t.trimLocked(keep)
-	f := &filled{top: t.topLocked(), recent: new(window.Window), whole: t.whole}
+	f = &filled{top: t.topLocked(), recent: new(window.Window), whole: t.whole}
 	t.e.appendTo(f.recent, t.recent.Read(all))
-	return f
+	return f, true
 }
 
 // appendTo appends publications to a window. Their age is taken from the time in them.

@@ -23,6 +23,7 @@ type scan struct {
 	subj  string
 	epoch string
 	top   tip
+	cut   uint64 // the history up to this offset was removed
 
 	behind, before uint64 // only publications between these offsets
 	most, bytes    int    // limits of the result
@@ -39,7 +40,8 @@ func (e *Engine) scan(room string, keep *engine.Retention) (*scan, error) {
 		return nil, err
 	}
 	s := &scan{e: e, c: c, room: room, subj: c.subject(room), places: true, messages: true}
-	s.epoch, s.behind = e.epochOf(c, room)
+	s.epoch, s.cut = e.epochOf(c, room)
+	s.behind = s.cut
 	var err error
 	if s.top, err = e.lastOf(c, room); err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func (s *scan) backwards() (all []engine.Publication, whole bool, err error) {
 		}
 		got = append(got, older...)
 	}
-	return s.cut(got, whole)
+	return s.result(got, whole)
 }
 
 // full reports whether publications, the newest first, are as many as the scan may return, or reach the
@@ -124,18 +126,16 @@ func (s *scan) counts(p *engine.Publication) bool {
 	return !s.messages || p.CompactKey == "" && !p.Skip
 }
 
-// cut returns the publications that fit, in the order of their offsets. got has the newest first, and
+// result returns the publications that fit, in the order of their offsets. got has the newest first, and
 // nothing is missing between them; if end is true, the log has none before them.
-func (s *scan) cut(got []found, end bool) (all []engine.Publication, whole bool, err error) {
+func (s *scan) result(got []found, end bool) (all []engine.Publication, whole bool, err error) {
 	n, whole := s.fit(got)
 	whole = whole || end && n == len(got)
 	for i := n - 1; i >= 0; i-- {
 		p := got[i].Publication
-		switch {
-		case i+1 < len(got):
-			p.Prev = got[i+1].Offset
-		default:
-			p.Prev = 0
+		p.Prev = s.cut
+		if i+1 < len(got) {
+			p.Prev = max(got[i+1].Offset, s.cut)
 		}
 		if s.shows(&p) {
 			all = append(all, p)
@@ -208,19 +208,19 @@ func (s *scan) forwards() (all []engine.Publication, err error) {
 
 // predecessor returns the offset of the publication before one; 0: there is none.
 func (s *scan) predecessor(offset uint64) (uint64, error) {
-	one, err := s.e.read.AtOrBefore(s.e.ctx, s.c.stream, s.subj, offset-1)
+	one, err := s.e.atOrBefore(s.c, s.room, offset-1)
 	if errors.Is(err, logread.ErrNone) {
-		return 0, nil
+		return s.cut, nil
 	}
-	return one.Seq, s.e.outcome(err)
+	return max(one.Seq, s.cut), s.e.outcome(err)
 }
 
 func (s *scan) next(seq uint64) (found, error) {
-	return s.open(s.e.read.Next(s.e.ctx, s.c.stream, s.subj, seq))
+	return s.open(s.e.next(s.c, s.room, seq))
 }
 
 func (s *scan) atOrBefore(seq uint64) (found, error) {
-	return s.open(s.e.read.AtOrBefore(s.e.ctx, s.c.stream, s.subj, seq))
+	return s.open(s.e.atOrBefore(s.c, s.room, seq))
 }
 
 // open decodes a message that was read. It may wait for the author's key.
@@ -241,7 +241,7 @@ func (s *scan) open(one logread.Stored, err error) (found, error) {
 func (s *scan) cutMessages(keep *engine.Retention, newest bool) error {
 	count := func(from uint64) (int, error) {
 		n, err := s.e.read.Count(s.e.ctx, s.c.stream, s.subj, from)
-		return n, s.e.outcome(err)
+		return n + s.e.countStubs(s.c, s.room, from), s.e.outcome(err)
 	}
 	if newest {
 		if s.before > s.top.offset {

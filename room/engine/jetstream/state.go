@@ -13,7 +13,7 @@ import (
 // openState finds or makes the stream of the State, and loads the copy.
 func (e *Engine) openState(ctx context.Context) error {
 	e.openMu.Lock()
-	incarnation, err := e.openStream(ctx, &e.stateRenewed, state.StreamConfig(e.cfg.MaxState))
+	_, incarnation, err := e.openStream(ctx, &e.stateRenewed, state.StreamConfig(e.cfg.MaxState))
 	e.openMu.Unlock()
 	if err != nil {
 		return err
@@ -32,6 +32,23 @@ func (e *Engine) reloadState() {
 	if err := e.openState(e.ctx); err != nil && e.nc.IsConnected() {
 		e.failed("the state cannot be read", "", err)
 		e.jobs.After(retry, e.reloadState)
+	}
+}
+
+// put writes an entry, and waits until that is done.
+func (e *Engine) put(entry engine.Entry) error {
+	return e.wait(func(done func(error)) { e.Put(entry, func(_ uint64, err error) { done(err) }) })
+}
+
+// wait waits for a call, or for the end of the engine.
+func (e *Engine) wait(call func(done func(error))) error {
+	c := make(chan error, 1)
+	call(func(err error) { c <- err })
+	select {
+	case err := <-c:
+		return err
+	case <-e.ctx.Done():
+		return engine.ErrUnavailable
 	}
 }
 

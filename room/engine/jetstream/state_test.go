@@ -98,40 +98,6 @@ func (w *told) await(t testing.TB, want string) {
 	})
 }
 
-// stateOnly is an engine of which only the State is used.
-type stateOnly struct {
-	engine.State
-	engine.Log
-	engine.Control
-}
-
-// TestStateConformance runs the tests that every State must pass, on two nodes.
-func TestStateConformance(t *testing.T) {
-	without := map[string]string{}
-	for _, name := range []string{"log/random steps", "log/concurrent publishers", "log/an offset behind the end", "log/idempotency keys", "log/age",
-		"log/removing a history", "log/redacting", "log/events", "control/messages", "control/members"} {
-		without[name] = "this test is about the State"
-	}
-	enginetest.Run(t, enginetest.Implementation{
-		New: func(tb enginetest.TB, l enginetest.Limits) (nodes []engine.Engine) {
-			s := startServer(t)
-			tb.Cleanup(s.stop)
-			for range 2 {
-				e, err := Open(context.Background(), Config{Connect: s.connect, MaxState: l.MaxState, Now: l.Clock.Now})
-				if err != nil {
-					tb.Fatal(err)
-				}
-				tb.Cleanup(e.Close)
-				nodes = append(nodes, stateOnly{State: e})
-			}
-			return nodes
-		},
-		Clock:   true,
-		Slow:    true,
-		Without: without,
-	})
-}
-
 func TestStateOnTwoNodes(t *testing.T) {
 	s := startServer(t)
 	a, b := open(t, s, Config{}), open(t, s, Config{})
@@ -442,5 +408,16 @@ func TestRestart(t *testing.T) {
 	}
 	if e := get(t, fresh, k); string(e.Value) != "2" {
 		t.Errorf("the state has %+v after the restart", e)
+	}
+}
+
+// TestShortAge publishes in a room whose publications live less long than keys are known.
+func TestShortAge(t *testing.T) {
+	s := startServer(t)
+	e := open(t, s, Config{Keep: func(string) engine.Retention {
+		return engine.Retention{Messages: 10, Bytes: 1000, Age: 30 * time.Second}
+	}})
+	if got := publish(t, e, "r", text("x")); got.err != nil {
+		t.Error(got.err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,10 +37,11 @@ type topic struct {
 	waiting  []func(error)       // called when the topic has begun, or cannot now
 	sub      *nats.Subscription
 	epoch    string
-	cut      uint64 // the history up to this offset was removed
-	tip      tip    // the last publication that was delivered
-	catching bool   // a job reads the log
-	upTo     uint64 // the log has this offset, so the job has to reach it
+	cut      uint64   // the history up to this offset was removed
+	coming   []uint64 // redacted publications that were not delivered yet
+	tip      tip      // the last publication that was delivered
+	catching bool     // a job reads the log
+	upTo     uint64   // the log has this offset, so the job has to reach it
 
 	// recent are the newest publications; nil: none since the topic began. If whole is true, there are no
 	// others that the room keeps.
@@ -151,7 +153,7 @@ func (t *topic) beginLocked(at tip, was uint64) {
 		t.upTo = at.offset // if the log once went farther, it does not any more
 	}
 	t.tip, t.catching, t.began = at, false, true
-	t.setRecentLocked(nil, at.offset == 0)
+	t.setRecentLocked(nil, at.offset == t.cut)
 	for _, s := range t.subs {
 		s.Begin(t.topLocked())
 	}
@@ -225,6 +227,7 @@ func (t *topic) takeLocked(seq uint64, data []byte) error {
 	}
 	p.Prev = t.tip.offset
 	t.tip = at
+	t.redactComingLocked(&p)
 	if t.recent == nil {
 		t.recent = new(window.Window)
 	}
@@ -293,7 +296,7 @@ func (t *topic) catchUp(tries int) {
 			t.beginAnew()
 			return
 		}
-		one, err := t.e.read.Next(t.e.ctx, t.class.stream, t.subj, from)
+		one, err := t.e.next(t.class, t.room, from)
 		switch {
 		case errors.Is(err, logread.ErrNone) && tries < maxTries:
 			// The answer is from a server of the cluster that does not have it yet.
@@ -388,7 +391,13 @@ func (t *topic) check() {
 	if is, _ := t.e.epochOf(t.class, t.room); is != was {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.beginLocked(at, t.upTo) // another log has taken its place
+		if t.epoch == is {
+			return // another job was first
+		}
+		if incarnationOf(is) == incarnationOf(t.epoch) && at.offset < t.tip.offset {
+			at = t.tip // the history was removed, and publications go on
+		}
+		t.beginLocked(at, t.upTo) // otherwise, another log has taken its place
 		t.e.jobs.Go(t.check)      // what it has got meanwhile may have been taken for an old publication
 		return
 	}
@@ -427,6 +436,12 @@ func (t *topic) notice(n engine.Notice) {
 	for _, s := range t.subs {
 		s.Notify(n)
 	}
+}
+
+// incarnationOf returns the first part of an epoch.
+func incarnationOf(epoch string) string {
+	incarnation, _, _ := strings.Cut(epoch, "-")
+	return incarnation
 }
 
 // epochName returns the epoch of a room whose history was removed n times.
