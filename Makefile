@@ -14,9 +14,9 @@ GOTEST  := GORACE=atexit_sleep_ms=100 go test -race -count=1 -p 4
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: ## build webim and serve on this machine only, for trying it out
+run: ## build webim and serve on this machine only, for trying it out; what is said stays in .webim
 	$(GOBUILD) -o bin/webim ./cmd/webim
-	bin/webim serve --dev
+	bin/webim serve --dev --data .webim
 
 build: ## build bin/webim and bin/webim-bench
 	$(GOBUILD) -o bin/ ./cmd/...

@@ -5,7 +5,7 @@
 //	webim-bench idle --cmd "bin/webim serve --dev" --json idle.json
 //	webim-bench peers smoke
 //	webim-bench million --clients 100000
-//	webim-bench attack --cmd "bin/webim serve --open" --dialect centrifuge --html attack.html
+//	webim-bench attack --cmd "bin/webim serve --open --engine memory" --dialect centrifuge --html attack.html
 //
 //	webim-bench flood --runs 5 --json before.json; ...; webim-bench compare before.json after.json
 //

@@ -63,6 +63,9 @@ func here(c *config, s *setting, computed netpoll.Config) string {
 		return ""
 	}
 	name := reflect.TypeFor[settings]().Field(s.index).Name
+	if name == "Engine" {
+		return ", here " + c.engine
+	}
 	v = reflect.ValueOf(computed).FieldByName(name)
 	if !v.IsValid() { // not a setting of package netpoll
 		v = reflect.ValueOf(c.number(s))

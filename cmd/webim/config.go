@@ -22,6 +22,8 @@ type config struct {
 	origins map[*setting]origin
 	rooms   []roomSettings // from the file's section rooms
 	unknown []string       // variables WEBIM_… that match no setting
+	engine  string         // see chooseEngine
+	folder  string         // of the embedded store
 }
 
 // An origin is the place where a value was set.
@@ -54,6 +56,9 @@ func load(flags *settings, given map[string]bool, environ []string, file string)
 	}
 	c.readFlags(flags, given)
 	c.fillIn()
+	if c.chooseEngine(environ); c.isDurable() {
+		c.fillInDurable()
+	}
 	return c, c.validate()
 }
 
@@ -135,6 +140,18 @@ func (c *config) fillIn() {
 		c.Listen = nil
 	case !plain && !c.Dev && c.TLSCert != "":
 		c.TLSListen = []string{":9502"}
+	}
+}
+
+// fillInDurable sets the defaults that are different if messages outlive the process.
+func (c *config) fillInDurable() {
+	for _, s := range table {
+		if _, ok := c.origins[s]; ok || s.durable == "" {
+			continue
+		}
+		if err := s.parse(s.durable, s.field(&c.settings)); err != nil {
+			panic(fmt.Sprintf("durable default of %s: %v", s.name, err)) // the table is wrong; a test would notice
+		}
 	}
 }
 

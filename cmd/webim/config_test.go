@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"webim/netpoll"
+
+	"webim/cmd/webim/internal/testargs"
 )
 
 // samples are three values that a setting may have, as all sources write them.
@@ -82,8 +84,10 @@ func yamlOf(s *setting, text string) string {
 	return text
 }
 
+// parseFlags parses flags of serve or check, see testargs.WithEngine.
 func parseFlags(t *testing.T, flags ...string) (*withSettings, map[string]bool) {
 	t.Helper()
+	flags = testargs.WithEngine(flags)
 	var cli commands
 	var helped bool
 	ctx, err := newParser(&cli, os.Stdout, os.Stderr, &helped).Parse(append([]string{"check"}, flags...))
@@ -192,7 +196,7 @@ func TestEverySettingReachesItsLibrary(t *testing.T) {
 	standard := configs(merge(t, nil))
 	for _, s := range table {
 		group := reflect.TypeFor[settings]().Field(s.index).Tag.Get("group")
-		if group == "serving" || group == "api" || group == "tokens" || group == "hooks" { // see TestServerAPI, TestTokenSettings
+		if group == "serving" || group == "api" || group == "tokens" || group == "hooks" || group == "store" { // see TestServerAPI, TestTokenSettings, TestStore
 			continue
 		}
 		v := slices.DeleteFunc(samples(s), func(v string) bool { return v == s.def })[0]

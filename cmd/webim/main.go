@@ -136,6 +136,7 @@ func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
 		kong.ExplicitGroups([]kong.Group{
 			{Key: "serving", Title: "Serving:"},
 			{Key: "api", Title: "Server API:"},
+			{Key: "store", Title: "Store:"},
 			{Key: "limits", Title: "Limits of connections:"},
 			{Key: "rooms", Title: "Limits of rooms:"},
 			{Key: "rights", Title: "Rights, and limits of users:"},

@@ -63,7 +63,7 @@ func permits(o *policy.Options, a policy.Action) bool {
 // entryOf returns the pattern of the file's entry that decides for a room; "" if none matches.
 func (c *config) entryOf(name string) string {
 	for i := range c.rooms {
-		if (policy.Patterns{c.rooms[i].pattern()}).Options(name) != nil {
+		if (policy.Patterns{c.rooms[i].pattern(c.HistoryAge)}).Options(name) != nil {
 			return c.rooms[i].Match
 		}
 	}

@@ -27,7 +27,10 @@ type prepared struct {
 // report. It opens no address and fetches nothing. The error is a usageError.
 func (c *config) prepare() (*prepared, error) {
 	p := prepared{jwks: &jwksLog{}}
-	var err error
+	err := c.checkStore()
+	if err != nil {
+		return nil, err
+	}
 	if p.apiKeys, err = c.apiKeys(); err != nil {
 		return nil, err
 	}
@@ -68,6 +71,7 @@ func (c *config) warnings(p *prepared) (all []string) {
 		all = append(all, text)
 	}
 	all = append(all, c.accessWarnings()...)
+	all = append(all, c.storeWarnings()...)
 	all = append(all, c.proxyWarnings()...)
 	all = append(all, c.pageWarnings()...)
 	if p.tokens != nil {

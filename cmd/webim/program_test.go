@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"webim/cmd/webim/internal/testargs"
 )
 
 // TestProgram runs the real program as its users do: in a process of its own,
@@ -34,6 +36,8 @@ func TestProgram(t *testing.T) {
 		{"Draining", testDraining},
 		{"CertificateReload", testCertificateReload},
 		{"ServiceManager", testServiceManager},
+		{"Store", testStore},
+		{"WhereMessagesGo", testWhereMessagesGo},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()
@@ -48,9 +52,15 @@ type ended struct {
 	code      int
 }
 
-// runWebim runs a child to its end. Its environment is vars, and a variable that turns off the second
-// of sleep with which the race detector ends a program.
+// runWebim is runExactly; serve and check get an engine, see testargs.Complete.
 func runWebim(t *testing.T, program string, vars []string, args ...string) ended {
+	t.Helper()
+	return runExactly(t, program, vars, testargs.Complete(args)...)
+}
+
+// runExactly runs a child to its end. Its environment is vars, and a variable that turns off the second
+// of sleep with which the race detector ends a program.
+func runExactly(t *testing.T, program string, vars []string, args ...string) ended {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
 	defer cancel()
@@ -152,7 +162,7 @@ func testCheck(t *testing.T, program string) {
 				t.Errorf("check %q %q: no line %q in\n%s", c.args, c.env, line, first.out)
 			}
 		}
-		again := runWebim(t, program, nil, "check", "--config", tempFile(t, "again.yaml", first.out))
+		again := runExactly(t, program, nil, "check", "--config", tempFile(t, "again.yaml", first.out))
 		settings, _, _ := strings.Cut(comments.ReplaceAllString(first.out, ""), "# memory")
 		if got, _, _ := strings.Cut(comments.ReplaceAllString(again.out, ""), "# memory"); got != settings || again.code != 0 {
 			t.Errorf("check %q %q printed\n%sand of this file\n%s%s", c.args, c.env, settings, got, again.errs)

@@ -47,7 +47,7 @@ func (c *config) roomConfig() room.Config {
 
 // memoryLimits returns the limits of the memory engine.
 func (c *config) memoryLimits() memory.Limits {
-	return memory.Limits{MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: c.HistoryAge, MaxTotal: int64(c.HistoryTotal)}
+	return memory.Limits{MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: ageOf(c.HistoryAge), MaxTotal: int64(c.HistoryTotal)}
 }
 
 // patterns returns the configured patterns, and after them the built-in patterns for rooms that
@@ -60,7 +60,7 @@ func (c *config) patterns() policy.Patterns {
 // follows, which with --dev offers everything that an SDK may ask for.
 func (c *config) namedPatterns() (ps policy.Patterns) {
 	for i := range c.rooms {
-		ps = append(ps, c.rooms[i].pattern())
+		ps = append(ps, c.rooms[i].pattern(c.HistoryAge))
 	}
 	if !c.Open {
 		return ps
@@ -74,7 +74,15 @@ func (c *config) namedPatterns() (ps policy.Patterns) {
 
 // retention returns the retention of histories that the flags set.
 func (c *config) retention() engine.Retention {
-	return engine.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: c.HistoryAge}
+	return engine.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: ageOf(c.HistoryAge)}
+}
+
+// ageOf returns the Retention.Age for a setting.
+func ageOf(setting time.Duration) time.Duration {
+	if setting == none {
+		return engine.Forever
+	}
+	return setting
 }
 
 // Patterns for the names of direct rooms, personal rooms, and rooms with a roster: see package

@@ -29,7 +29,7 @@ type roomSettings struct {
 	Match          string        `name:"match" type:"text" def:"" help:"Pattern of room names; * stands for any characters, or none. For each room, the first entry that matches decides."`
 	History        int           `name:"history" type:"count" def:"none" words:"none" min:"1" max:"1000000" help:"Maximum number of messages in the history; none: the room remembers nothing."`
 	HistoryBytes   int           `name:"history-bytes" type:"size" def:"1MiB" min:"1" max:"1GiB" help:"Maximum size of the history; at least four times max_publication."`
-	HistoryAge     time.Duration `name:"history-age" type:"time" def:"5m" min:"1s" max:"8760h" help:"How long the room keeps messages."`
+	HistoryAge     time.Duration `name:"history-age" type:"time" def:"auto" words:"auto,none" min:"1s" max:"87600h" help:"How long the room keeps messages; none: for ever; auto: as --history-age."`
 	MaxPublication int           `name:"max-publication" type:"size" def:"auto" words:"auto" min:"1" max:"256MiB" help:"Maximum size of a message as each member receives it; auto: as --max-publication."`
 	Recover        bool          `name:"recover" type:"bool" def:"false" help:"Clients get the messages that they missed while they were disconnected; needs history."`
 	Presence       bool          `name:"presence" type:"bool" def:"false" help:"Clients may ask which members are present."`
@@ -185,15 +185,18 @@ func oneOf(name string, names []string) string {
 	return "write one of " + strings.Join(names, ", ")
 }
 
-// pattern returns the entry in the form that package room expects.
-func (r *roomSettings) pattern() policy.Pattern {
+// pattern returns the entry in the form that package room expects. age is the value of --history-age.
+func (r *roomSettings) pattern(age time.Duration) policy.Pattern {
 	o := policy.Options{
 		Recoverable: r.Recover, Recover: r.Recover, Presence: r.Presence,
 		Notices: r.JoinLeave, ForceNotices: r.ForceJoinLeave, Binary: r.Binary, Rights: r.Allow,
 		MaxPublication: max(0, r.MaxPublication), // auto (0) means the limit for all rooms
 	}
 	if r.History > 0 {
-		o.History = engine.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: r.HistoryAge}
+		if r.HistoryAge != auto {
+			age = r.HistoryAge
+		}
+		o.History = engine.Retention{Messages: r.History, Bytes: r.HistoryBytes, Age: ageOf(age)}
 	}
 	return policy.Pattern{Match: r.Match, Options: o}
 }

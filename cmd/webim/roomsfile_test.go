@@ -97,7 +97,7 @@ func TestProgramKeepsToTheFile(t *testing.T) {
 		"- {match: lobby, allow: {join: nobody}}\n  - {match: \"*\", allow: {join: anonymous, read: anonymous}}":     403, // the first decides
 		"- {match: \"l*y\", allow: {join: [anonymous], read: [member, anonymous]}}\n  - {match: \"*\", allow: {}}\n": 101,
 	} {
-		cfg, err := load(&settings{Listen: []string{"127.0.0.1:0"}}, map[string]bool{"listen": true}, nil, write(t, "webim.yaml", "rooms:\n  "+allow+"\n"))
+		cfg, err := load(&settings{Listen: []string{"127.0.0.1:0"}, Engine: engineMemory}, map[string]bool{"listen": true, "engine": true}, nil, write(t, "webim.yaml", "rooms:\n  "+allow+"\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
+
+	"webim/cmd/webim/internal/testargs"
 )
 
 // A running is a child that serves.
@@ -27,7 +29,7 @@ type running struct {
 // words of prefix, if any, stand before the program.
 func launch(t *testing.T, program string, prefix []string, args ...string) *running {
 	t.Helper()
-	words := append(append(prefix, program, "serve", "--log-format", "json"), args...)
+	words := append(append(prefix, program, "serve", "--log-format", "json"), testargs.WithEngine(args)...)
 	cmd := exec.Command(words[0], words[1:]...)
 	c := &child{t: t, exited: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &c.output, &c.output

@@ -19,7 +19,6 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/apikey"
-	"webim/room/engine/memory"
 	"webim/room/hooks"
 	"webim/room/live"
 	"webim/room/mux"
@@ -159,7 +158,9 @@ func (p *program) say() {
 // it.
 func (p *program) rooms() (rc room.Config, err error) {
 	rc = p.cfg.roomConfig()
-	rc.Engine = memory.New(p.cfg.memoryLimits())
+	if rc.Engine, err = p.openEngine(); err != nil {
+		return rc, err
+	}
 	if p.tokens != nil {
 		p.jwks.tell(p.log)
 		p.tokens.Start()

@@ -10,8 +10,8 @@ import (
 
 // settings holds all settings. Each setting is one field, and its tags define it: name is the
 // flag (--max-conns), from which the environment variable (WEBIM_MAX_CONNS) and the key of the
-// file (max_conns) follow; type is its kind, see parse; def is the default, and dev the default
-// with --dev; min and max are its bounds; words are words that may replace a number: auto
+// file (max_conns) follow; type is its kind, see parse; def is the default, dev the default
+// with --dev, and durable the default if messages outlive the process; min and max are its bounds; words are words that may replace a number: auto
 // (webim computes the value) and none (no limit, or never).
 //
 // A word is stored as 0 (auto) or -1 (none), the values with that meaning in packages netpoll
@@ -35,6 +35,17 @@ type settings struct {
 	ShutdownTimeout time.Duration `name:"shutdown-timeout" type:"time" def:"10s" min:"1ms" max:"1h" group:"serving" help:"Clients that are still connected after this time are cut off."`
 	LogFormat       string        `name:"log-format" type:"oneof" def:"text" oneof:"text,json" group:"serving" help:"Format of log lines on standard error: text or json."`
 	LogLevel        string        `name:"log-level" type:"oneof" def:"info" oneof:"debug,info,warn,error" group:"serving" help:"Minimum level of log lines: debug, info, warn or error. Connections that open or close are logged at debug."`
+
+	Engine       string        `name:"engine" type:"oneof" def:"auto" oneof:"auto,memory,embedded,nats" group:"store" help:"Where messages, members of rooms, bans and the rest are stored: memory (lost when webim ends), embedded (in the folder --data), nats (a NATS cluster). auto: nats with --nats, else embedded with --data; with --dev otherwise memory."`
+	Data         string        `name:"data" type:"text" def:"" placeholder:"DIR" group:"store" help:"Folder of the embedded store, for one webim at a time; made if it does not exist. Default: the variable STATE_DIRECTORY, which systemd sets."`
+	MaxStore     int           `name:"max-store" type:"size" def:"10GiB" min:"1" max:"1024TiB" group:"store" help:"Maximum size of the embedded store. Above it messages are refused with a temporary error until older ones have expired; nothing is removed before its time."`
+	Sync         time.Duration `name:"sync" type:"time" def:"1s" words:"always" min:"1ms" max:"1h" group:"store" help:"Write the embedded store to the disk this often, so that a power cut costs at most this time; always: before a message is acknowledged. The end of the process alone never costs anything."`
+	NATS         []string      `name:"nats" type:"list" def:"" placeholder:"URL" group:"store" help:"Server of a NATS cluster with JetStream, 2.12 or newer, as nats://host:4222 or tls://host:4222; repeatable."`
+	NATSCreds    string        `name:"nats-creds" type:"text" def:"" placeholder:"FILE" group:"store" help:"Credentials for NATS (a .creds file)."`
+	NATSCA       string        `name:"nats-ca" type:"text" def:"" placeholder:"FILE" group:"store" help:"Certificates in PEM by which the NATS servers are verified; default: those of the system."`
+	NATSCert     string        `name:"nats-cert" type:"text" def:"" placeholder:"FILE" group:"store" help:"Certificate in PEM with which webim identifies itself to NATS; needs --nats-key."`
+	NATSKey      string        `name:"nats-key" type:"text" def:"" placeholder:"FILE" group:"store" help:"Private key of --nats-cert in PEM."`
+	NATSReplicas int           `name:"nats-replicas" type:"count" def:"1" min:"1" max:"65536" group:"store" help:"Number of NATS servers that hold each message. With 3, one of them may fail."`
 
 	Loops              int      `name:"loops" type:"count" def:"auto" words:"auto" min:"1" max:"256" group:"limits" help:"Number of epoll instances; auto: one for every two processors."`
 	Workers            int      `name:"workers" type:"count" def:"auto" words:"auto" min:"1" max:"4096" group:"limits" help:"Number of goroutines that read, decode and deliver; auto: one for every processor."`
@@ -68,10 +79,10 @@ type settings struct {
 	Deflate    bool `name:"deflate" type:"bool" def:"true" negatable:"" group:"limits" help:"Compress messages for clients that connect to it."`
 	DeflateMin int  `name:"deflate-min" type:"size" def:"256" min:"1" max:"1GiB" group:"limits" help:"Minimum size of a message to compress."`
 
-	HistoryMessages int           `name:"history-messages" type:"count" def:"100" dev:"1000" words:"none" min:"1" max:"1000000" group:"rooms" help:"Maximum number of messages in a room's history."`
+	HistoryMessages int           `name:"history-messages" type:"count" def:"100" dev:"1000" durable:"10000" words:"none" min:"1" max:"1000000" group:"rooms" help:"Maximum number of messages in a room's history."`
 	HistoryBytes    int           `name:"history-bytes" type:"size" def:"1MiB" min:"1" max:"1GiB" group:"rooms" help:"Maximum size of a room's history; at least four times --max-publication."`
 	MaxPublication  int           `name:"max-publication" type:"size" def:"auto" words:"auto" min:"1" max:"256MiB" group:"rooms" help:"Maximum size of a message as each member receives it, with the information about its author; auto: 256KiB, or a quarter of --max-queue if that is less. Above it: error 106; in the plain dialect the message is lost."`
-	HistoryAge      time.Duration `name:"history-age" type:"time" def:"5m" dev:"24h" min:"1s" max:"8760h" group:"rooms" help:"How long a room keeps messages, and how long an empty room is kept."`
+	HistoryAge      time.Duration `name:"history-age" type:"time" def:"5m" dev:"24h" durable:"720h" words:"none" min:"1s" max:"87600h" group:"rooms" help:"How long a room keeps messages; none: for ever. With --engine memory also how long an empty room is kept."`
 	HistoryTotal    int           `name:"history-total" type:"size" def:"64MiB" min:"1" max:"1TiB" group:"rooms" help:"Maximum size of the histories of all rooms together."`
 	MaxRooms        int           `name:"max-rooms" type:"count" def:"100000" dev:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Maximum number of rooms with members, not counting users' own rooms; one user or address may make at most a sixteenth of the free ones. Above it: error 106, or 503."`
 	MaxMembers      int           `name:"max-members" type:"count" def:"none" words:"none" min:"1" max:"4194304" group:"rooms" help:"Maximum number of members of a room. Above it: 503."`
@@ -141,6 +152,7 @@ type setting struct {
 	name     string // flag name without dashes
 	kind     string // see parse
 	def, dev string
+	durable  string // default if messages outlive the process; "": def or dev
 	min, max string
 	words    []string
 	oneOf    []string
@@ -169,7 +181,7 @@ func makeTable(t reflect.Type) []*setting {
 		}
 		all = append(all, &setting{
 			index: i, name: tag.Get("name"), kind: tag.Get("type"), help: tag.Get("help"),
-			def: tag.Get("def"), dev: tag.Get("dev"), min: tag.Get("min"), max: tag.Get("max"),
+			def: tag.Get("def"), dev: tag.Get("dev"), durable: tag.Get("durable"), min: tag.Get("min"), max: tag.Get("max"),
 			words: fields(tag.Get("words")), oneOf: fields(tag.Get("oneof")),
 		})
 	}

@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"webim/cmd/webim/internal/testargs"
 )
 
 const longSecret = "a secret of more than thirty-two bytes"
@@ -20,7 +22,7 @@ const longSecret = "a secret of more than thirty-two bytes"
 // webim runs a command line in this process.
 func webim(in string, environ []string, args ...string) (code int, out, errs string) {
 	var o, e bytes.Buffer
-	code = run(args, environ, strings.NewReader(in), &o, &e)
+	code = run(testargs.Complete(args), environ, strings.NewReader(in), &o, &e)
 	return code, o.String(), e.String()
 }
 

@@ -12,10 +12,11 @@ import (
 	"webim/room/budget"
 )
 
-// The stored values of the words auto and none.
+// The stored values of the words auto, none and always.
 const (
-	auto = 0
-	none = -1
+	auto   = 0
+	none   = -1
+	always = -1
 )
 
 // parse parses a value from a flag, a variable or the file, and stores it in into. The kinds
@@ -92,13 +93,13 @@ func (s *setting) parseNumber(text string, into reflect.Value) error {
 	return nil
 }
 
-// storeWord stores the meaning of one of the words auto and none.
+// storeWord stores the meaning of one of the words auto, none and always.
 func (s *setting) storeWord(word string, into reflect.Value) {
 	if s.kind == "rate" || s.kind == "flow" {
 		into.Set(reflect.ValueOf(budget.Unlimited))
 		return
 	}
-	into.SetInt(map[string]int64{"auto": auto, "none": none}[word])
+	into.SetInt(map[string]int64{"auto": auto, "none": none, "always": always}[word])
 }
 
 func parseBool(text string) (b, ok bool) {
@@ -210,6 +211,8 @@ func (s *setting) format(v reflect.Value) string {
 		return "auto"
 	case v.Int() == none && slices.Contains(s.words, "none"):
 		return "none"
+	case v.Int() == always && slices.Contains(s.words, "always"):
+		return "always"
 	case s.kind == "size":
 		return formatSize(v.Int())
 	case s.kind == "time":
