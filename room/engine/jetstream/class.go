@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,6 +28,10 @@ type class struct {
 	incarnation atomic.Pointer[string]
 	handle      jetstream.Stream // guarded by Engine.openMu
 	renewed     bool             // the incarnation is not of the time before this process; guarded by Engine.openMu
+
+	emptyMu   sync.Mutex // held while the server is asked
+	emptySeen time.Time  // when the stream was found empty
+	emptyLast uint64     // its last sequence then
 }
 
 func newClass(age time.Duration) *class {
@@ -44,6 +49,23 @@ func (c *class) keyWindow(window time.Duration) time.Duration {
 		return min(window, c.age)
 	}
 	return window
+}
+
+// emptyFor is how long a node goes on without asking how far the sequences of an empty stream have come.
+const emptyFor = time.Second
+
+// emptyAt returns the last sequence of a stream that is empty.
+func (c *class) emptyAt(e *Engine) (uint64, error) {
+	c.emptyMu.Lock()
+	defer c.emptyMu.Unlock()
+	if now := e.now(); c.emptySeen.IsZero() || now.Sub(c.emptySeen) > emptyFor {
+		s, err := e.js.Stream(e.ctx, c.stream)
+		if err != nil {
+			return 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+		}
+		c.emptySeen, c.emptyLast = now, s.CachedInfo().State.LastSeq
+	}
+	return c.emptyLast, nil
 }
 
 // roundAge returns the age of the class that keeps publications for at least this long.

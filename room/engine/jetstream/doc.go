@@ -61,7 +61,8 @@
 //	topic.mu  →  the mutexes of packages acks and jobs
 //	the mutexes of package state  →  cuts.mu, the mutex of package jobs, and the watchers' locks
 //
-// ids.mu, cuts.mu and flights.mu are innermost, except that ids.mu is held while a budget.Pool is asked. topic.mu
-// is held while subscribers are called, so that their calls are in order. The State is not called with it. No lock is held while done
-// callbacks are called.
+// ids.mu, cuts.mu and flights.mu are innermost, except that ids.mu is held while a budget.Pool is asked.
+// class.emptyMu is held while the server is asked, and nothing is locked under it. topic.mu is held while
+// subscribers are called, so that their calls are in order. The State is not called with it. No lock is held
+// while done callbacks are called.
 package jetstream

@@ -457,10 +457,38 @@ func (e *Engine) lastOf(c *class, room string) (tip, error) {
 	if err != nil && !errors.Is(err, logread.ErrNone) {
 		return tip{}, e.outcome(err)
 	}
-	if _, cut := e.epochOf(c, room); err != nil || one.Seq < cut {
+	_, cut := e.epochOf(c, room)
+	switch {
+	case err == nil && one.Seq >= cut:
+		return tipOf(one.Seq, one.Data), nil
+	case err == nil:
 		return tip{offset: cut}, nil
 	}
-	return tipOf(one.Seq, one.Data), nil
+	// The room may have had publications that became too old. Who has seen those before the last of them has
+	// missed some, so the room does not begin at 0.
+	gone, err := e.expired(c, room)
+	return tip{offset: max(cut, gone)}, err
+}
+
+// expired returns the offset up to which a log has nothing left of a room, because it has become too old. It
+// may wait.
+func (e *Engine) expired(c *class, room string) (uint64, error) {
+	gone := uint64(0)
+	first, err := e.read.Next(e.ctx, c.stream, ">", 1)
+	switch {
+	case err == nil:
+		gone = first.Seq - 1
+	case errors.Is(err, logread.ErrNone): // nothing is left, or nothing was ever published
+		if gone, err = c.emptyAt(e); err != nil {
+			return 0, err
+		}
+	default:
+		return 0, e.outcome(err)
+	}
+	if stub, ok := e.stubFrom(c, room, 1); ok && stub.Seq <= gone {
+		return stub.Seq - 1, nil // redacted publications are not in the stream, and not too old
+	}
+	return gone, nil
 }
 
 // outcome returns the error of package engine for an error of the store.

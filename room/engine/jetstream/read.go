@@ -54,6 +54,14 @@ func (e *Engine) history(room string, t *topic, part engine.Span, done func(engi
 		done(engine.History{}, err)
 		return
 	}
+	if part.Limit == 0 {
+		e.jobs.Go(func() { done(e.topOf(room)) })
+		return
+	}
+	if part.Newest && part.Before != 0 && !isRecent(keep) && (t == nil || t.isOlder(part.Before)) {
+		e.jobs.Go(func() { done(e.page(room, part, keep)) }) // the recent publications are of no use for it
+		return
+	}
 	// A closure for each caller, but one reading for all that wait at the same time.
 	e.fills.do(room, e.jobs.Go, func() *filled { return e.fill(room, t, keep) }, func(f *filled) {
 		switch {
@@ -65,6 +73,29 @@ func (e *Engine) history(room string, t *topic, part engine.Span, done func(engi
 			e.jobs.Go(func() { done(e.page(room, part, keep)) })
 		}
 	})
+}
+
+// topOf reads only the end of a room's log.
+func (e *Engine) topOf(room string) (h engine.History, err error) {
+	c := e.class(room)
+	if err := e.ready(c); err != nil {
+		return h, err
+	}
+	epoch, _ := e.epochOf(c, room)
+	at, err := e.lastOf(c, room)
+	h.Top = engine.Position{Epoch: epoch, Offset: at.offset}
+	return h, err
+}
+
+// isOlder reports whether the recent publications of a topic have none before this offset.
+func (t *topic) isOlder(before uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.recent == nil {
+		return false // they were not read yet
+	}
+	floor, ok := t.recent.Floor()
+	return ok && before <= floor+1
 }
 
 // filled is the newest part of a room's log, as a job has read it.
@@ -143,7 +174,7 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *filled {
 	}
 	f, ok := t.extend(s.epoch, floor, older, whole || isRecent(keep), keep)
 	if !ok {
-		return e.fillUnknown(room, keep) // meanwhile the history was removed
+		return e.fillUnknown(room, keep) // the history was removed, or the recent publications were forgotten
 	}
 	if len(older) > 0 { // some may have been redacted after they were read
 		redacted := e.stubsBetween(t.class, room, older[0].Offset, older[len(older)-1].Offset)
@@ -185,18 +216,21 @@ func (t *topic) recentFloor() (floor uint64, ok bool) {
 }
 
 // extend puts older publications of an epoch before the recent ones of a topic, and returns a copy of all.
-// It reports false if the topic has another epoch now.
+// It reports false if the topic has another epoch now, or has forgotten the recent ones.
 func (t *topic) extend(epoch string, floor uint64, older []engine.Publication, whole bool, keep *engine.Retention) (f *filled, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.epoch != epoch {
 		return nil, false
 	}
+	if t.recent == nil && t.tip.offset > floor {
+		return nil, false
+	}
 	w := new(window.Window)
 	t.e.appendTo(w, older)
 	all := engine.Span{Limit: -1, Places: true}
 	if t.recent == nil {
-		t.setRecentLocked(w, whole && t.tip.offset <= floor)
+		t.setRecentLocked(w, whole)
 	} else if at, ok := t.recent.Floor(); !ok || at == floor {
 		t.e.appendTo(w, t.recent.Read(all))
 		t.setRecentLocked(w, whole)

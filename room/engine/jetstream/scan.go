@@ -23,7 +23,7 @@ type scan struct {
 	subj  string
 	epoch string
 	top   tip
-	cut   uint64 // the history up to this offset was removed
+	cut   uint64 // the log has nothing up to this offset: it was removed, or has become too old
 
 	behind, before uint64 // only publications between these offsets
 	most, bytes    int    // limits of the result
@@ -40,9 +40,13 @@ func (e *Engine) scan(room string, keep *engine.Retention) (*scan, error) {
 		return nil, err
 	}
 	s := &scan{e: e, c: c, room: room, subj: c.subject(room), places: true, messages: true}
+	gone, err := e.expired(c, room)
+	if err != nil {
+		return nil, err
+	}
 	s.epoch, s.cut = e.epochOf(c, room)
+	s.cut = max(s.cut, gone)
 	s.behind = s.cut
-	var err error
 	if s.top, err = e.lastOf(c, room); err != nil {
 		return nil, err
 	}
@@ -244,7 +248,8 @@ func (s *scan) cutMessages(keep *engine.Retention, newest bool) error {
 		return n + s.e.countStubs(s.c, s.room, from), s.e.outcome(err)
 	}
 	if newest {
-		if s.before > s.top.offset {
+		// There are at most so many publications after the range as there are offsets.
+		if most := uint64(max(0, keep.Messages-s.most)); s.before > s.top.offset || s.top.offset-s.before < most {
 			s.most = min(s.most, keep.Messages)
 			return nil
 		}
