@@ -253,3 +253,16 @@ func TestReload(t *testing.T) {
 		t.Errorf("%d bytes are left of an empty store", s.Size())
 	}
 }
+
+func TestLast(t *testing.T) {
+	s, now := New(-1), time.Unix(100, 0)
+	for i, name := range []string{"a", "c", "e"} {
+		s.Apply(engine.Entry{Key: engine.Key{Table: "t", Of: "o", Name: name}, Value: []byte(name), Version: uint64(i + 1)})
+	}
+	s.Apply(engine.Entry{Key: engine.Key{Table: "t", Of: "o", Name: "f"}, Value: []byte("f"), Version: 9, Expires: now})
+	for _, c := range []struct{ of, before, want string }{{"o", "", "e"}, {"o", "e", "c"}, {"o", "d", "c"}, {"o", "z", "e"}, {"o", "a", ""}, {"x", "", ""}} {
+		if got := s.Last("t", c.of, c.before, now); got.Name != c.want || (got.Version != 0) != (c.want != "") {
+			t.Errorf("the last of %q before %q is %+v, want %q", c.of, c.before, got, c.want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/seal"
 )
 
 // errKey: the author's key is not in memory. A job can fetch it.
@@ -42,17 +43,19 @@ func (e *Engine) decode(room string, seq uint64, data []byte, wait bool) (p engi
 	if env.HasAuthor {
 		p.From = &env.From
 	}
-	if erased {
-		p = p.Redact()
-	}
-	if p.Skip {
+	switch {
+	case p.Skip:
 		p = engine.Publication{Message: engine.Message{Skip: true}, Offset: p.Offset, Time: p.Time}
+	case erased:
+		p = p.Redact()
 	}
 	return p, at, nil
 }
 
 // isDamaged reports whether a stored message can never be decoded.
-func isDamaged(err error) bool { return errors.Is(err, envelope.ErrMalformed) }
+func isDamaged(err error) bool {
+	return errors.Is(err, envelope.ErrMalformed) || errors.Is(err, seal.ErrDamaged)
+}
 
 // tipOf returns the tip that a stored message makes.
 func tipOf(seq uint64, data []byte) tip {
@@ -61,12 +64,4 @@ func tipOf(seq uint64, data []byte) tip {
 		return tip{offset: seq}
 	}
 	return tip{offset: seq, back: env.Back, depth: env.Depth}
-}
-
-// seal calls done when env is ready to be stored.
-func (e *Engine) seal(room string, env *envelope.Envelope, done func(error)) { done(nil) }
-
-// reveal opens the sealed part of a message.
-func (e *Engine) reveal(room string, env *envelope.Envelope, wait bool) (erased bool, err error) {
-	return true, nil
 }

@@ -9,6 +9,7 @@
 //	scan.go     reading the log, forwards and backwards
 //	control.go  the other nodes: control messages, members and counts
 //	state.go    the State: see package internal/state
+//	erase.go    sealing what users say, and erasing users
 //	cut.go      removing the history of a room
 //	redact.go   removing the content of publications
 //	notice.go   notices, which are not stored
@@ -51,6 +52,7 @@
 //	scan         a reading of the log
 //	cut          the offset up to which the history of a room was removed
 //	stub         what is left of a redacted publication: an entry of the State
+//	tombstone    an entry of the State that says that a user was erased
 //	id           what the store remembers of a message with a Key, for Config.KeyWindow
 //
 // # Lock order
@@ -58,11 +60,11 @@
 // A mutex on the left may be held while a mutex on the right is locked.
 //
 //	Engine.openMu  →  Engine.mu  →  topic.mu  →  the subscriber's locks
-//	topic.mu  →  the mutexes of packages acks and jobs
-//	the mutexes of package state  →  cuts.mu, the mutex of package jobs, and the watchers' locks
+//	topic.mu  →  the mutexes of packages acks, jobs and seal
+//	the mutexes of package state  →  cuts.mu, the mutexes of packages jobs and seal, and the watchers' locks
 //
 // ids.mu, cuts.mu and flights.mu are innermost, except that ids.mu is held while a budget.Pool is asked.
 // class.emptyMu is held while the server is asked, and nothing is locked under it. topic.mu is held while
-// subscribers are called, so that their calls are in order. The State is not called with it. No lock is held
-// while done callbacks are called.
+// subscribers are called, so that their calls are in order. Package state is not called with it. No lock is
+// held while done callbacks are called.
 package jetstream

@@ -22,7 +22,9 @@ import (
 	"webim/room/engine/jetstream/internal/acks"
 	"webim/room/engine/jetstream/internal/cluster"
 	"webim/room/engine/jetstream/internal/jobs"
+	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/published"
 )
@@ -49,11 +51,12 @@ type Config struct {
 	// publication is acknowledged and delivered only after that: embedded.Server.Commit.
 	Commit func(stream string, done func(error))
 
-	MaxRecent  int64         // bytes of the recent publications of all topics; 0: 64 MiB. Above it, those of some topics are forgotten, and read again from the log
-	MaxState   int64         // bytes of all entries of the State, by engine.Entry.Cost; 0: 64 MiB; negative: no maximum. Above it, a write gets engine.ErrStateFull
-	MaxPending int           // publications that wait for the store; 0: 16,384. Above it, publishing gets engine.ErrUnavailable
-	KeyWindow  time.Duration // how long the key of a message is known; 0: 2 min
-	MaxKeys    int           // number of keys that this node knows or has given to the store; 0: 65,536
+	MaxRecent   int64         // bytes of the recent publications of all topics; 0: 64 MiB. Above it, those of some topics are forgotten, and read again from the log
+	MaxState    int64         // bytes of all entries of the State, by engine.Entry.Cost; 0: 64 MiB; negative: no maximum. Above it, a write gets engine.ErrStateFull
+	MaxUserKeys int64         // bytes of the users' keys in memory; 0: 64 MiB, enough for 50,000 users
+	MaxPending  int           // publications that wait for the store; 0: 16,384. Above it, publishing gets engine.ErrUnavailable
+	KeyWindow   time.Duration // how long the key of a message is known; 0: 2 min
+	MaxKeys     int           // number of keys that this node knows or has given to the store; 0: 65,536
 
 	Log *slog.Logger     // nil: slog.Default()
 	Now func() time.Time // nil: time.Now
@@ -102,6 +105,9 @@ type Engine struct {
 	keys     *published.Keys
 	ids      *ids
 	cuts     cuts
+	userKeys *keys.Store
+	ring     *seal.Ring             // the keys of users, in memory
+	erasures atomic.Int64           // how often this node has forgotten a user
 	recent   atomic.Int64           // bytes of the recent publications of all topics
 	evicting atomic.Bool            // a job forgets some of them
 	down     atomic.Pointer[string] // why the store cannot be used; nil: it can
@@ -167,6 +173,11 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
+	if e.userKeys, err = keys.Open(ctx, e.nc, keys.Config{Replicas: e.cfg.Replicas, Commit: e.cfg.Commit}); err != nil {
+		return fmt.Errorf("jetstream: %w", err)
+	}
+	e.ring = seal.NewRing(seal.Config{Store: e.userKeys, MaxBytes: e.cfg.MaxUserKeys})
+	e.state.Watch(tableErased, e.erasedChanged)
 	e.state.Watch(tableCut, e.cutChanged)
 	e.state.Watch(tableRedacted, e.redactedChanged)
 	for _, age := range e.cfg.Ages {
@@ -213,6 +224,9 @@ func (e *Engine) close() {
 	}
 	if e.state != nil {
 		e.state.Close()
+	}
+	if e.userKeys != nil {
+		e.userKeys.Close()
 	}
 	if e.nc != nil {
 		e.nc.Close()
@@ -501,7 +515,7 @@ func (e *Engine) outcome(err error) error {
 		return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
 	case errors.As(err, &refused) && refused.IsFull():
 		return fmt.Errorf("%w: %w", engine.ErrStoreFull, err)
-	case errors.Is(err, acks.ErrUnavailable), errors.Is(err, logread.ErrUnavailable), errors.As(err, &refused):
+	case errors.Is(err, acks.ErrUnavailable), errors.Is(err, logread.ErrUnavailable), errors.Is(err, seal.ErrBusy), errors.As(err, &refused):
 		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
 	return err

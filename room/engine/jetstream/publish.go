@@ -107,7 +107,11 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, d
 		epoch, _ := e.epochOf(c, room)
 		pos := engine.Position{Epoch: epoch, Offset: seq}
 		if err == nil {
-			if first, err := envelope.Decode(one.Data); err == nil && first.Key != contentOf(&m) {
+			switch same, err := e.isSame(one.Data, &m); {
+			case err != nil:
+				done(engine.Position{}, e.outcome(err))
+				return
+			case !same:
 				done(engine.Position{}, engine.ErrKeyReused)
 				return
 			}

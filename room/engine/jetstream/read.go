@@ -162,6 +162,7 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *filled {
 	if !ok {
 		return &filled{err: engine.ErrUnavailable} // the topic is still opening
 	}
+	erasures := e.erasures.Load()
 	s, err := e.scan(room, keep)
 	if err != nil {
 		return &filled{err: err}
@@ -172,9 +173,9 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *filled {
 	if err != nil {
 		return &filled{err: err}
 	}
-	f, ok := t.extend(s.epoch, floor, older, whole || isRecent(keep), keep)
+	f, ok := t.extend(s.epoch, erasures, floor, older, whole || isRecent(keep), keep)
 	if !ok {
-		return e.fillUnknown(room, keep) // the history was removed, or the recent publications were forgotten
+		return e.fillUnknown(room, keep) // those that were read may not be kept
 	}
 	if len(older) > 0 { // some may have been redacted after they were read
 		redacted := e.stubsBetween(t.class, room, older[0].Offset, older[len(older)-1].Offset)
@@ -216,11 +217,12 @@ func (t *topic) recentFloor() (floor uint64, ok bool) {
 }
 
 // extend puts older publications of an epoch before the recent ones of a topic, and returns a copy of all.
-// It reports false if the topic has another epoch now, or has forgotten the recent ones.
-func (t *topic) extend(epoch string, floor uint64, older []engine.Publication, whole bool, keep *engine.Retention) (f *filled, ok bool) {
+// It reports false if the topic has another epoch now, has forgotten the recent ones, or if a user was
+// erased since.
+func (t *topic) extend(epoch string, erasures int64, floor uint64, older []engine.Publication, whole bool, keep *engine.Retention) (f *filled, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.epoch != epoch {
+	if t.epoch != epoch || t.e.erasures.Load() != erasures {
 		return nil, false
 	}
 	if t.recent == nil && t.tip.offset > floor {

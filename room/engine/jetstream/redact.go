@@ -169,6 +169,8 @@ func (e *Engine) redactOne(c *class, room string, offset uint64) error {
 	if err != nil {
 		return e.outcome(err)
 	}
+	was, _ := envelope.Decode(one.Data)
+	erased := false // then there is no key to seal what is left
 	p, at, err := e.decode(room, offset, one.Data, true)
 	switch {
 	case isDamaged(err):
@@ -176,10 +178,16 @@ func (e *Engine) redactOne(c *class, room string, offset uint64) error {
 	case err != nil:
 		return e.outcome(err)
 	case !p.Skip:
+		erased = p.Redacted()
 		p = p.Redact()
 	}
-	stub := engine.Entry{Key: stubKey(c, room, offset), Version: engine.AnyVersion,
-		Value: envelope.Append(nil, encode(&p.Message, p.Time, at.back, at.depth))}
+	env := encode(&p.Message, p.Time, at.back, at.depth)
+	if was.Sealed != nil && !erased {
+		if err := e.wait(func(done func(error)) { e.seal(room, env, done) }); err != nil {
+			return e.outcome(err)
+		}
+	}
+	stub := engine.Entry{Key: stubKey(c, room, offset), Version: engine.AnyVersion, Value: envelope.Append(nil, env)}
 	if c.age > 0 {
 		stub.Expires = p.Time.Add(c.age + stubTime)
 	}

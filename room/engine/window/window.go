@@ -147,6 +147,17 @@ func (w *Window) Redact(offsets []uint64) {
 	})
 }
 
+// Has reports whether a user is the author of a publication in the window.
+func (w *Window) Has(user string) bool {
+	var author engine.Author
+	for i, all := 0, w.live(); i < len(all); i++ {
+		if e := &all[i]; e.op != opGone && e.has&hasAuthor != 0 && e.publication(w.content(e), &author).From.User == user {
+			return true
+		}
+	}
+	return false
+}
+
 // Forget forgets all publications.
 func (w *Window) Forget() {
 	w.forget(len(w.live()))

@@ -358,3 +358,17 @@ func TestWindowPositionsWrap(t *testing.T) {
 		}
 	}
 }
+
+// TestHas looks for the authors of what is in a window, and not of what was in it.
+func TestHas(t *testing.T) {
+	w := new(Window)
+	w.Append(&engine.Publication{Offset: 1, Message: engine.Message{Data: []byte("x"), From: &engine.Author{User: "ann"}}}, 0)
+	w.Append(&engine.Publication{Offset: 2, Prev: 1, Message: engine.Message{Data: []byte("ann"), Tags: map[string]string{"a": "b"}}}, 0)
+	if !w.Has("ann") || w.Has("bob") || w.Has("") {
+		t.Error("the authors in the window are wrong")
+	}
+	w.Forget()
+	if w.Has("ann") {
+		t.Error("an author of a forgotten publication is there")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -96,6 +97,15 @@ func (k *Key) Open(dst, sealed []byte, room string, at int64) ([]byte, error) {
 		return nil, ErrDamaged
 	}
 	return text, nil
+}
+
+// Digest returns a hash of a text that only those who have the key can compute. A plain hash of a short text
+// would tell it to everybody who tries all short texts.
+func (k *Key) Digest(text []byte) []byte {
+	h := hmac.New(sha256.New, k.secret[:])
+	h.Write([]byte("webim digest ")) // the keys of days are derived from texts that begin otherwise
+	h.Write(text)
+	return h.Sum(nil)
 }
 
 // cipher returns the cipher of a day, which chooses random nonces.

@@ -658,3 +658,11 @@ func TestConcurrent(t *testing.T) {
 		}
 	}
 }
+
+func TestDigest(t *testing.T) {
+	a, b := newKey(), newKey()
+	first := a.Digest([]byte("text"))
+	if !bytes.Equal(first, a.Digest([]byte("text"))) || bytes.Equal(first, a.Digest([]byte("other"))) || bytes.Equal(first, b.Digest([]byte("text"))) {
+		t.Error("a digest does not depend on the key and the text alone")
+	}
+}
