@@ -522,3 +522,53 @@ func TestArrivalBeforeBegin(t *testing.T) {
 		t.Error("the topic waits for what was removed from the log")
 	}
 }
+
+// TestPagesAfterABurst walks back through rooms whose publishers had many messages on the way, so that Back
+// names a publication that is far away.
+func TestPagesAfterABurst(t *testing.T) {
+	s := startServer(t)
+	e := open(t, s, Config{Keep: always})
+	subscribe(t, e, "busy")
+	const n = 3000
+	type at struct {
+		room string
+		i    int
+		outcome
+	}
+	all := make(chan at, n)
+	for i := range n {
+		room := "busy"
+		if i%10 == 9 {
+			room = "quiet"
+		}
+		e.Publish(room, text(fmt.Sprint(i)), func(p engine.Position, err error) { all <- at{room, i, outcome{p, err}} })
+	}
+	want := map[string][]engine.Publication{}
+	for range n {
+		one := receive(t, all)
+		if one.err != nil {
+			t.Fatal(one.err)
+		}
+		want[one.room] = append(want[one.room], engine.Publication{Message: text(fmt.Sprint(one.i)), Offset: one.pos.Offset})
+	}
+	fresh := open(t, s, Config{Keep: always})
+	for room, want := range want {
+		for before := uint64(0); ; {
+			h := history(t, fresh, room, engine.Span{Newest: true, Before: before, Limit: 50})
+			if len(h.Publications) == 0 {
+				break
+			}
+			for _, p := range h.Publications {
+				last := want[len(want)-1]
+				if p.Offset != last.Offset || string(p.Data) != string(last.Data) {
+					t.Fatalf("room %s: %d %s, want %d %s", room, p.Offset, p.Data, last.Offset, last.Data)
+				}
+				want = want[:len(want)-1]
+				before = p.Offset
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("room %s: %d publications are missing", room, len(want))
+		}
+	}
+}

@@ -148,24 +148,44 @@ func (s *scan) result(got []found, end bool) (all []engine.Publication, whole bo
 	return all, whole, nil
 }
 
+// near is how many offsets before a publication are looked at first: in a room that has much of the log, its
+// predecessors are there.
+const near = 128
+
+// maxSegment is how many publications are read at once, if Back names one that is farther away than its
+// publisher believed: it had many on the way.
+const maxSegment = 2 * segment
+
 // segmentBefore returns some publications before one, the newest first, and none if the log has none.
 func (s *scan) segmentBefore(p found) (older []found, err error) {
-	for seq := p.at.back; seq > 0 && seq < p.Offset; {
-		one, err := s.next(seq)
+	from := max(1, p.at.back, s.behind+1)
+	if p.Offset > near {
+		from = max(from, p.Offset-near)
+	}
+	if older, _, err = s.between(from, p.Offset, near); err != nil || len(older) > 0 {
+		return older, err
+	}
+	for from = p.at.back; from > 0 && from < p.Offset; {
+		all, whole, err := s.between(from, p.Offset, maxSegment)
+		switch {
+		case err != nil || whole && len(all) > 0:
+			return all, err
+		case whole:
+			from = 0 // what Back named was removed
+			continue
+		}
+		// There are too many: go on in the second half of what is left, if that has any.
+		newest := all[0].Offset
+		from = newest + (p.Offset-newest)/2
+		one, err := s.next(from)
 		if err != nil && !errors.Is(err, logread.ErrNone) {
 			return nil, err
 		}
 		if err != nil || one.Offset >= p.Offset {
-			break
+			from = newest + 1
 		}
-		older = append(older, one)
-		seq = one.Offset + 1
 	}
-	if len(older) > 0 {
-		slices.Reverse(older)
-		return older, nil
-	}
-	one, err := s.atOrBefore(p.Offset - 1) // there is no hint, or what it named was removed
+	one, err := s.atOrBefore(p.Offset - 1) // there is no hint, or it is of no use
 	if errors.Is(err, logread.ErrNone) {
 		return nil, nil
 	}
@@ -173,6 +193,25 @@ func (s *scan) segmentBefore(p found) (older []found, err error) {
 		return nil, err
 	}
 	return []found{one}, nil
+}
+
+// between returns the publications from an offset up to another one, the newest first. whole is false if there
+// are more than most: then it returns the oldest of them.
+func (s *scan) between(from, before uint64, most int) (all []found, whole bool, err error) {
+	for len(all) < most {
+		one, err := s.next(from)
+		if err != nil && !errors.Is(err, logread.ErrNone) {
+			return nil, false, err
+		}
+		if err != nil || one.Offset >= before {
+			slices.Reverse(all)
+			return all, true, nil
+		}
+		all = append(all, one)
+		from = one.Offset + 1
+	}
+	slices.Reverse(all)
+	return all, from >= before, nil
 }
 
 // forwards returns the oldest publications of the range.
