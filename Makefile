@@ -34,7 +34,7 @@ million: build ## hold CLIENTS (1000000) idle clients on this machine: what each
 	bin/webim-bench million --clients $(CLIENTS) --json bin/million.json --html bin/million.html
 	@echo "the report: bin/million.html"
 
-test: ## all tests, browser included, under the race detector: about 5 minutes on two cores
+test: ## all tests, browser included, under the race detector: about 9 minutes on two cores
 	@.ci/needs gcc chromium node
 	$(GOTEST) -timeout 40m ./...
 	go test -count=1 -run Allocates ./netpoll ./room/...

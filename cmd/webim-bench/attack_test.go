@@ -38,7 +38,7 @@ func TestAttacksOnWebim(t *testing.T) {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
 			at, name := freePort(t), filepath.Join(dir, dialect+".json")
-			args := []string{"attack", "--url", "ws://" + at + "/", "--cmd", server + " serve --open --config " + settings + " --shutdown-spread 1ms --log-level error --listen " + at,
+			args := []string{"attack", "--url", "ws://" + at + "/", "--cmd", server + " serve --open --engine memory --config " + settings + " --shutdown-spread 1ms --log-level error --listen " + at,
 				"--dialect", dialect, "--json", name, "--no-latency", "--connections", "20", "--bytes", "1048576", "--window", "1500ms", "--baseline", "200ms",
 				"--recovery", "30s", "--grace", "30s"}
 			if dialect == client.Centrifuge { // the other attacks do not depend on the dialect
