@@ -110,6 +110,7 @@ type Engine struct {
 	erasures atomic.Int64           // how often this node has forgotten a user
 	recent   atomic.Int64           // bytes of the recent publications of all topics
 	evicting atomic.Bool            // a job forgets some of them
+	made     atomic.Bool            // acks, state and cluster are there
 	down     atomic.Pointer[string] // why the store cannot be used; nil: it can
 
 	following    atomic.Bool // topics follow changes of the State
@@ -187,6 +188,7 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	nodes := e.cfg.nodes
 	nodes.Subscribers, nodes.Log = e.subscribers, e.log
 	e.cluster = cluster.New(e.nc, nodes)
+	e.made.Store(true)
 	if err := e.cluster.Start(ctx); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
@@ -237,24 +239,21 @@ func (e *Engine) close() {
 
 // lost is called when the connection is lost.
 func (e *Engine) lost(err error) {
-	if e.ctx.Err() != nil {
-		return // Close was called
+	if e.ctx.Err() != nil || !e.made.Load() {
+		return // Close was called, or Open fails by itself
 	}
 	e.setDown("the connection to NATS is lost")
 	e.log.Warn("the connection to NATS is lost: members stay connected, and nothing can be sent", "err", err)
-	if e.acks != nil {
-		e.acks.Lost()
-	}
-	if e.cluster != nil {
-		e.cluster.Lost()
-	}
-	if e.state != nil {
-		e.state.Lost()
-	}
+	e.acks.Lost()
+	e.cluster.Lost()
+	e.state.Lost()
 }
 
 // back is called when the connection is up again.
 func (e *Engine) back() {
+	if !e.made.Load() {
+		return
+	}
 	err := e.cluster.Back(e.ctx)
 	if err == nil {
 		err = e.check(e.ctx)

@@ -17,6 +17,9 @@ import (
 
 // three starts three nodes.
 func three(t testing.TB, cfg Config) (a, b, c *node) {
+	if cfg.Patience == 0 {
+		cfg.Patience, cfg.Lease = time.Minute, time.Minute // all answer, however slow the machine is
+	}
 	s := startServer(t)
 	return start(t, s, cfg), start(t, s, cfg), start(t, s, cfg)
 }
