@@ -10,6 +10,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/netpoll/wstest"
 	"webim/room/budget"
 	"webim/room/engine"
 )
@@ -304,9 +305,7 @@ func TestAway(t *testing.T) {
 	first := publish(t, e, "r", text("0"))
 	r.wait(t, "the first", func() bool { return len(r.got) == 1 })
 	s.stop()
-	for e.unavailable() == nil {
-		time.Sleep(time.Millisecond) // until the client library has noticed
-	}
+	wstest.Eventually(t, "the client library has noticed", func() bool { return e.unavailable() != nil })
 	if got := publish(t, e, "r", text("lost")); !errors.Is(got.err, engine.ErrUnavailable) {
 		t.Errorf("published while the server is away: %v", got.err)
 	}
@@ -329,12 +328,7 @@ func TestAway(t *testing.T) {
 	}
 	s.start()
 	late.wait(t, "Begin after the server is back", func() bool { return len(late.begins) == 1 })
-	for {
-		if got := publish(t, e, "r", text("1")); got.err == nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	wstest.Eventually(t, "the store takes messages again", func() bool { return publish(t, e, "r", text("1")).err == nil })
 	r.wait(t, "the second", func() bool { return len(r.got) == 2 })
 	if len(r.begins) != 1 || r.got[1].Prev != first.pos.Offset {
 		t.Errorf("begins %v, got %+v", r.begins, r.got)

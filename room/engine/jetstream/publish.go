@@ -28,22 +28,33 @@ func (e *Engine) Publish(room string, m engine.Message, done func(engine.Positio
 	if done == nil {
 		done = func(engine.Position, error) {}
 	}
+	e.inClass(room, m, done, (*Engine).publish)
+}
+
+// inClass calls f with the class of a room, as soon as the stream of the class is open. If that has to wait,
+// f gets a copy of the message.
+func (e *Engine) inClass(room string, m engine.Message, done func(engine.Position, error), f func(*Engine, *class, string, engine.Message, func(engine.Position, error))) {
 	if err := e.unavailable(); err != nil {
 		done(engine.Position{}, err)
 		return
 	}
 	c := e.class(room)
-	if c.incarnation.Load() == nil {
-		m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
-		e.whenReady(c, func(err error) {
-			if err != nil {
-				done(engine.Position{}, err)
-				return
-			}
-			e.Publish(room, m, done)
-		})
+	if c.incarnation.Load() != nil {
+		f(e, c, room, m, done)
 		return
 	}
+	m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
+	e.whenReady(c, func(err error) {
+		if err != nil {
+			done(engine.Position{}, err)
+			return
+		}
+		e.inClass(room, m, done, f)
+	})
+}
+
+// publish is Publish in an open class.
+func (e *Engine) publish(c *class, room string, m engine.Message, done func(engine.Position, error)) {
 	now := e.now()
 	m.Keep = nil // the settings say it to each node
 	back, depth := e.hint(room)
@@ -124,22 +135,11 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, d
 // Known implements engine.Log. If this node does not know the key, the store is asked: by a message with
 // the id that expects an impossible message before it. The store first looks for the id.
 func (e *Engine) Known(room string, m engine.Message, done func(engine.Position, error)) {
-	if err := e.unavailable(); err != nil {
-		done(engine.Position{}, err)
-		return
-	}
-	c := e.class(room)
-	if c.incarnation.Load() == nil {
-		m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
-		e.whenReady(c, func(err error) {
-			if err != nil {
-				done(engine.Position{}, err)
-				return
-			}
-			e.Known(room, m, done)
-		})
-		return
-	}
+	e.inClass(room, m, done, (*Engine).known)
+}
+
+// known is Known in an open class.
+func (e *Engine) known(c *class, room string, m engine.Message, done func(engine.Position, error)) {
 	now := e.now()
 	if pos, known, err := e.keys.Find(room, m, now); known {
 		done(pos, err)

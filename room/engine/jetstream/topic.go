@@ -218,8 +218,8 @@ func (t *topic) reaches(offset uint64) {
 	t.catchUpLocked()
 }
 
-// takeLocked delivers the next publication. The error is errKey if that has to wait for the author's key,
-// unless wait is true.
+// takeLocked delivers the next publication. The error is errKey if that has to wait for the author's key. It
+// decodes under the lock, so that a publication of a user who was erased meanwhile is not delivered.
 func (t *topic) takeLocked(seq uint64, data []byte) error {
 	p, at, err := t.e.decode(t.room, seq, data, false)
 	if err != nil {
