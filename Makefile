@@ -9,7 +9,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=auto
 # race detector sleeps at its end, so that other threads can report a race: 100 ms instead of a second.
 GOTEST  := GORACE=atexit_sleep_ms=100 go test -race -count=1 -p 4
 
-.PHONY: help run build peers bench million test test-long sdk-python lint fuzz cover vendor rename docs clean
+.PHONY: help run cluster build peers bench million chaos test test-long sdk-python release release-check lint fuzz cover vendor rename docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ help: ## list the targets
 run: ## build webim and serve on this machine only, for trying it out; what is said stays in .webim
 	$(GOBUILD) -o bin/webim ./cmd/webim
 	bin/webim serve --dev --data .webim
+
+cluster: build ## serve on three nodes and a NATS server of this machine, for trying it out; messages stay in .webim-cluster
+	bin/webim-bench cluster
 
 build: ## build bin/webim and bin/webim-bench
 	$(GOBUILD) -o bin/ ./cmd/...
@@ -30,34 +33,51 @@ bench: build ## compare webim with its peers, in under 45 minutes; BENCH=quick: 
 
 CLIENTS ?= 1000000
 
-million: build ## hold CLIENTS (1000000) idle clients on this machine: what each costs, in about 12 minutes
+million: build ## hold CLIENTS (1000000) idle clients of one room on this machine, in about 20 minutes
 	bin/webim-bench million --clients $(CLIENTS) --json bin/million.json --html bin/million.html
 	@echo "the report: bin/million.html"
 
+FOR  ?= 60s
+SEED ?= 0
+
+chaos: build ## kill, pause and separate three webim and three NATS processes for FOR (60s), and check every record; SEED=N repeats a run; then cut the power of a store
+	$(GOBUILD) -tags chaos -o bin/chaos/webim ./cmd/webim
+	$(GOBUILD) -o bin/chaos/nats-server github.com/nats-io/nats-server/v2
+	bin/webim-bench chaos --for $(FOR) --seed $(SEED)
+	@.ci/powercut go test -count=1
+
 test: ## all tests, browser included, under the race detector: about 9 minutes on two cores
-	@.ci/needs gcc chromium node
+	@.ci/needs gcc chromium node nginx haproxy caddy systemd-analyze
 	$(GOTEST) -timeout 40m ./...
 	go test -count=1 -run Allocates ./netpoll ./room/...
 
 test-long: ## the same tests at full size
-	@.ci/needs gcc chromium node
+	@.ci/needs gcc chromium node nginx haproxy caddy systemd-analyze promtool qemu-aarch64-static
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
 	go test -count=1 -run Allocates ./netpoll ./room/...
 	cd bench/peers && $(GOTEST) ./kit
+	cd cmd/webim/deploy/testdata/check && go test -count=1 -timeout 30m ./...
+	@.ci/release-check
+	WEBIM_LONG=1 .ci/powercut env $(GOTEST) -timeout 1h
+
+release: ## build what is published of a version in bin/release: programs, Debian packages, bills of materials, sums
+	@.ci/release
+
+release-check: ## build the commit twice as make release does, and compare
+	@.ci/release-check
 
 sdk-python: build ## run the Python SDK's own tests against webim: make sdk-python SDK=FOLDER
 	@.ci/sdk-python $(SDK)
 
 lint: ## gofmt, go vet, staticcheck
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on:" $$files; exit 1; }
-	go vet ./... && cd bench/peers && go vet ./...
-	go run $(STATICCHECK) ./... && cd bench/peers && go run $(STATICCHECK) ./...
+	for module in . bench/peers bench/powercut cmd/webim/deploy/testdata/check; do (cd $$module && go vet ./... && go run $(STATICCHECK) ./...) || exit 1; done
 
 fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
 
 cover: ## what the tests reach, in bin/coverage.html
-	@.ci/needs chromium node
+	@.ci/needs chromium node nginx haproxy caddy systemd-analyze
 	@mkdir -p bin
 	go test -count=1 -coverpkg=./... -coverprofile=bin/coverage.out ./...
 	go tool cover -html=bin/coverage.out -o bin/coverage.html
@@ -67,7 +87,7 @@ vendor: ## fetch again what the pages carry of others, and say what has changed
 	@.ci/vendor
 
 docs: ## write the generated parts of the manual, and its pages: see web/docs/contributing.md
-	go test -count=1 -run '^TestManualHasAll(Settings|Methods|Calls)$$' ./cmd/webim ./room/api ./room/chat -args -update
+	go test -count=1 -run '^TestManualHasAll(Settings|Methods|Calls|Metrics)$$' ./cmd/webim ./room/api ./room/chat -args -update
 	go run ./web/docgen web/docs
 
 rename: ## give the module the path MODULE, as example.org/me/webim

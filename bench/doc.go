@@ -19,14 +19,20 @@
 //	load       sending by a schedule, checking of every message, the guard, samples, the bystander
 //	cluster    clients in worker processes
 //	floor      the floor server
+//	nats       a NATS server as a process of its own
 //	smoke      the proof that a server has chat rooms
 //	peer       the servers of other projects; their programs are in peers (a module of its own)
 //	scenario   the measurements: idle, flood, echo, rooms, storm, ...
 //	suite      the comparison of webim with its peers
 //	attack     named attacks beside a bystander
+//	trial      webim nodes on one NATS server, to try out
+//	audit      the rules for the record of a run under faults: nothing is lost, repeated or reordered
+//	relay      a proxy that stalls, cuts, and drops messages of NATS
+//	chaos      webim and NATS processes under faults
 //
-// Package benchtest has test servers. To add a scenario, write its result in report (with Rows and Figures), its flags and
-// Run in scenario, and its command in cmd/webim-bench.
+// The folder powercut, a module of its own, has tests that cut the power of a store. Package benchtest has test servers.
+// To add a scenario, write its result in report (with Rows and Figures), its flags and Run in scenario, and its command
+// in cmd/webim-bench.
 //
 // # The path of a message
 //

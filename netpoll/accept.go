@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/socket"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +36,7 @@ func (s *Server) accept(ln *listener) {
 	ln.mu.Lock()
 	defer ln.mu.Unlock()
 	for range acceptBatch {
-		if ln.fd < 0 {
+		if ln.fd < 0 || !ln.watched.Load() {
 			return
 		}
 		fd, addr, port, errno := socket.Accept(ln.fd)
@@ -61,15 +62,11 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 	s.stats.acceptPauses.Add(1)
 	s.cfg.Logger.Warn("netpoll: cannot accept, listener rests", "err", errno, "addr", ln.addr.String(),
 		"hint", "raise the limit of open files (ulimit -n) or lower MaxConns")
-	s.loops[0].unpark(ln.fd)
+	s.loops[0].Unpark(ln.fd)
 	ln.watched.Store(false)
 	s.After(acceptPause, func() {
-		ln.mu.Lock()
-		defer ln.mu.Unlock()
-		if ln.fd >= 0 && !ln.watched.Swap(true) {
-			if err := s.loops[0].watch(ln.fd, func() { s.accept(ln) }); err != nil {
-				s.cfg.Logger.Error("netpoll: listener lost", "err", err)
-			}
+		if err := s.watch(ln); err != nil {
+			s.cfg.Logger.Error("netpoll: listener lost", "err", err)
 		}
 	})
 }
@@ -82,8 +79,8 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	if refuse != "" && !s.takeRefusalSlot(refuse) {
 		s.open.Add(-1)
 		s.countOut(ip, refuse, false)
-		s.stats.refused(refuseUnanswered)
-		s.logRefusal(refuseUnanswered, netip.AddrPortFrom(addr, port), "")
+		s.refusals.Count(refusal.Unanswered)
+		s.refusals.Log(refusal.Unanswered, netip.AddrPortFrom(addr, port), "")
 		unix.Close(fd)
 		return
 	}
@@ -97,9 +94,8 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	r := s.slab.Get()
 	r.fd, r.ip, r.port = int32(fd), ip, port
 	s.initRecord(r, ln, refuse, back)
-	l := s.loops[r.loop]
 	s.arm(r, r.deadline.Load())
-	err := l.park(r)
+	err := s.loops[r.loop].park(r)
 	// From here on the record is this connection's. An event since it was parked has woken a turn
 	// that saw no connection yet.
 	r.mu.Lock()
@@ -119,37 +115,37 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 
 // countConn counts a connection in the server and in its address. It returns the reason why the
 // connection must be refused, or "". A re-upgrade has kept its slot in the server.
-func (s *Server) countConn(addr netip.Addr, back bool) (ip uint32, refuse refusal) {
+func (s *Server) countConn(addr netip.Addr, back bool) (ip uint32, refuse refusal.Reason) {
 	ip, ok := s.addrs.Add(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
 	if !ok {
-		refuse = refusePerIP
+		refuse = refusal.PerIP
 	}
 	if !back && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) && (refuse != "" || !s.makeRoom()) {
 		if refuse == "" {
 			s.addrs.Uncount(ip)
 		}
-		refuse = refuseFull
+		refuse = refusal.Full
 	}
 	if refuse == "" && s.stopping.Load() {
-		refuse = refuseStopping
+		refuse = refusal.Stopping
 	}
 	return ip, refuse
 }
 
 // noteWaiting puts a new connection on the list of those that wait for their clients.
-func (s *Server) noteWaiting(r *record, gen uint32, refuse refusal, back bool) {
-	switch c := (waitingConn{r, gen, s.clock.Look()}); {
+func (s *Server) noteWaiting(r *record, gen uint32, refuse refusal.Reason, back bool) {
+	switch id := (Conn{s, r, gen}).ID(); {
 	case back:
 	case refuse != "":
-		s.refused.push(c)
+		s.refused.Push(id, s.clock.Look())
 	default:
-		s.handshakes.push(c)
+		s.handshakes.Push(id, s.clock.Look())
 	}
 }
 
 // initRecord sets everything that a connection begins with, before it is parked: its loop, its
 // first deadline and stage, TLS, and what a re-upgrade brings.
-func (s *Server) initRecord(r *record, ln *listener, refuse refusal, back *reupgrade) {
+func (s *Server) initRecord(r *record, ln *listener, refuse refusal.Reason, back *reupgrade) {
 	own := Conn{s, r, r.gen.Next()} // the handle that the connection will have
 	now := s.clock.Look()
 	n := s.nextLoop()
@@ -165,7 +161,7 @@ func (s *Server) initRecord(r *record, ln *listener, refuse refusal, back *reupg
 		r.deadline.Store(now + min(s.ticks.handshake, s.ticks.refusal))
 	}
 	if back != nil && back.tls != nil {
-		x = &extra{refuse: refuse, tls: back.tls}
+		x = &extra{refuse: refuse, tls: &tlsState{Conn: back.tls}}
 		flags |= fTLS
 	} else if ln.tls != nil {
 		x = &extra{refuse: refuse, tls: newTLSState(ln)}
@@ -178,12 +174,15 @@ func (s *Server) initRecord(r *record, ln *listener, refuse refusal, back *reupg
 		}
 		r.extra = s.extras.Put(x)
 	}
+	if back == nil && ln.ProxyProtocol && s.addrs.Listed(s.addrs.AddrPort(r.ip, 0).Addr()) {
+		r.stage = stageProxy
+	}
 	if back != nil {
 		flags |= fReadable // crypto/tls may hold more than the socket
 	}
 	if back != nil && len(back.head) > 0 {
-		in := &input{rest: back.head, ready: true, owner: own}
-		in.hold(s, cap(back.head)) // if that is over the limit, its next step is refused
+		in := s.newInput(own)
+		in.KeepReady(back.head) // if that is over the limit, its next step is refused
 		r.input = s.inputs.Put(in)
 	}
 	r.flags.Store(flags)

@@ -256,7 +256,7 @@ func TestAgainBounded(t *testing.T) {
 // MessageTimeout is for what the client has not sent, not for what we keep.
 func TestAgainIsNotUnfinished(t *testing.T) {
 	h := newRefuser()
-	_, addr := start(t, netpoll.Config{MessageTimeout: 100 * time.Millisecond}, h)
+	_, addr := start(t, netpoll.Config{MessageTimeout: time.Second}, h)
 	p := wstest.Connect(t, addr)
 	conn := receive(t, "open", h.opened)
 	b := wstest.Frame(text, "behind")
@@ -264,7 +264,7 @@ func TestAgainIsNotUnfinished(t *testing.T) {
 	p.Expect(pong, "between")
 	done := receive(t, "the message", h.dones)
 	p.SendBytes(b[:len(b)-1])
-	for range 3 { // each waits as long as the timeout is
+	for range 2 { // each waits as long as the timeout is
 		late := wstest.Connect(t, addr)
 		late.SendBytes(wstest.Frame(0x01, "half a message"))
 		late.ExpectClose(1008)

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"webim/netpoll/internal/encode"
 	"webim/netpoll/internal/output"
 	"webim/netpoll/wstest"
 
@@ -278,14 +279,14 @@ func TestQueueSharedFrame(t *testing.T) {
 		if err := c.PushFrame(f); err != nil {
 			t.Fatal(err)
 		}
-		if n := s.queued.Load(); n != int64(f.plain.Size())+output.RefSize*int64(len(ends)) || lag(c) < 50_000 {
+		if n := s.queued.Load(); n != int64(f.frame.Variant(encode.Plain, 0).Size())+output.RefSize*int64(len(ends)) || lag(c) < 50_000 {
 			t.Fatalf("%d bytes are held for %d receivers, this one's lag is %d", n, len(ends), lag(c))
 		}
 	}
 	for i, end := range ends {
 		// The client may have read it all before the writer has counted it out.
 		wstest.Eventually(t, "the frame is held once, for those who wait", func() bool {
-			return s.queued.Load() == int64(f.plain.Size())+output.RefSize*int64(len(ends)-i)
+			return s.queued.Load() == int64(f.frame.Variant(encode.Plain, 0).Size())+output.RefSize*int64(len(ends)-i)
 		})
 		nextFrame(t, end)
 	}

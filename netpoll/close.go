@@ -1,12 +1,17 @@
 package netpoll
 
 import (
+	"cmp"
+	"sync/atomic"
+
 	"github.com/gobwas/ws"
 	"golang.org/x/sys/unix"
 
+	"webim/netpoll/internal/encode"
 	"webim/netpoll/internal/frame"
 	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/rawio"
+	"webim/netpoll/internal/refusal"
 )
 
 // A connection ends in three steps, and each happens in one place:
@@ -44,36 +49,16 @@ type closing struct {
 	cause    Cause
 	code     ws.StatusCode // of the frame; without a frame the handler gets 1006
 	reason   string
-	frame    bool    // send what is queued, then a Close frame
-	answer   []byte  // send this instead: an HTTP error
-	why      refusal // the refusal that is counted
-	trim     bool    // with frame: drop the queue, except a frame that is partly written
-	last     bool    // nothing more is needed from the client: shut down when everything is sent
-	forOther bool    // it ends for another connection, unless it is open: see freeSlotLocked
+	by       Party          // the party behind it; 0: that of the cause
+	frame    bool           // send what is queued, then a Close frame
+	answer   []byte         // send this instead: an HTTP error
+	why      refusal.Reason // the refusal that is counted
+	trim     bool           // with frame: drop the queue, except a frame that is partly written
+	last     bool           // nothing more is needed from the client: shut down when everything is sent
+	forOther bool           // it ends for another connection, unless it is open: see freeSlotLocked
 	// early is the answer to a connection that is not open yet, and so can get no Close frame; nil:
 	// no answer.
-	early *refusedError
-}
-
-// extra is the state that only few connections have. tls is set before the connection is parked.
-// The rest is under the record's lock.
-type extra struct {
-	refuse refusal
-	tls    *tlsState
-	data   any
-	reason string
-	held   int    // calls of Later and Again whose done was not called
-	rest   uint32 // with fResting: the tick at which the connection is read again
-}
-
-// extraLocked returns the connection's extra. It makes one if there is none.
-func (s *Server) extraLocked(r *record) *extra {
-	if x := s.extras.At(r.extra); x != nil {
-		return x
-	}
-	x := new(extra)
-	r.extra = s.extras.Put(x)
-	return x
+	early *refusal.Error
 }
 
 // beginClose begins a close, once; it reports whether this call did. It never blocks and may be
@@ -91,12 +76,18 @@ func (s *Server) beginClose(r *record, gen uint32, c closing) bool {
 	if (c.frame || c.cause == Shutdown) && r.flags.Load()&fOpen == 0 {
 		c = s.earlyLocked(r, c.early)
 	}
-	if c.why != "" && c.why != answeredHealth {
-		s.stats.refused(c.why)
+	if c.why != "" {
+		s.refusals.Count(c.why)
+	}
+	if c.by != 0 {
+		s.extraLocked(r).by = c.by
 	}
 	r.w |= wClosing
 	r.cause, r.code = c.cause, ws.StatusAbnormalClosure
 	r.flags.Or(fClosing | s.closeOutputLocked(r, c))
+	if c.cause == Refused && c.why != refusal.Health {
+		r.code, s.extraLocked(r).reason = c.code, cmp.Or(c.reason, string(c.why))
+	}
 	r.mu.Unlock()
 	s.wake(r)
 	return true
@@ -119,7 +110,7 @@ func (s *Server) closeOutputLocked(r *record, c closing) (f uint32) {
 		if c.trim {
 			s.trimLocked(r)
 		}
-		s.appendLocked(r, encodeClose(c.code, c.reason))
+		s.appendLocked(r, encode.Close(c.code, c.reason))
 	case len(c.answer) > 0:
 		s.appendLocked(r, output.NewBuffer(c.answer))
 	case c.answer != nil: // the answer is in TLS's output already
@@ -135,7 +126,7 @@ func (s *Server) closeOutputLocked(r *record, c closing) (f uint32) {
 
 // earlyLocked returns the close of a connection that has not answered its upgrade: with an HTTP
 // error, unless there is none to send or the TLS handshake is not finished.
-func (s *Server) earlyLocked(r *record, e *refusedError) closing {
+func (s *Server) earlyLocked(r *record, e *refusal.Error) closing {
 	if e == nil || r.flags.Load()&fTLS != 0 && !s.extras.At(r.extra).tls.Ready() {
 		return closing{cause: HandshakeFailed}
 	}
@@ -223,4 +214,86 @@ func (s *Server) expire(r *record) {
 	r.mu.Unlock()
 	r.flags.Or(fAbort)
 	s.wake(r)
+}
+
+// resets reports whether a close with this cause resets the connection, which frees the kernel's
+// memory for a client that does not read.
+func resets(c Cause) bool { return c == Slow || c == PongTimeout || c == OutOfMemory }
+
+// finish ends a connection on its turn, unless another goroutine is writing; then that goroutine
+// wakes the turn again.
+func (s *Server) finish(r *record) (more bool) {
+	r.mu.Lock()
+	if r.w&wBit != 0 {
+		r.w |= wAgain
+		r.mu.Unlock()
+		return false
+	}
+	r.w |= wBit | wDead | wClosing
+	s.dropOutputLocked(r)
+	x := s.extras.At(r.extra)
+	why := closedOf(r, x)
+	r.mu.Unlock()
+	s.freeInput(r)
+	s.loops[r.loop].Unpark(int(r.fd))
+	s.loops[r.loop].wheel.Remove(r.index)
+	if resets(why.Cause) && r.flags.Load()&fAbort != 0 {
+		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	unix.Close(int(r.fd))
+	if x != nil && x.tls != nil {
+		s.endTLS(x.tls)
+	}
+	opened := r.flags.Load()&fOpen != 0
+	s.stats.closed[why.Cause].Add(1)
+	var refused refusal.Reason
+	if x != nil {
+		refused = x.refuse
+	}
+	if refused != "" {
+		s.refusing.Add(-1) // first: see clients
+	}
+	s.open.Add(-1)
+	if opened {
+		s.stats.open.Add(-1)
+		s.closed(r, why)
+	} else {
+		s.neverOpened(r, why)
+	}
+	ip := r.ip
+	s.forget(r)
+	s.countOut(ip, refused, opened) // last: Info shows the address until then
+	return false
+}
+
+// countOut takes a connection out of its address's counts. A refused connection is not in them,
+// except one that is refused only because the server stops.
+func (s *Server) countOut(ip uint32, why refusal.Reason, opened bool) {
+	if why == "" || why == refusal.Stopping {
+		s.addrs.Remove(ip, !opened)
+	} else {
+		s.addrs.Forget(ip)
+	}
+}
+
+// forget returns the record to the slab under a new generation. Handles to the connection are
+// invalid from here on. Nothing refers to the record any more: it is off the wheel, and the ready
+// list refers to the turn, not to the connection.
+func (s *Server) forget(r *record) {
+	r.mu.Lock()
+	s.extras.Drop(r.extra)
+	r.gen.End()
+	r.flags.Store(0)
+	r.w, r.cause, r.code = 0, causeNone, 0
+	r.output, r.extra, r.tag = 0, 0, 0
+	s.stats.addTrafficLocked(r)
+	r.bytesOut, r.messagesOut = 0, 0
+	r.link.Own = 0
+	atomic.StoreUint64(&r.bytesIn, 0)
+	atomic.StoreUint64(&r.messagesIn, 0)
+	r.mu.Unlock()
+	r.input, r.controls, r.controlAt = 0, 0, 0
+	r.deadline.Store(0)
+	r.stage = stageFree
+	s.slab.Put(r.index)
 }

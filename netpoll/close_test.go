@@ -23,7 +23,7 @@ func TestCloseUnfinished(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, ping %v", name, ping), func(t *testing.T) {
 				t.Parallel()
 				w := told()
-				_, addr := serveAt(t, netpoll.Config{MessageTimeout: 1500 * time.Millisecond, PingInterval: ping, PongTimeout: 300 * time.Millisecond}, w, false)
+				_, addr := serveAt(t, netpoll.Config{MessageTimeout: 1500 * time.Millisecond, PingInterval: ping, PongTimeout: time.Second}, w, false)
 				p := wstest.ConnectTLS(t, addr, false)
 				c := receive(t, "open", w.opened)
 				write := func(b []byte) {
@@ -74,10 +74,13 @@ func TestClosePanics(t *testing.T) {
 // What never opened is counted, and told to no handler.
 func TestCloseNeverOpened(t *testing.T) {
 	w := newWitness()
-	s, addr := start(t, netpoll.Config{HandshakeTimeout: 300 * time.Millisecond}, w)
+	hasty, hastyAddr := start(t, netpoll.Config{HandshakeTimeout: 300 * time.Millisecond}, w)
+	for _, addr := range []string{hastyAddr, secure(t, hasty)} {
+		wstest.Dial(t, addr) // says nothing
+	}
+	s, addr := start(t, netpoll.Config{}, w)
 	secureAddr := secure(t, s)
 	for _, addr := range []string{addr, secureAddr} {
-		wstest.Dial(t, addr)              // says nothing
 		wstest.Dial(t, addr).Conn.Close() // breaks off
 	}
 	other := wstest.Dial(t, secureAddr)
@@ -100,14 +103,14 @@ func TestCloseNeverOpened(t *testing.T) {
 			t.Errorf("a request: %s", r.Status)
 		}
 	}
-	want := map[netpoll.Cause]int64{netpoll.HandshakeTimeout: 2, netpoll.HandshakeFailed: 3, netpoll.Refused: 2, netpoll.HandedToHTTP: 2}
+	want := map[netpoll.Cause]int64{netpoll.HandshakeFailed: 3, netpoll.Refused: 2, netpoll.HandedToHTTP: 2}
 	wstest.Eventually(t, "all are counted", func() bool {
 		for cause, n := range want {
 			if s.Stats().Closed[cause] != n {
 				return false
 			}
 		}
-		return true
+		return hasty.Stats().Closed[netpoll.HandshakeTimeout] == 2
 	})
 	if st := s.Stats(); st.Opened != 0 || len(w.opened)+len(w.closed) != 0 || st.Refused["websocket version"] != 2 {
 		t.Errorf("opened %d, told %d and %d; refused %v", st.Opened, len(w.opened), len(w.closed), st.Refused)

@@ -42,7 +42,8 @@ type Config struct {
 	MaxHandshakesPerIP int
 	// Exempt are addresses without a limit of their own: reverse proxies, which have many clients
 	// behind them. A WebSocket from one of them counts for the last address in its X-Forwarded-For
-	// that is not in Exempt, if there is one. From other addresses that header is not read.
+	// that is not in Exempt, if there is one. From other addresses that header is not read. See also
+	// Listener.ProxyProtocol.
 	Exempt []netip.Prefix
 	// MaxTLSHandshakes bounds the TLS handshakes under way, each of which has a goroutine. 0: 256.
 	// One address gets at most a quarter (loopback: all). Others wait, under their
@@ -58,9 +59,11 @@ type Config struct {
 	MaxHead int
 	// ExemptUnix treats clients of Unix sockets as reverse proxies, as Exempt does with addresses.
 	ExemptUnix bool
-	// Health, if it is not nil, answers GET and HEAD requests for /health with a status and a line
-	// of text, also when all slots are taken. A worker calls it, and it must not block.
-	Health func() (status int, text string)
+	// Health, if it is not nil, answers GET and HEAD requests for the paths that it knows, such as
+	// /health, with a status and a line of text or JSON, also when all slots are taken. The path has no
+	// slash at its end. Status 0 means that it does not know the path. A worker calls it for each
+	// request, and it must not block.
+	Health func(path string) (status int, line string)
 	// ReserveFDs is the number of descriptors that other parts of the process may need, besides the
 	// server's own reserve. It lowers the default of MaxConns.
 	ReserveFDs int
@@ -109,9 +112,9 @@ type Config struct {
 	// 256 MiB. At the limit, the connection whose end frees most is closed first.
 	MaxQueued int64
 	// HighWater and LowWater are the queue lengths in bytes at which Fuller and Drainer are called.
-	// 0: 1/8 and 1/16 of MaxQueue: a handler that waits while a connection is Crowded then keeps little
-	// in memory for many clients that ask for much. Swoole's buffer_high_watermark and
-	// buffer_low_watermark.
+	// 0: 1/8 of MaxQueue, and half of HighWater: a handler that waits while a connection is Crowded then
+	// keeps little in memory for many clients that ask for much. LowWater is at most HighWater. Swoole's
+	// buffer_high_watermark and buffer_low_watermark.
 	HighWater, LowWater int
 	// SendBuffer is SO_SNDBUF of each connection in bytes, the kernel's share of the queue. 0: 64
 	// KiB; negative: the kernel's default, which grows to 4 MiB when a client does not read.
@@ -129,6 +132,11 @@ type Config struct {
 	// CheckOrigin decides about the Origin header of a browser. nil: SameOrigin. A panic refuses
 	// with 500.
 	CheckOrigin func(*Request) bool
+	// NeverOpened, if it is not nil, is called when a connection has ended that was never open, except those
+	// that net/http has got and those of Health: with the cause HandshakeTimeout, HandshakeFailed, Refused or
+	// OutOfMemory. For Refused, Closed has the HTTP status and the text of the answer. A worker calls it, and it
+	// must not block. Inside it, the Conn answers Info.
+	NeverOpened func(c Conn, why Closed)
 	// HTTP answers the requests that are no upgrades, through net/http. nil: 404.
 	HTTP http.Handler
 	// Logger gets panics and errors of sockets. nil: slog.Default.
@@ -160,7 +168,7 @@ func (c Config) withDefaults() Config {
 	c.MaxQueue = cmp.Or(c.MaxQueue, 1<<20)
 	c.MaxQueued = cmp.Or(c.MaxQueued, 256<<20)
 	c.HighWater = cmp.Or(c.HighWater, c.MaxQueue/8)
-	c.LowWater = cmp.Or(c.LowWater, c.MaxQueue/16)
+	c.LowWater = min(cmp.Or(c.LowWater, c.HighWater/2), c.HighWater)
 	c.SendBuffer = cmp.Or(c.SendBuffer, 64<<10)
 	c.DeflateMin = cmp.Or(c.DeflateMin, 256)
 	c.Logger = cmp.Or(c.Logger, slog.Default())

@@ -148,13 +148,18 @@ func (c Conn) Lost() bool {
 // (RFC 6455, section 7.4) is an error and closes nothing. A connection that is not open yet can get
 // no frame: it ends as HandshakeFailed, and no handler is called. Swoole's disconnect.
 func (c Conn) Close(code ws.StatusCode, reason string) error {
+	return c.CloseBy(ByServer, code, reason)
+}
+
+// CloseBy is Close on account of a party, which Handler.Close gets as Closed.By.
+func (c Conn) CloseBy(by Party, code ws.StatusCode, reason string) error {
 	if code == 0 {
 		code = ws.StatusNormalClosure
 	}
 	if !frame.Sendable(code) {
 		return ErrBadFrame
 	}
-	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: ServerClosed, code: code, reason: reason, frame: true}) {
+	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: ServerClosed, code: code, reason: reason, by: by, frame: true}) {
 		return ErrClosed
 	}
 	return nil

@@ -2,6 +2,7 @@ package netpoll_test
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -61,10 +62,14 @@ func TestQueuedIsWhatTheSocketRefused(t *testing.T) {
 
 func TestPauseResume(t *testing.T) {
 	w := newWitness()
+	opened, first := w.OnOpen, sync.Once{}
+	w.OnOpen = func(c netpoll.Conn, r *netpoll.Request) {
+		first.Do(c.Pause) // before any ping
+		opened(c, r)
+	}
 	_, addr := start(t, netpoll.Config{PingInterval: 100 * time.Millisecond, PongTimeout: 100 * time.Millisecond}, w)
 	c := wstest.Connect(t, addr)
 	conn := receive(t, "open", w.opened)
-	conn.Pause()
 	c.Send(text, "unread")
 	watch := wstest.Connect(t, addr)
 	receive(t, "open", w.opened)

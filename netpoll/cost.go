@@ -3,6 +3,7 @@ package netpoll
 import (
 	"time"
 
+	"webim/netpoll/internal/flight"
 	"webim/netpoll/internal/frame"
 )
 
@@ -149,6 +150,7 @@ func (s *Server) apply(r *record, v Treatment) {
 	r.mu.Unlock()
 	r.flags.Or(fResting)
 	s.stats.rests.Add(1)
+	s.note(r, flight.Event{Kind: uint8(EventRest), Count: 1})
 	s.armBy(r, until)
 }
 
@@ -203,10 +205,14 @@ func (s *Server) maxMessageOf(r *record) int {
 // answered. A handler with a heartbeat message of its own uses it to tell an answer from a message
 // that nobody asked for. Call it from the connection's callbacks.
 func (c Conn) AnswerPing() bool {
-	return c.Exists() && c.r.answered()
+	return c.Exists() && c.s.answered(c.r)
 }
 
-// answered is AnswerPing on the connection's turn.
-func (r *record) answered() bool {
-	return r.flags.Load()&fPinged != 0 && r.flags.And(^fPinged)&fPinged != 0
+// answered is AnswerPing on the connection's turn. It measures the round trip.
+func (s *Server) answered(r *record) bool {
+	if r.flags.Load()&fPinged == 0 || r.flags.And(^fPinged)&fPinged == 0 {
+		return false
+	}
+	s.noteRoundTrip(r)
+	return true
 }

@@ -291,6 +291,7 @@ func TestCostOfBrokenInputIsTold(t *testing.T) {
 		_, addr := start(t, netpoll.Config{MaxMessage: size, ControlRate: 100}, m)
 		cl := wstest.Connect(t, addr, offer)
 		cl.SendBytes(c.stream)
+		cl.Wait()
 		for {
 			if b0, p, err := cl.ReadFrame(); err != nil {
 				t.Fatalf("%s: %v", c.name, err)

@@ -1,6 +1,6 @@
 // Package netpoll takes WebSocket connections from the kernel to messages and back. It parks every
-// connection on epoll. An idle connection costs a record of 128 bytes, and an entry in easygo's map
-// with its callback. It has no goroutine, no buffer and no timer. The package knows nothing of rooms, users or
+// connection on epoll. An idle connection costs a record of 128 bytes, and an entry in the poller
+// (mailru/easygo) with its callback. It has no goroutine, no buffer and no timer. The package knows nothing of rooms, users or
 // JSON.
 //
 // A programmer who knows Swoole's WebSocket\Server finds each of its events in [Handler] and
@@ -13,51 +13,69 @@
 // Data flows along it in one direction. These are the files of each step, and of the work beside it:
 //
 //	step      files                        runs on
-//	accept    listen.go, accept.go         the loop's epoll goroutine
-//	park      poller.go                    the loop's epoll goroutine
-//	readable  poller.go (readable)         the loop's epoll goroutine
-//	turn      worker.go, read.go, turn.go, the workers, which share one ready list, and
-//	          record.go                    the loops too if Config.RunOnLoop is set
-//	handshake http.go, request.go,         a worker that holds the turn; with TLS a
-//	          upgrade.go, refuse.go,       goroutine while the TLS handshake lasts
-//	          tls_handshake.go, tls_slots.go
-//	          bridge.go, httpconn.go       net/http's goroutines
-//	          makeroom.go                  as accept, when the server is full
+//	accept    listen.go, accept.go,        the loop's epoll goroutine
+//	          refuse.go (makeRoom)
+//	park      internal/poll (Park)         the loop's epoll goroutine
+//	readable  turn.go (readable)           the loop's epoll goroutine
+//	turn      turn.go, read.go, record.go  the workers, which share one ready list, and
+//	                                       the loops too if Config.RunOnLoop is set
+//	handshake proxy.go, http.go,           a worker that holds the turn; with TLS a
+//	          request.go, upgrade.go,      goroutine while the TLS handshake lasts
+//	          refuse.go, tls_handshake.go
+//	          internal/httpbridge          net/http's goroutines
 //	decode    read.go, input.go, event.go, a worker that holds the turn
-//	          later.go, cost.go, shed.go
+//	          cost.go, shed.go
 //	handler   handler.go                   a worker that holds the turn
 //	queue     conn.go, push.go, queue.go,  any goroutine
-//	          log.go, encode.go,
+//	          internal/encode,
 //	          internal/output
 //	flush     flush.go, tls_io.go          the holder of the write bit
-//	deadline  deadline.go, heartbeat.go    a turn, which the wheel asks for; or the loop's
+//	deadline  deadline.go                  a turn, which the wheel asks for; or the loop's
 //	                                       goroutine, if only a heartbeat is due
-//	close     close.go, finish.go,         begins anywhere, ends on the turn
-//	          shutdown.go
+//	close     close.go, shutdown.go        begins anywhere, ends on the turn
+//	remember  flight.go                    where the event happens
+//	move      freeze.go, move.go,          one goroutine, while all else stands still
+//	          internal/moving
 //
 // # Packages
 //
-//	wstest            for tests: a WebSocket client, and waiting for a condition
-//	wstest/shortwrite for tests: makes servers write a few bytes at a time
-//	internal/frame    headers of frames, the decoder, permessage-deflate
-//	internal/head     heads of requests, and the answer to an upgrade
-//	internal/addrs    counts and slots by client address
-//	internal/wheel    clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
-//	internal/slab     records, generations and tables
-//	internal/socket   listening sockets, accept4, and descriptors that the runtime's poller does not know
-//	internal/rawio    read, write and writev
-//	internal/output   queues of shared buffers, their pooled memory, and the count of the bytes that they hold
-//	internal/tlsmem   TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
-//	internal/sched    the ready list, turns and workers: which turn runs next, and when a worker is woken
-//	durations         counts durations
-//	ratelog           logs a line now and then
+//	wstest              for tests: a WebSocket client, and waiting for a condition
+//	wstest/shortwrite   for tests: makes servers write a few bytes at a time
+//	internal/socket     listening sockets, accept4, and descriptors that the runtime's poller does not know
+//	internal/poll       an epoll instance: registers descriptors, and gathers ready connections in batches
+//	internal/rawio      read, write and writev
+//	internal/addrs      counts and slots by client address
+//	internal/waiting    connections that wait: slots for TLS handshakes, and the oldest that waits for its client
+//	internal/refusal    reasons to refuse a connection: their answers, counts and log lines
+//	internal/proxyheader  the header of the PROXY protocol
+//	internal/head       heads of requests, and the answer to an upgrade
+//	internal/httpbridge gives connections to net/http, and takes them back for an upgrade
+//	internal/tlsmem     TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
+//	internal/sched      the ready list, turns and workers: which turn runs next, and when a worker is woken
+//	internal/frame      headers of frames, the decoder, permessage-deflate
+//	internal/unfinished bytes of clients that are no message yet, and their count
+//	internal/encode     frames of outgoing messages, and the logs of rooms
+//	internal/output     queues of shared buffers, their pooled memory, and the count of the bytes that they hold
+//	internal/flight     the latest events of connections, and the round trips of pings
+//	internal/moving     the record of a connection, for another process
+//	internal/wheel      clock, timing wheel, schedule of heartbeats: where a ping is decided (Schedule.Decide)
+//	internal/pace       work that is spread over a time
+//	internal/caller     which functions a goroutine runs
+//	internal/timers     timers that end with the server
+//	internal/slab       records, generations and tables
+//	durations           counts durations
+//	ratelog             logs a line now and then
+//	snapshot            writes down the state of a process for the one that replaces it
+//	fdpass              sends descriptors to another process
 //
-// The packages below internal have no state, or only their own, and import nothing of ours. Packages
-// outside netpoll use durations, ratelog and wstest, too.
+// The packages below internal have no state, or only their own. They know no record. One of
+// them may import others, one way, and ratelog. Packages outside netpoll use durations, ratelog and
+// wstest, too.
 //
 // The root itself is one public API over one state: the record of a connection and its tables. All
 // steps share the record, and a package for one of them would need an accessor for each of its fields.
-// So the root has some 40 files.
+// So the root has 32 files and 6,200 lines; 600 of these move connections to another process, field by field of the
+// record. A piece that needs no record belongs in a package of its own.
 //
 // # Turns: the read side
 //
@@ -90,28 +108,6 @@
 // time, in order, on changing workers. A callback that must wait calls [Conn.Later], or [Conn.Again]
 // for a message that it cannot take yet, and returns. No worker waits.
 //
-// # A lone message
-//
-// The largest cost of a small message is the wake-up of a thread. So with RunOnLoop a message goes
-// from the socket to its receivers on the thread that epoll_wait has woken:
-//
-//	epoll_wait ──► readable ──► runBatch ──► turn ──► WakeAfter's turns ──► epoll_wait
-//
-// An event only marks its connection as ready. After the last event of an epoll_wait, an eventfd
-// (loop.signalBatch) wakes the loop's goroutine. It queues all connections of the batch under one lock
-// and runs their turns, while the events of the next batch gather in the kernel. A callback with work
-// for other connections, such as a room's broadcast, makes it a [Turn] and asks for it with
-// [Turn.WakeAfter]: the same goroutine runs it after the connection's turn, within a limit of writes.
-// If the turn has output to write and the Turn makes few writes, it runs before that output leaves: a
-// reply and the broadcast of the same message then leave in one write. All further turns, the
-// background and the turns that other goroutines have woken go to the workers through the ready list.
-// The list wakes a worker for a connection only if the goroutines that run have too many turns to take
-// soon. Without RunOnLoop handlers may block, so the list wakes a worker whenever a connection waits
-// and no worker is on its way (internal/sched/wake.go).
-//
-// For 100 clients whose messages came back one by one, the server switched threads 30,000 times a
-// second before that, and 4,500 times after.
-//
 // # The write bit
 //
 // Any goroutine may push. It appends a reference under the record's short lock and tries to take the
@@ -125,8 +121,7 @@
 // Every close has one [Cause]. It begins in beginClose, which marks the connection and wakes the
 // turn, and ends in finish, on the turn, once the write bit is free: Del, close(2), Handler.Close,
 // and the record goes back to the slab with a new generation. So no descriptor is closed under a
-// writer, and there is one Close per Open. close.go has the table of the states, and finish.go the
-// last step. fOpen, under the record's lock, decides between a Close frame and an HTTP error as the
+// writer, and there is one Close per Open. close.go has the table of the states. fOpen, under the record's lock, decides between a Close frame and an HTTP error as the
 // last output.
 //
 // The rule: a client that takes too little is closed as [Slow]. A client gets every message in order
@@ -143,7 +138,7 @@
 //
 // # Full servers
 //
-// A full server ends a connection that only waits for its client (makeroom.go): an HTTP connection
+// A full server ends a connection that only waits for its client (makeRoom): an HTTP connection
 // that is idle or stalled, the oldest unfinished handshake, and the oldest of the connections that are
 // being refused. So loopback and proxies, which have no limit, do not keep such slots for ever. Each
 // reason to refuse leaves a log line now and then, with the setting that decides it.
@@ -189,23 +184,27 @@
 //	tick             the step of the clock and the wheel, 100 ms or less
 //	HTTP connection  a connection while net/http has it
 //	abort            close at once, without sending the rest of the output
+//	flight           what is remembered of a connection: its latest events, and two figures
 //	re-upgrade       an upgrade on an HTTP connection, which goes back to the loop
 //	slot             one of a limited number of something, such as TLS handshakes
 //	refuse           answer a connection that is not open with an HTTP error
 //	settle           the handler pushes the output that it has gathered, before the server closes; see Settler
 //	shed             close connections to free input, or output
 //	extra            state that only few records have
+//	hold, freeze     stop the input of a server; stop everything: see Held
+//	export, adopt    give a connection to another process; take it over
 //
 // # Lock order
 //
-//	listener.mu   →  Server.mu, record.mu, tlsmem's, easygo's, the leaves
-//	Server.mu     →  easygo's, net/http's
-//	record.mu     →  tlsmem's, the leaves
-//	tlsSlots.mu   →  tlsmem's, addrs.Table's
+//	Server.mu     →  listener.mu
+//	listener.mu   →  record.mu, httpbridge's, tlsmem's, easygo's, the leaves
+//	Server.mu     →  easygo's, net/http's, the leaves
+//	record.mu     →  tlsmem's, the leaves, the lock of a Tracer
+//	waiting.Slots →  tlsmem's, addrs.Table's
 //	tlsmem's      →  sched's
-//	httpConns.mu  →  addrs.Table's
-//	leaves, under which nothing is locked: the locks of packages slab, wheel, addrs and sched,
-//	counters.mu, Frame.mu, waiting.mu
+//	httpbridge's  →  addrs.Table's
+//	leaves, under which nothing is locked: the locks of packages slab, wheel, addrs, refusal,
+//	timers, encode, sched and flight, and of waiting.Queue
 //
 // No system call that reads or writes a connection is made under a lock. Calls that make and end
 // descriptors are made under locks, and none of them waits: accept4, epoll_ctl, and the close of a
@@ -213,6 +212,6 @@
 // pause, resume and end a listener take; epoll_ctl under Server.mu in Listen; timerfd_settime under
 // the wheel's lock.
 //
-// No lock is held while a callback runs, so it may call every exported method. The Logger's handler
+// No lock is held while a callback runs, except a [Tracer]'s, so it may call every exported method. The Logger's handler
 // is not a callback: it must not call back.
 package netpoll

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gobwas/ws"
 
@@ -66,12 +67,29 @@ var causeNames = [numCauses]string{
 	"handshake timeout", "handshake failed", "refused", "handed to http",
 }
 
+// Causes returns all causes, in their order.
+func Causes() []Cause {
+	all := make([]Cause, 0, numCauses-1)
+	for c := causeNone + 1; c < numCauses; c++ {
+		all = append(all, c)
+	}
+	return all
+}
+
 // String returns the cause's name in lower case, for logs and metrics.
 func (c Cause) String() string {
 	if c < numCauses {
 		return causeNames[c]
 	}
 	return fmt.Sprintf("cause(%d)", uint8(c))
+}
+
+// causeNamed returns the cause with a name; ServerClosed for one that this program does not know.
+func causeNamed(name string) Cause {
+	if i := slices.Index(causeNames[:], name); i > 0 {
+		return Cause(i)
+	}
+	return ServerClosed
 }
 
 // ByClient reports whether the client ended the connection of its own will.
@@ -83,7 +101,7 @@ func closingOf(e *frame.Error) closing {
 	return closing{cause: causeOf(e.Code), code: e.Code, reason: e.Reason, frame: true, last: true}
 }
 
-// causeOf is the cause of a close whose frame carries the code of a frame.Error.
+// causeOf is the cause of a close with the code of a frame.Error.
 func causeOf(code ws.StatusCode) Cause {
 	switch code {
 	case ws.StatusInvalidFramePayloadData:

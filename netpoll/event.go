@@ -53,7 +53,9 @@ func (s *Server) deliver(w *worker, r *record, ev frame.Event) *frame.Error {
 	case ws.OpText, ws.OpBinary:
 		if !closing {
 			atomic.AddUint64(&r.messagesIn, 1)
+			bytes, answered := len(ev.Data), w.answered
 			w.message(r, ev)
+			w.noteMessage(bytes, answered)
 		}
 		return nil
 	case ws.OpClose:
@@ -80,7 +82,7 @@ func (s *Server) deliver(w *worker, r *record, ev frame.Event) *frame.Error {
 		w.cost.Controls++
 		s.pong(w, r, ev.Data)
 		return nil
-	case r.answered():
+	case s.answered(r):
 		w.cost.Bytes -= len(ev.Data) + pongHeaderLen
 		w.cost.Frames--
 	default:

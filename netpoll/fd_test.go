@@ -128,8 +128,8 @@ func TestFDChild(t *testing.T) {
 func TestFDExhaustion(t *testing.T) {
 	const clients = 200
 	ch := startChild(t, 1<<20)
-	if l := ch.line("inheritable"); !strings.HasPrefix(l, "4 ") || strings.Count(l, "anon_inode:[eventpoll]") != 2 || strings.Count(l, "anon_inode:[eventfd]") != 2 {
-		t.Errorf("an exec would hand down %s; want easygo's two a loop only", l)
+	if l := ch.line("inheritable"); !strings.HasPrefix(l, "0 ") {
+		t.Errorf("an exec would hand down %s", l)
 	}
 	entered := make(chan *wstest.Client, clients)
 	var all sync.WaitGroup

@@ -146,11 +146,15 @@ func (s *Server) drainLocked(r *record) {
 // blockedLocked marks the socket as full and sees that it is judged if it
 // stays so.
 func (s *Server) blockedLocked(r *record) {
-	if r.flags.Or(fBlocked)&fBlocked == 0 && s.cfg.WriteTimeout > 0 {
+	if r.flags.Or(fBlocked)&fBlocked != 0 {
+		return
+	}
+	if s.cfg.WriteTimeout > 0 {
 		now := s.clock.Look()
 		r.sent.Store(now) // from now on the socket takes nothing of its output
 		s.armBy(r, now+s.ticks.write)
 	}
+	s.noteFullLocked(r)
 }
 
 // failedLocked looks at a write that took nothing. A full socket is no

@@ -2,10 +2,13 @@ package netpoll
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/refusal"
 )
 
 // Handler gets the events of WebSocket connections. The calls for one connection come one at a time
@@ -118,6 +121,8 @@ type Closed struct {
 	Code ws.StatusCode
 	// Reason is the Close frame's text.
 	Reason string
+	// By is the party that caused the end.
+	By Party
 }
 
 func (s *Server) handlerOf(r *record) Handler { return s.listeners()[r.listener].Handler }
@@ -134,7 +139,7 @@ func (s *Server) handshaking(q *Request) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic("Handshake", v)
-			q.refused = errInternal
+			q.refused = refusal.ErrInternal
 		}
 	}()
 	if h.Handshake(q); q.refused != nil {
@@ -143,17 +148,15 @@ func (s *Server) handshaking(q *Request) {
 }
 
 // originAllowed asks Config.CheckOrigin.
-func (s *Server) originAllowed(q *Request) (bad *refusedError) {
+func (s *Server) originAllowed(q *Request) (bad *refusal.Error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.logPanic("CheckOrigin", v)
-			bad = errInternal
+			bad = refusal.ErrInternal
 		}
 	}()
 	if !s.cfg.CheckOrigin(q) {
-		bad := *errOrigin
-		bad.Detail = q.Origin()
-		return &bad
+		return refusal.BadOrigin(q.Origin())
 	}
 	return nil
 }
@@ -161,6 +164,17 @@ func (s *Server) originAllowed(q *Request) (bad *refusedError) {
 func (s *Server) opening(r *record, q *Request) {
 	defer s.recovered(r, "Open")
 	s.handlerOf(r).Open(s.conn(r), q)
+}
+
+// adopted calls the handler for a connection that was adopted.
+func (s *Server) adopted(r *record, data []byte) error {
+	mover, ok := s.handlerOf(r).(Mover)
+	if !ok {
+		return errors.New("its listener's handler takes over no connections")
+	}
+	err := errors.New("panic in Adopt")
+	s.guard("Adopt", func() { err = mover.Adopt(s.conn(r), data) })
+	return err
 }
 
 func (s *Server) message(r *record, op ws.OpCode, data []byte) {

@@ -3,9 +3,13 @@ package netpoll
 import (
 	"bytes"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/httpbridge"
+	"webim/netpoll/internal/refusal"
+	"webim/netpoll/internal/tlsmem"
 )
 
 // defaultMaxHead is the default of Config.MaxHead. It has room for a token of the largest size that is
@@ -22,11 +26,11 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 	for stop := r.bytesIn + readBudget; r.bytesIn < stop; {
 		var b []byte
 		in := s.inputs.At(r.input)
-		if in != nil && in.ready {
-			b = in.rest // a re-upgrade may bring more than buf holds
+		if in != nil && in.Ready {
+			b = in.Rest // a re-upgrade may bring more than buf holds
 		} else {
 			if in != nil {
-				b = w.buf[:copy(w.buf, in.rest)]
+				b = w.buf[:copy(w.buf, in.Rest)]
 			}
 			n, end := s.fill(w, r, len(b))
 			if n == 0 {
@@ -39,7 +43,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 		}
 		scanned, lines := 0, 0
 		if in != nil {
-			scanned, lines = in.scanned, in.lines
+			scanned, lines = in.Scanned, in.Lines
 		}
 		end, scanned, lines, bad := head.Scan(b, scanned, lines, s.cfg.MaxHead)
 		switch {
@@ -49,7 +53,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 		case end > 0:
 			s.freeInput(r)
 			return s.answerHead(w, r, b, end)
-		case !s.keepHead(r, b, scanned, lines):
+		case !s.inputOf(r).KeepHead(b, scanned, lines):
 			return s.inputRefused(r)
 		}
 	}
@@ -67,16 +71,15 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 		s.refuse(r, bad)
 		return false
 	}
-	if s.cfg.Health != nil && req.asksHealth() && !req.head.IsUpgrade() {
-		s.answerHealth(r, req)
+	if s.cfg.Health != nil && req.mayAskHealth() && s.answerHealth(r, req) {
 		return false
 	}
 	if why := s.refusalOf(r); why != "" {
-		s.refuse(r, refusalError(why))
+		s.refuse(r, refusal.AtLimit(why))
 		return false
 	}
 	if s.stopping.Load() {
-		s.refuse(r, errStopping)
+		s.refuse(r, refusal.ErrStopping)
 		return false
 	}
 	if req.head.IsUpgrade() {
@@ -86,8 +89,60 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 	return false
 }
 
+// newHTTPBridge makes the bridge between a listener and net/http.
+func (s *Server) newHTTPBridge(ln *listener) *httpbridge.Bridge {
+	return httpbridge.New(httpbridge.Config{
+		Addr: ln.addr, Handler: ln.HTTP, Conns: &s.httpConns, Refusals: s.refusals, Running: &s.running,
+		Logger: s.cfg.Logger, MaxHead: s.cfg.MaxHead, Timeout: s.cfg.HandshakeTimeout, ProxyProtocol: ln.ProxyProtocol,
+		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn) {
+			s.addConn(ln, fd, addr.Addr(), addr.Port(), &reupgrade{head: head, tls: tls})
+		},
+	})
+}
+
+// reupgrade is the state that a connection brings back from net/http.
+type reupgrade struct {
+	head []byte
+	tls  *tlsmem.Conn
+}
+
+// handOver takes a connection off epoll and gives it to net/http, with the bytes that were read of
+// it. The record is free afterwards.
+func (s *Server) handOver(r *record, head []byte) {
+	if !s.httpConns.TakeSlot(r.ip) {
+		s.refuse(r, refusal.AtLimit(refusal.HTTPFull))
+		return
+	}
+	r.mu.Lock()
+	if r.w&wClosing != 0 { // the server is shutting down
+		r.mu.Unlock()
+		s.httpConns.GiveSlotBack(r.ip)
+		return
+	}
+	r.w |= wClosing | wDead
+	var tls *tlsmem.Conn
+	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
+		tls = x.tls.Conn
+	}
+	r.mu.Unlock()
+	s.loops[r.loop].Unpark(int(r.fd))
+	s.loops[r.loop].wheel.Remove(r.index)
+	ip := r.ip
+	c, err := s.listeners()[r.listener].http.Adopt(int(r.fd), tls, ip, s.addrs.AddrPort(ip, r.port), head)
+	s.addrs.Opened(ip)
+	s.stats.closed[HandedToHTTP].Add(1)
+	s.forget(r)
+	if err != nil {
+		s.cfg.Logger.Error("netpoll: handing a connection to net/http", "err", err)
+		s.addrs.Remove(ip, false)
+		s.open.Add(-1)
+		return
+	}
+	c.Serve()
+}
+
 // refusalOf returns the reason why a connection was accepted only to be refused, or "".
-func (s *Server) refusalOf(r *record) refusal {
+func (s *Server) refusalOf(r *record) refusal.Reason {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if x := s.extras.At(r.extra); x != nil {
@@ -96,25 +151,30 @@ func (s *Server) refusalOf(r *record) refusal {
 	return ""
 }
 
-// asksHealth reports whether a request is for /health.
-func (q *Request) asksHealth() bool {
-	path, _, _ := strings.Cut(string(q.head.URI), "?")
-	return strings.TrimRight(path, "/") == "/health" && (string(q.head.Method) == http.MethodGet || string(q.head.Method) == http.MethodHead)
+// mayAskHealth reports whether a request may be one for Config.Health.
+func (q *Request) mayAskHealth() bool {
+	return (string(q.head.Method) == http.MethodGet || string(q.head.Method) == http.MethodHead) && !q.head.IsUpgrade()
 }
 
-// answerHealth answers for Config.Health and closes. It takes no slot of net/http, so a load balancer
-// gets its answer also when all slots are taken and when the server is full.
-func (s *Server) answerHealth(r *record, q *Request) {
+// answerHealth answers for Config.Health and closes, unless Health does not know the path. It takes no
+// slot of net/http, so a load balancer gets its answer also when all slots are taken and when the server
+// is full.
+func (s *Server) answerHealth(r *record, q *Request) (answered bool) {
+	path, _, _ := strings.Cut(string(q.head.URI), "?")
+	status, line := http.StatusInternalServerError, "internal error"
+	s.guard("Config.Health", func() { status, line = s.cfg.Health(strings.TrimRight(path, "/")) })
+	if status == 0 {
+		return false
+	}
 	if _, hosts := q.head.Get("Host"); hosts > 1 { // RFC 9112, section 3.2; a health check may send none
 		s.refuse(r, head.ErrHost)
-		return
+		return true
 	}
-	status, text := http.StatusInternalServerError, "internal error"
-	s.guard("Config.Health", func() { status, text = s.cfg.Health() })
 	header := "Cache-Control: no-store\r\n"
 	if status == http.StatusServiceUnavailable {
 		header += "Retry-After: 5\r\n"
 	}
-	a := &refusedError{Why: answeredHealth, Status: status, Text: text, Header: header, NoBody: string(q.head.Method) == http.MethodHead}
+	a := &refusal.Error{Why: refusal.Health, Status: status, Text: line, Header: header, NoBody: string(q.head.Method) == http.MethodHead}
 	s.beginClose(r, r.gen.Load(), answerClose(a))
+	return true
 }

@@ -209,7 +209,13 @@ func TestIdleHTTPGivesItsPlace(t *testing.T) {
 // left, and counts as nothing.
 func TestHealthAnswersWhenFull(t *testing.T) {
 	healthy := true
-	health := func() (int, string) {
+	health := func(path string) (int, string) {
+		if path == "/ready" {
+			return http.StatusServiceUnavailable, `{"ready":false}`
+		}
+		if path != "/health" {
+			return 0, ""
+		}
 		if healthy {
 			return http.StatusOK, "ok"
 		}
@@ -230,6 +236,9 @@ func TestHealthAnswersWhenFull(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.ExpectEOF()
+		if isJSON := r.Header.Get("Content-Type") == "application/json"; isJSON != (len(b) > 0 && b[0] == '{') {
+			t.Errorf("%s: %q is sent as %s", line, b, r.Header.Get("Content-Type"))
+		}
 		return r.StatusCode, string(b)
 	}
 	for _, tt := range []struct {
@@ -237,7 +246,7 @@ func TestHealthAnswersWhenFull(t *testing.T) {
 		status int
 		body   string
 	}{
-		{"GET /health", 200, "ok\n"}, {"GET /health/", 200, "ok\n"}, {"GET /health?x", 200, "ok\n"}, {"HEAD /health", 200, ""},
+		{"GET /health", 200, "ok\n"}, {"GET /health/", 200, "ok\n"}, {"GET /health?x", 200, "ok\n"}, {"HEAD /health", 200, ""}, {"GET /ready", 503, "{\"ready\":false}\n"},
 		{"POST /health", 503, "server is at its limit: server full\n"}, {"GET /", 503, "server is at its limit: server full\n"}, {"GET /healthy", 503, "server is at its limit: server full\n"},
 	} {
 		if status, body := ask(tt.line); status != tt.status || body != tt.body {
@@ -295,9 +304,17 @@ func TestPROXYHeaderIsNamed(t *testing.T) {
 	}
 }
 
+// healthOf knows one path.
+func healthOf(path string) (int, string) {
+	if path != "/health" {
+		return 0, ""
+	}
+	return http.StatusOK, "ok"
+}
+
 // TestTwoHosts: who answers makes no difference (RFC 9112, section 3.2).
 func TestTwoHosts(t *testing.T) {
-	_, addr := start(t, netpoll.Config{HTTP: hello, Health: func() (int, string) { return http.StatusOK, "ok" }}, echo())
+	_, addr := start(t, netpoll.Config{HTTP: hello, Health: healthOf}, echo())
 	for _, head := range []string{"GET /hello HTTP/1.1\r\n", "GET /health HTTP/1.1\r\n", "HEAD /health/ HTTP/1.1\r\n",
 		"GET /a HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"} {
 		c := wstest.Dial(t, addr)

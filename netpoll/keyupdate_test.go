@@ -254,8 +254,8 @@ func TestTLSWasteBeforeOpen(t *testing.T) {
 // The answers to key updates wait in the server when a request is handed to
 // net/http; the worker must not wait with them.
 func TestTLSKeyUpdatesBeforeHTTP(t *testing.T) {
-	s, _ := start(t, netpoll.Config{Workers: 1, HandshakeTimeout: 2 * time.Second, SendBuffer: 4096}, echo())
-	addr := secure(t, s)
+	t.Parallel()
+	s, addr := serveAt(t, netpoll.Config{Workers: 1, HandshakeTimeout: 6 * time.Second, SendBuffer: 4096}, echo(), true)
 	bystander := wstest.ConnectTLS(t, addr, true)
 	k := dialRekeyer(t, addr)
 	head := []byte("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: ")

@@ -1,8 +1,6 @@
 package netpoll_test
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"testing"
 
@@ -32,22 +30,13 @@ func start(t testing.TB, cfg netpoll.Config, h netpoll.Handler) (*netpoll.Server
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
 		if n := openConns(s); n != 0 {
 			t.Errorf("%d connections are open after Shutdown", n)
 		}
 		wstest.NoDescriptorsLeft(t, before)
 	})
+	wstest.Serve(t, s, netpoll.ErrServerClosed)
 	return s, addr.String()
 }
 

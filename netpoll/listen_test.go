@@ -49,7 +49,7 @@ func TestUnixSocketIsRemoved(t *testing.T) {
 // A listener that cannot be watched is not kept, nor its descriptor.
 func TestListenUnwatched(t *testing.T) {
 	s := serve(t, Config{}, nil)
-	s.loops[0].epoll.Close()
+	s.loops[0].Loop.Close()
 	count := func() int {
 		d, err := os.ReadDir("/proc/self/fd")
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
@@ -100,9 +99,8 @@ func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 		}
 	}
 	wstest.Eventually(t, "all are idle", func() bool {
-		s.httpConns.mu.Lock()
-		defer s.httpConns.mu.Unlock()
-		return s.httpConns.idleList.Len() == 8
+		_, waiting := s.httpConns.Len()
+		return waiting == 8
 	})
 	for range 8 {
 		if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
@@ -116,7 +114,12 @@ func TestIdleHTTPGivesWayToUpgrades(t *testing.T) {
 
 // Silent connections over the limit take no answer from those that ask.
 func TestSilentRefusedGiveTheirPlaces(t *testing.T) {
-	health := func() (int, string) { return http.StatusOK, "ok" }
+	health := func(path string) (int, string) {
+		if path != "/health" {
+			return 0, ""
+		}
+		return http.StatusOK, "ok"
+	}
 	s := serve(t, Config{MaxConns: 1, Health: health}, nil)
 	if status := statusOf(from(t, s, "127.0.0.1"), askUpgrade); status != 101 {
 		t.Fatalf("the first gets %d", status)
@@ -154,9 +157,8 @@ func TestShareEndsOwnIdle(t *testing.T) {
 			t.Errorf("%d gets %d", i, status)
 		}
 		wstest.Eventually(t, "it is idle", func() bool {
-			s.httpConns.mu.Lock()
-			defer s.httpConns.mu.Unlock()
-			return s.httpConns.idleList.Len() == len(s.httpConns.conns)
+			all, waiting := s.httpConns.Len()
+			return waiting == all
 		})
 	}
 	ended(t, first)
@@ -183,22 +185,15 @@ func TestStalledHTTPGivesItsPlace(t *testing.T) {
 			}
 		}
 	})}, nil)
-	s.ticks.stall = 0
+	s.httpConns.Stall = 0
 	work, body, large := from(t, s, "127.0.0.1"), from(t, s, "127.0.0.1"), from(t, s, "127.0.0.1")
 	fmt.Fprint(work, "GET /work HTTP/1.1\r\nHost: h\r\n\r\n")
 	<-working
 	fmt.Fprint(body, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx")
 	fmt.Fprint(large, "GET /large HTTP/1.1\r\nHost: h\r\n\r\n")
 	wstest.Eventually(t, "all have places, and the two are stalled", func() bool {
-		s.httpConns.mu.Lock()
-		defer s.httpConns.mu.Unlock()
-		n := 0
-		for c := range s.httpConns.conns {
-			if c.writing.Load() || !c.handling.Load() {
-				n++
-			}
-		}
-		return len(s.httpConns.conns) == 3 && n == 2
+		all, waiting := s.httpConns.Len()
+		return all == 3 && waiting == 2
 	})
 	for range 2 {
 		c := from(t, s, "127.0.0.1")
@@ -229,56 +224,6 @@ func TestHTTPShareBehindAProxy(t *testing.T) {
 		}
 		if tt.status == 503 {
 			c.Close()
-		}
-	}
-}
-
-// Taking the oldest of those that wait costs the same however many they are.
-func BenchmarkWaitingPop(b *testing.B) {
-	for _, n := range []int{100, 20_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			var w waiting
-			r := new(record)
-			for range n {
-				w.push(waitingConn{r: r})
-			}
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, ok := w.pop(0); !ok {
-					b.Fatal("none waits")
-				}
-				w.push(waitingConn{r: r})
-			}
-		})
-	}
-}
-
-// Those that wait come out in the order in which they came, whatever has gone meanwhile.
-func TestWaitingOrder(t *testing.T) {
-	var w waiting
-	rnd := rand.New(rand.NewPCG(1, 2))
-	var want []*record
-	for i := range 5000 {
-		switch rnd.IntN(4) {
-		case 0:
-			var next *record
-			for len(want) > 0 && next == nil {
-				if r := want[0]; r.flags.Load() == 0 {
-					next = r
-				}
-				want = want[1:]
-			}
-			if c, ok := w.pop(0); ok != (next != nil) || c.r != next {
-				t.Fatalf("step %d: got %p, want %p", i, c.r, next)
-			}
-		case 1:
-			if len(want) > 0 {
-				want[rnd.IntN(len(want))].flags.Or(fOpen)
-			}
-		default:
-			r := new(record)
-			w.push(waitingConn{r: r})
-			want = append(want, r)
 		}
 	}
 }

@@ -41,12 +41,12 @@ func TestManualHasAllRefusals(t *testing.T) {
 	}
 }
 
-// refusalsAndReasons reads the source: the constants of type refusal, except answeredHealth,
-// which refuses nothing, and those of head.Reason; and the texts of the errors that become Close
-// frames, which package head does not have.
+// refusalsAndReasons reads the source: the constants of type Reason, except refusal.Health, which
+// refuses nothing; and the texts of the errors that become Close frames, which packages head and
+// refusal do not have.
 func refusalsAndReasons(t *testing.T) (refusals, reasons []string) {
 	t.Helper()
-	for _, folder := range []string{".", "internal/frame", "internal/head"} {
+	for _, folder := range []string{".", "internal/frame", "internal/head", "internal/refusal"} {
 		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil {
 			t.Fatal(err)
@@ -59,11 +59,11 @@ func refusalsAndReasons(t *testing.T) (refusals, reasons []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			closes := folder != "internal/head"
+			closes := folder != "internal/head" && folder != "internal/refusal"
 			ast.Inspect(file, func(n ast.Node) bool {
 				switch n := n.(type) {
 				case *ast.ValueSpec:
-					if name := nameOf(n.Type); (name == "refusal" || name == "Reason") && n.Names[0].Name != "answeredHealth" {
+					if name := nameOf(n.Type); name == "Reason" && n.Names[0].Name != "Health" {
 						refusals = append(refusals, textsIn(n)...)
 					}
 				case *ast.CallExpr:

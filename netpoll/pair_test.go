@@ -75,7 +75,7 @@ func join(t testing.TB, s *Server, sendBuffer int, headers ...string) (Conn, *pe
 	t.Cleanup(func() { nc.Close() })
 	s.addConn(s.listeners()[0], fds[0], netip.Addr{}, 0, nil)
 	end := &peerEnd{Conn: nc, br: bufio.NewReaderSize(nc, 64<<10)}
-	end.SetDeadline(time.Now().Add(30 * time.Second))
+	end.SetDeadline(time.Now().Add(wstest.Patience))
 	fmt.Fprintf(end, "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n", strings.Join(append(headers, ""), "\r\n"))
 	var answer bytes.Buffer

@@ -130,3 +130,12 @@ func queueProperty(t *testing.T, writeCap, messages, maxSize int) {
 		t.Errorf("blocked is left: %b", f)
 	}
 }
+
+// TestLowWater checks that the low watermark is not above the high one, so that a queue between them has one state.
+func TestLowWater(t *testing.T) {
+	for _, tt := range []struct{ high, low, want int }{{0, 0, 1 << 16}, {1000, 0, 500}, {1000, 2000, 1000}, {1000, 10, 10}} {
+		if c := (Config{HighWater: tt.high, LowWater: tt.low}).withDefaults(); c.LowWater != tt.want {
+			t.Errorf("%+v: %d", tt, c.LowWater)
+		}
+	}
+}

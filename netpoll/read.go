@@ -43,6 +43,8 @@ func (w *worker) turn(r *record) (more bool) {
 	}
 	if r.flags.Load()&fClosing == 0 {
 		switch r.stage {
+		case stageProxy:
+			more = s.readProxyHeader(w, r)
 		case stageTLS:
 			more = s.readHello(w, r)
 		case stageHTTP:
@@ -71,6 +73,7 @@ func (s *Server) readOpen(w *worker, r *record) (more bool) {
 	gen, resumed := r.gen.Load(), s.hasInput(r)
 	r.cork()
 	more = s.readMessages(w, r)
+	s.noteTaken(w, r)
 	s.chargeOutstanding(w, r) // also of a message that broke a rule
 	r.weigh(more, resumed)
 	if r.hasOutput() {
@@ -91,13 +94,13 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 			return false
 		}
 		b := w.takeRest(s, r)
-		if w.again.Op != 0 {
+		if w.in.Again.Op != 0 {
 			if !s.redeliver(w, r, b) {
 				return false
 			}
 			continue
 		}
-		if len(b) == 0 || !w.ready {
+		if len(b) == 0 || !w.in.Ready {
 			n, end := s.fill(w, r, len(b))
 			if n == 0 {
 				w.keep(s, r, b)
@@ -178,10 +181,10 @@ func (s *Server) endOfStream(r *record) {
 // What is left over is kept.
 func (s *Server) decode(w *worker, r *record, b []byte) bool {
 	lim := frame.Limits{MaxMessage: s.maxMessageOf(r), MaxFragments: s.cfg.MaxFragments, Deflate: r.flags.Load()&fDeflate != 0}
-	began := w.dec.Idle()
-	w.ready = false
+	began := w.in.Dec.Idle()
+	w.in.Ready = false
 	for len(b) > 0 {
-		ev, n, err := w.dec.Next(b, lim)
+		ev, n, err := w.in.Dec.Next(b, lim)
 		if err != nil {
 			return s.failInput(r, err)
 		}
@@ -200,8 +203,8 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 		if err := s.take(w, r, ev, lim.MaxMessage); err != nil {
 			return s.failInput(r, err)
 		}
-		if w.left <= 0 || w.again.Op != 0 || r.stopped() || w.turnMustEnd(r) {
-			w.ready = len(b) > 0
+		if w.left <= 0 || w.in.Again.Op != 0 || r.stopped() || w.turnMustEnd(r) {
+			w.in.Ready = len(b) > 0
 			break
 		}
 		lim.MaxMessage = s.maxMessageOf(r) // the message may have ended Restrict
@@ -210,8 +213,8 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 	if w.turnMustEnd(r) {
 		w.left = 0
 	}
-	if began && !w.dec.Idle() {
-		w.since = s.clock.Look()
+	if began && !w.in.Dec.Idle() {
+		w.in.Since = s.clock.Look()
 	}
 	return w.keep(s, r, b)
 }

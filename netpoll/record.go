@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/internal/wheel"
@@ -51,7 +52,7 @@ type record struct {
 	output uint32 // in Server.outputs; 0: nothing is queued
 	extra  uint32 // in Server.extras; 0: none
 
-	link wheel.Link // owned by the wheel's lock
+	link wheel.Link // owned by the wheel's lock; link.Own, under mu, is the round trip of a ping in µs
 
 	mu          sync.Mutex
 	bytesOut    uint64
@@ -98,6 +99,7 @@ const (
 	fBackground // its turns wait for the turns of others
 	fHeavy      // its turns wait for those of connections that need less time, see weigh
 	fYield      // Conn.Yield: the turn ends with the message being delivered
+	fTraced     // Conn.Trace
 
 	// fHeartbeat holds the HeartbeatID.
 	fHeartbeat     = fHeartbeat0 | fHeartbeat1
@@ -110,6 +112,7 @@ var _ = [1]struct{}{}[fHeartbeat0>>heartbeatShift-1]
 // Stages of a connection, in order.
 const (
 	stageFree  uint8 = iota
+	stageProxy       // waiting for a header of the PROXY protocol
 	stageTLS         // collecting a ClientHello, then waiting for the handshake's goroutine
 	stageHTTP        // collecting the head of a request
 	stageOpen        // WebSocket
@@ -126,3 +129,26 @@ const (
 	wDead                      // finish has the write bit for good, or net/http gets the socket
 	wHigh                      // the queue was above HighWater, and not below LowWater since
 )
+
+// extra is the state that only few connections have. tls is set before the connection is parked.
+// The rest is under the record's lock.
+type extra struct {
+	refuse refusal.Reason
+	tls    *tlsState
+	data   any
+	reason string
+	held   int    // calls of Later and Again whose done was not called
+	rest   uint32 // with fResting: the tick at which the connection is read again
+	high   uint32 // the most bytes that the socket has refused at a time; see noteHighLocked
+	by     Party  // the party behind a close; 0: that of the cause
+}
+
+// extraLocked returns the connection's extra. It makes one if there is none.
+func (s *Server) extraLocked(r *record) *extra {
+	if x := s.extras.At(r.extra); x != nil {
+		return x
+	}
+	x := new(extra)
+	r.extra = s.extras.Put(x)
+	return x
+}

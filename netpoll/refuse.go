@@ -1,105 +1,112 @@
 package netpoll
 
 import (
-	"net/http"
 	"net/netip"
 
-	"webim/netpoll/internal/head"
-)
+	"github.com/gobwas/ws"
 
-// refusal is a reason to refuse a connection before it is open, as Stats.Refused counts it. Those of
-// a request's head are in package head.
-type refusal = head.Reason
-
-const (
-	refuseNotHTTP            = head.NotHTTP
-	refuseProxy              = head.Proxy
-	refuseTooLarge           = head.TooLarge
-	refuseOrigin     refusal = "origin"
-	refuseHandler    refusal = "handler"
-	refuseFull       refusal = "server full"
-	refusePerIP      refusal = "too many from address"
-	refuseHTTPFull   refusal = "too many http connections"
-	refuseUnanswered refusal = "server full, closed unanswered"
-	refuseTLS        refusal = "slow tls handshake, ended for another"
-	refuseStopping   refusal = "server is shutting down"
-
-	// answeredHealth is no refusal: it marks the answers to /health, which are not counted.
-	answeredHealth refusal = "health"
-)
-
-// refusedError is an HTTP answer other than 101.
-type refusedError = head.Error
-
-// refusalError returns the answer to a connection that is refused at a limit.
-func refusalError(why refusal) *refusedError {
-	if why == refuseStopping {
-		return errStopping
-	}
-	return unavailable(why, "server is at its limit: "+string(why))
-}
-
-func unavailable(why refusal, text string) *refusedError {
-	return &refusedError{Why: why, Status: http.StatusServiceUnavailable, Text: text, Header: "Retry-After: 5\r\n"}
-}
-
-var (
-	errInternal = &refusedError{Why: refuseHandler, Status: http.StatusInternalServerError, Text: "internal error"}
-	errOrigin   = &refusedError{Why: refuseOrigin, Status: http.StatusForbidden, Text: "origin is not allowed"}
-	errStopping = unavailable(refuseStopping, string(refuseStopping))
+	"webim/netpoll/internal/refusal"
 )
 
 // refuse answers with an HTTP error and then closes, so that the answer arrives.
-func (s *Server) refuse(r *record, e *refusedError) {
-	s.logRefusal(e.Why, s.addrs.AddrPort(r.ip, r.port), e.Detail)
+func (s *Server) refuse(r *record, e *refusal.Error) {
+	s.refusals.Log(e.Why, s.addrs.AddrPort(r.ip, r.port), e.Detail)
 	s.beginClose(r, r.gen.Load(), answerClose(e))
 }
 
 // answerClose is the close that sends the answer.
-func answerClose(e *refusedError) closing {
-	return closing{cause: Refused, why: e.Why, answer: e.Answer(), last: true}
+func answerClose(e *refusal.Error) closing {
+	return closing{cause: Refused, code: ws.StatusCode(e.Status), reason: e.Text, why: e.Why, answer: e.Answer(), last: true}
 }
 
-// refusalHints say which setting decides a refusal. A refusal without a hint is not logged: its
-// answer tells the client everything, and the operator of the server can change nothing. The
-// Handler logs its own.
-var refusalHints = map[refusal]string{
-	refuseTooLarge:   "MaxHead bounds the head of a request (--max-head); large cookies are the usual cause",
-	refuseOrigin:     "CheckOrigin decides which pages may connect (--allow-origin)",
-	refuseFull:       "MaxConns bounds the connections (--max-conns, and the limit of open files)",
-	refuseUnanswered: "MaxConns bounds the connections (--max-conns, and the limit of open files)",
-	refuseTLS:        "MaxTLSHandshakes bounds the TLS handshakes (--max-tls-handshakes), a quarter for one address",
-	refusePerIP:      "MaxConnsPerIP and MaxHandshakesPerIP bound one address (--max-conns-per-ip, --max-handshakes-per-ip); behind a proxy list it in Exempt (--proxy)",
-	refuseHTTPFull:   "MaxHTTP bounds the connections that ask for pages (--max-http), a quarter for one address",
-	refuseProxy:      "a proxy sends the PROXY protocol: configure it to send X-Forwarded-For, and list it in Exempt (--proxy)",
-	refuseNotHTTP:    "something else than HTTP came, perhaps TLS to a plain port or a plain request to the port for TLS",
-}
-
-// maxDetail is the number of bytes of a client's text that a log line may have.
-const maxDetail = 200
-
-// logRefusal logs a refusal, one line for each reason and interval: a flood of refusals must not fill
-// the log. detail is a text of the client.
-func (s *Server) logRefusal(why refusal, from netip.AddrPort, detail string) {
-	hint, known := refusalHints[why]
-	if !known {
-		return
+// RefusalReasons returns the keys that Stats.Refused may have.
+func RefusalReasons() []string {
+	all := make([]string, len(refusal.Reasons))
+	for i, why := range refusal.Reasons {
+		all[i] = string(why)
 	}
-	attrs := []any{"from", RemoteText(from), "hint", hint}
-	if detail != "" {
-		attrs = append(attrs, "detail", detail[:min(len(detail), maxDetail)])
-	}
-	s.refusals.Warn("netpoll: a connection is refused: "+string(why), attrs...)
+	return all
 }
 
 // RemoteText returns a client's address for logs: "192.0.2.7:1234", "192.0.2.7" behind a proxy, which
 // does not tell the port, or "unix" for a client of a Unix socket, which has no address.
-func RemoteText(remote netip.AddrPort) string {
-	switch {
-	case !remote.Addr().IsValid():
-		return "unix"
-	case remote.Port() == 0:
-		return remote.Addr().String()
+func RemoteText(remote netip.AddrPort) string { return refusal.AddrText(remote) }
+
+// A full server makes room: it ends a connection that only waits for its client, so that another
+// one can come. In this order, that is an HTTP connection that is idle or stalled, and the
+// handshake that began first. It never ends an open WebSocket.
+const (
+	// handshakeGrace is how many seconds a handshake has before it may end for others,
+	// as long as handshakes are less than half of all connections: otherwise a few
+	// honest ones would end for a flood of others. Where they are more, the oldest of
+	// so many has had its time.
+	handshakeGrace = 1
+	// maxLeaving connections, besides maxRefusals, may be on their way out.
+	maxLeaving = 12
+)
+
+// waits reports whether a connection still exists and is neither open nor closing.
+func (s *Server) waits(id ID) bool {
+	r, _ := s.record(id)
+	return r != nil && r.flags.Load()&(fOpen|fClosing) == 0
+}
+
+// makeRoom ends one connection for another that has been accepted, and reports whether it found
+// one. When it returns, that connection no longer counts in open, or it counts in refusing.
+func (s *Server) makeRoom() bool {
+	if s.httpConns.EndLongestWaiting() {
+		return true
 	}
-	return remote.String()
+	now := s.clock.Look()
+	before := now
+	if handshaking := s.clients() - s.stats.open.Load() - s.httpConns.Slots(); 2*handshaking < int64(s.cfg.MaxConns) {
+		before = now - handshakeGrace*s.ticks.second
+	}
+	for s.refusing.Load() < maxRefusals+maxLeaving {
+		id, ok := s.handshakes.Pop(before)
+		if !ok {
+			return false
+		}
+		if r, gen := s.record(id); r != nil && s.beginClose(r, gen, closing{cause: Refused, why: refusal.Unanswered, forOther: true}) {
+			return true
+		}
+	}
+	return false
+}
+
+// freeSlotLocked counts a connection that ends for another one among the refused ones. It returns
+// false if the connection is open or was refused before.
+func (s *Server) freeSlotLocked(r *record) bool {
+	x := s.extraLocked(r)
+	if x.refuse != "" || r.flags.Load()&fOpen != 0 {
+		return false
+	}
+	x.refuse = refusal.Full
+	s.refusing.Add(1)
+	s.addrs.Uncount(r.ip)
+	return true
+}
+
+// takeRefusalSlot takes one of the slots for connections that are accepted only to be refused. If
+// all are taken, the one of them that was accepted first is ended.
+func (s *Server) takeRefusalSlot(why refusal.Reason) bool {
+	slots := int64(maxRefusals)
+	if why == refusal.Stopping {
+		// Clients that have left have made room for new ones.
+		slots = max(slots, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
+	}
+	n := s.refusing.Add(1)
+	if n <= slots {
+		return true
+	}
+	if n <= slots+maxLeaving {
+		if id, ok := s.refused.Pop(s.clock.Look()); ok {
+			if r, gen := s.record(id); r != nil {
+				s.beginClose(r, gen, closing{cause: HandshakeTimeout})
+			}
+			return true
+		}
+	}
+	s.refusing.Add(-1)
+	return false
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/refusal"
 )
 
 // Request is the head of the request that asks for an upgrade. It is valid only until the callback
@@ -17,7 +18,7 @@ type Request struct {
 	r    *record
 	head head.Head
 
-	refused     *refusedError
+	refused     *refusal.Error
 	extra       []byte // header lines to add to the answer
 	subprotocol string // chosen by the handler, then by the negotiation
 	chosen      bool   // by the handler
@@ -33,7 +34,7 @@ func (q *Request) reset(s *Server, r *record) {
 }
 
 // check returns the answer to an upgrade that is not as it must be, or nil.
-func (q *Request) check() *refusedError {
+func (q *Request) check() *refusal.Error {
 	if bad := q.head.CheckUpgrade(); bad != nil {
 		return bad
 	}
@@ -41,14 +42,14 @@ func (q *Request) check() *refusedError {
 	case n == 0: // not a browser
 		return nil
 	case n > 1 || len(origin) == 0:
-		return errOrigin
+		return refusal.BadOrigin("")
 	}
 	return q.s.originAllowed(q)
 }
 
 // negotiate asks the handler, chooses from the client's offers, and appends the answer 101. The
 // request has passed check.
-func (s *Server) negotiate(q *Request, answer []byte) ([]byte, head.Extension, *refusedError) {
+func (s *Server) negotiate(q *Request, answer []byte) ([]byte, head.Extension, *refusal.Error) {
 	if s.handshaking(q); q.refused != nil {
 		return nil, head.Extension{}, q.refused
 	}
@@ -91,7 +92,8 @@ func (q *Request) Header(name string) string {
 }
 
 // Remote returns the client's address, zero for a Unix socket. Behind a proxy that Config.Exempt
-// lists, it is the address that the proxy names in X-Forwarded-For, with port 0.
+// lists, it is the address that the proxy names in X-Forwarded-For, with port 0, or the one in the
+// header of the PROXY protocol, see Listener.ProxyProtocol.
 func (q *Request) Remote() netip.AddrPort { return q.s.addrs.AddrPort(q.r.ip, q.r.port) }
 
 // TLS reports whether the connection is encrypted.
@@ -107,7 +109,7 @@ func (q *Request) Refuse(status int, text string) {
 	if status < 400 || status > 599 {
 		status = http.StatusInternalServerError
 	}
-	q.refused = &refusedError{Why: refuseHandler, Status: status, Text: text}
+	q.refused = &refusal.Error{Why: refusal.Handler, Status: status, Text: text}
 }
 
 // AddHeader, called in Handshaker.Handshake, adds a header to the answer, whether that is 101 or the

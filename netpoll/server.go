@@ -9,12 +9,17 @@ import (
 
 	"webim/netpoll/durations"
 	"webim/netpoll/internal/addrs"
+	"webim/netpoll/internal/flight"
+	"webim/netpoll/internal/httpbridge"
 	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/rawio"
+	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/slab"
+	"webim/netpoll/internal/timers"
+	"webim/netpoll/internal/unfinished"
+	"webim/netpoll/internal/waiting"
 	"webim/netpoll/internal/wheel"
-	"webim/netpoll/ratelog"
 )
 
 // Server is the event loop: listeners, loops, workers and connections. Make
@@ -38,26 +43,29 @@ type Server struct {
 	outputs  slab.Table[output.Queue]
 	extras   slab.Table[extra]
 	addrs    addrs.Table
-	tlsSlots tlsSlots
-	refusals *ratelog.Logger
+	tlsSlots waiting.Slots[*tlsState]
+	refusals *refusal.Reporter
+	timers   timers.Set
 
-	handshakes waiting // accepted connections, of which some are unfinished handshakes
-	refused    waiting // connections that were accepted to be refused
+	handshakes waiting.Queue[ID] // accepted connections, of which some are unfinished handshakes
+	refused    waiting.Queue[ID] // connections that were accepted to be refused
 
 	lns        atomic.Pointer[[]*listener]
-	open       atomic.Int64 // connections, also in handshakes and in net/http
-	httpConns  httpConns    // of these, those that net/http has
-	refusing   atomic.Int64 // of these, those that are being refused
+	open       atomic.Int64     // connections, also in handshakes and in net/http
+	httpConns  httpbridge.Conns // of these, those that net/http has
+	refusing   atomic.Int64     // of these, those that are being refused
 	lastLoop   atomic.Uint32
-	stopping   atomic.Bool  // Shutdown has begun
-	writeLimit int          // rawio.WriteLimit when the server was made
-	unfinished atomic.Int64 // bytes of unfinished input
+	stopping   atomic.Bool // Shutdown has begun
+	writeLimit int         // rawio.WriteLimit when the server was made
+	unfinished unfinished.Total
 	queued     output.Total // of what queues hold: references, buffers (shared ones once) and ciphertext
 	stats      counters
+	flights    flight.Recorder // the latest events of connections
+	trips      flight.Trips    // pings that are not answered yet
 
 	mu       sync.Mutex
-	state    int // idle, serving, stopping or stopped
-	timers   map[*Timer]struct{}
+	state    int             // idle, serving, stopping or stopped
+	held     bool            // there is a Held
 	drainCtx context.Context // done when the shutdown must end at once
 	endDrain context.CancelFunc
 	cut      bool          // connections were closed before they had ended; valid once ended is closed
@@ -73,9 +81,13 @@ const (
 	stopped
 )
 
+// stallTime is the time for which a client of net/http may keep the server waiting before its
+// connection may be ended for another one.
+const stallTime = 5 * time.Second
+
 // ticks are the durations of Config on the server's clock.
 type ticks struct {
-	second, handshake, refusal, write, close, linger, message, idle, stall uint32
+	second, handshake, refusal, write, close, linger, message, idle uint32
 }
 
 // New makes a server; h may be nil, for one that only answers HTTP. It starts
@@ -85,24 +97,29 @@ func New(cfg Config, h Handler) *Server {
 	if h == nil {
 		h = &Funcs{}
 	}
-	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{}), timers: map[*Timer]struct{}{}}
-	s.addrs.Proxies, s.addrs.Unix = s.cfg.Exempt, s.cfg.ExemptUnix
+	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{})}
 	s.writeLimit = int(rawio.WriteLimit.Load())
 	s.slab.Number = func(r *record, i uint32) { r.index = i }
-	s.refusals = ratelog.New(s.cfg.Logger)
 	s.drainCtx, s.endDrain = context.WithCancel(context.Background())
-	s.httpConns.conns = map[*httpConn]struct{}{}
 	s.clock.Start, s.clock.Tick = time.Now(), cfg.tick()
 	t := s.clock.Ticks
 	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout),
-		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute), stall: t(stallTime)}
+		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
 	if cfg.PingInterval > 0 {
 		s.pings = wheel.Every(t(cfg.PingInterval), t(cfg.PongTimeout), false)
 	}
 	s.ready = sched.New(sched.Config[*record]{Workers: cfg.Workers, Prompt: cfg.RunOnLoop, Now: s.clock.Nanos, Class: class,
 		Waited: s.latency.Observe, Panicked: func(v any) { s.logPanic("turn", v) }})
-	s.queued.Limit, s.queued.Over = cfg.MaxQueued, func() { s.outputShedder.Wake() }
+	s.timers = timers.Set{Guard: s.guard, InStep: s.clock.InStep}
 	s.outputShedder, s.inputShedder = s.NewTurn(s.shedOutput), s.NewTurn(s.shedInput)
+	s.queued = output.Total{Limit: cfg.MaxQueued, Over: func() { s.outputShedder.Wake() }}
+	s.unfinished = unfinished.Total{Limit: cfg.MaxUnfinished, Near: func() { s.inputShedder.Wake() }}
+
+	s.refusals = refusal.NewReporter(cfg.Logger)
+	s.addrs.Proxies, s.addrs.Unix = cfg.Exempt, cfg.ExemptUnix
+	s.handshakes.Waits, s.refused.Waits = s.waits, s.waits
+	s.tlsSlots = waiting.Slots[*tlsState]{Total: cfg.MaxTLSHandshakes, Addrs: &s.addrs, Silent: func(t *tlsState) bool { return t.Status().Waits }}
+	s.httpConns = httpbridge.Conns{Max: cfg.MaxHTTP, Addrs: &s.addrs, Now: s.clock.Look, Stall: t(stallTime), Left: func() { s.open.Add(-1) }}
 	return s
 }
 

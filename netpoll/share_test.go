@@ -38,7 +38,7 @@ func from(t *testing.T, s *Server, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(wstest.Patience))
 	s.addConn(s.listeners()[0], fds[0], netip.MustParseAddr(addr), 1, nil)
 	return c
 }
@@ -136,9 +136,7 @@ func TestTLSPlaceIsNotWasted(t *testing.T) {
 		return c
 	}
 	places := func() (busy, waiting int) {
-		s.tlsSlots.mu.Lock()
-		defer s.tlsSlots.mu.Unlock()
-		return s.tlsSlots.busy, s.tlsSlots.waits
+		return s.tlsSlots.Len()
 	}
 	become := func(what string, busy, waiting int) {
 		t.Helper()
@@ -185,7 +183,7 @@ func dialFrom(t *testing.T, server net.Addr, from string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	c.SetDeadline(time.Now().Add(30 * time.Second))
+	c.SetDeadline(time.Now().Add(wstest.Patience))
 	return c
 }
 
@@ -193,9 +191,8 @@ func dialFrom(t *testing.T, server net.Addr, from string) net.Conn {
 func handshakes(t *testing.T, s *Server, busy, waits int) {
 	t.Helper()
 	wstest.Eventually(t, "the slots are taken and others wait", func() bool {
-		s.tlsSlots.mu.Lock()
-		defer s.tlsSlots.mu.Unlock()
-		return s.tlsSlots.busy == busy && s.tlsSlots.waits >= waits
+		b, w := s.tlsSlots.Len()
+		return b == busy && w >= waits
 	})
 }
 
@@ -277,7 +274,7 @@ func TestShutdownInCallbackSaysGoodbye(t *testing.T) {
 	var once sync.Once
 	s.NewTurn(func() bool {
 		once.Do(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+			ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 			defer cancel()
 			s.Shutdown(ctx, 0)
 		})
@@ -323,7 +320,7 @@ func TestTLSHalfClose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(10 * time.Second))
+		c.SetDeadline(time.Now().Add(wstest.Patience))
 		w := &withheld{TCPConn: c.(*net.TCPConn)}
 		tc := tls.Client(w, &tls.Config{InsecureSkipVerify: true})
 		if err := tc.Handshake(); err != nil {

@@ -12,7 +12,7 @@ func (s *Server) shedInput() (more bool) {
 		size int64
 	}
 	var holders []holder
-	excess := s.unfinished.Load() - s.cfg.MaxUnfinished/8*7
+	excess := s.unfinished.Excess()
 	add := func(c Conn, size int64) {
 		if c.r.gen.Load() != c.gen || c.r.flags.Load()&fClosing != 0 {
 			excess -= size
@@ -20,7 +20,7 @@ func (s *Server) shedInput() (more bool) {
 			holders = append(holders, holder{c, size})
 		}
 	}
-	s.inputs.Each(func(in *input) { add(in.owner, in.held.Load()) })
+	s.inputs.Each(func(in *input) { add(in.owner, in.Held()) })
 	var states []*tlsState
 	s.extras.Each(func(x *extra) {
 		if x.tls != nil {

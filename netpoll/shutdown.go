@@ -3,12 +3,14 @@ package netpoll
 import (
 	"cmp"
 	"context"
-	"reflect"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/gobwas/ws"
+
+	"webim/netpoll/internal/caller"
+	"webim/netpoll/internal/pace"
+	"webim/netpoll/internal/refusal"
 )
 
 // Shutdown closes every open connection with 1001, or as its handler chooses (see Coder and
@@ -56,30 +58,10 @@ func (s *Server) Close() error {
 }
 
 // inCallback reports whether the caller runs on a goroutine that the end of a server waits for.
-// Goroutines have no names, but their stacks name functions.
-func inCallback() bool {
-	pcs := make([]uintptr, 64)
-	n := runtime.Callers(1, pcs)
-	for n == len(pcs) {
-		pcs = make([]uintptr, 2*len(pcs))
-		n = runtime.Callers(1, pcs)
-	}
-	frames := runtime.CallersFrames(pcs[:n])
-	for {
-		f, more := frames.Next()
-		if f.Function == workerFunc || f.Function == loopFunc || f.Function == handshakeFunc {
-			return true
-		}
-		if !more {
-			return false
-		}
-	}
-}
+func inCallback() bool { return caller.IsIn(workerFunc, loopFunc, handshakeFunc) }
 
 // The functions that such goroutines run.
-var workerFunc, loopFunc, handshakeFunc = funcName((*worker).serve), funcName((*loop).runBatch), funcName((*Server).handshake)
-
-func funcName(f any) string { return runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name() }
+var workerFunc, loopFunc, handshakeFunc = caller.Name((*worker).serve), caller.Name((*loop).runBatch), caller.Name((*Server).handshake)
 
 // beginShutdown begins the end, once.
 func (s *Server) beginShutdown(spread time.Duration) {
@@ -87,7 +69,7 @@ func (s *Server) beginShutdown(spread time.Duration) {
 	defer s.mu.Unlock()
 	switch s.state {
 	case idle:
-		s.stopTimersLocked()
+		s.timers.End()
 		s.state = stopped
 		close(s.ended)
 	case serving:
@@ -100,44 +82,31 @@ func (s *Server) beginShutdown(spread time.Duration) {
 // end is the shutdown itself, on a goroutine of its own.
 func (s *Server) end(spread time.Duration) {
 	for _, ln := range s.listeners() {
-		go ln.http.srv.Shutdown(s.drainCtx)
+		go ln.http.Shutdown(s.drainCtx)
 	}
 	s.closeAll(spread)
-	awaitConns(s.drainCtx.Done(), s.clients)
+	pace.UntilZero(s.drainCtx.Done(), s.clients)
 	s.stopListening()
-	awaitConns(s.drainCtx.Done(), s.open.Load)
+	pace.UntilZero(s.drainCtx.Done(), s.open.Load)
 	if s.open.Load() > 0 {
 		s.cut = true
 		s.abortAll()
-		awaitConns(nil, s.open.Load)
+		pace.UntilZero(nil, s.open.Load)
 	}
 	s.stopGoroutines()
 }
 
-// closeAll closes all connections, spread evenly over a time, in steps of 5 ms. It returns early
-// when all clients have left, or when draining must end.
+// closeAll closes all connections, spread evenly over a time. It returns early when all clients have left, or when
+// draining must end.
 func (s *Server) closeAll(spread time.Duration) {
 	all := slices.Collect(s.all())
-	t := time.NewTicker(5 * time.Millisecond)
-	defer t.Stop()
-	for begun, said := time.Now(), 0; ; {
-		due := len(all)
-		if passed := time.Since(begun); passed < spread {
-			due = min(due, 1+int(float64(due)*passed.Seconds()/spread.Seconds()))
-		}
-		s.settle(all[said:due])
-		for _, c := range all[said:due] {
+	pace.Spread(len(all), spread, s.drainCtx.Done(), func(from, to int) (more bool) {
+		s.settle(all[from:to])
+		for _, c := range all[from:to] {
 			s.closeForShutdown(c)
 		}
-		if said = due; said == len(all) || s.clients() == 0 {
-			return
-		}
-		select {
-		case <-s.drainCtx.Done():
-			return
-		case <-t.C:
-		}
-	}
+		return s.clients() > 0
+	})
 }
 
 // settle lets the handlers push the output that they hold back for open connections.
@@ -167,7 +136,7 @@ func (s *Server) closeForShutdown(c Conn) {
 		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
 		return
 	}
-	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: errStopping.Text, frame: true, early: errStopping})
+	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: refusal.ErrStopping.Text, frame: true, early: refusal.ErrStopping})
 }
 
 // clients returns the number of open connections that are not about to be refused. A connection
@@ -181,19 +150,6 @@ func (s *Server) clients() int64 {
 	}
 }
 
-// awaitConns waits until left returns 0, or until hurry is closed.
-func awaitConns(hurry <-chan struct{}, left func() int64) {
-	t := time.NewTicker(2 * time.Millisecond)
-	defer t.Stop()
-	for left() > 0 {
-		select {
-		case <-hurry:
-			return
-		case <-t.C:
-		}
-	}
-}
-
 // abortAll closes the remaining connections without a word.
 func (s *Server) abortAll() {
 	for c := range s.all() {
@@ -202,23 +158,23 @@ func (s *Server) abortAll() {
 		s.wake(c.r)
 	}
 	// Last, because the connections before could still become such.
-	s.httpConns.abortAll()
+	s.httpConns.AbortAll()
 	for _, ln := range s.listeners() {
-		ln.http.close()
+		ln.http.Close()
 	}
 }
 
 // stopGoroutines ends the goroutines, in the order of the path.
 func (s *Server) stopGoroutines() {
 	for _, ln := range s.listeners() {
-		ln.http.close()
+		ln.http.Close()
 	}
 	s.endDrain() // net/http's Shutdown looks round rarely
 	s.closeLoops()
 	s.ready.Close()
 	s.running.Wait()
+	s.timers.End()
 	s.mu.Lock()
-	s.stopTimersLocked()
 	s.state = stopped
 	s.mu.Unlock()
 	close(s.ended)

@@ -94,7 +94,7 @@ func TestQueueTinyFrames(t *testing.T) {
 // was sent before, too.
 func TestHeartbeatSparesTheBlocked(t *testing.T) {
 	const interval = 50 * time.Millisecond
-	s := serve(t, Config{PingInterval: interval, PongTimeout: 10 * interval, WriteTimeout: time.Hour, MaxQueue: 100_000}, nil)
+	s := serve(t, Config{PingInterval: interval, PongTimeout: 20 * interval, WriteTimeout: time.Hour, MaxQueue: 100_000}, nil)
 	c, end := join(t, s, 4096)
 	if f := nextFrame(t, end); f[0] != 0x89 {
 		t.Fatalf("got % x, want a ping", f)
@@ -113,7 +113,7 @@ func TestHeartbeatSparesTheBlocked(t *testing.T) {
 		}
 	}
 	at := s.clock.Last.Load()
-	wstest.Eventually(t, "pongs are overdue", func() bool { return s.clock.Last.Load()-at > 20*s.pings.Interval || !c.Exists() })
+	wstest.Eventually(t, "pongs are overdue", func() bool { return s.clock.Last.Load()-at > 30*s.pings.Interval || !c.Exists() })
 	if !c.Exists() {
 		t.Fatal("closed, though it was only slow")
 	}

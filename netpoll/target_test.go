@@ -64,7 +64,7 @@ func TestShutdownEndsUnderFire(t *testing.T) {
 		})
 	}
 	wstest.Eventually(t, "all are read", func() bool { return s.Stats().MessagesIn > 1000 })
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 	defer cancel()
 	if err := s.Shutdown(ctx, 0); err != nil {
 		t.Errorf("Shutdown: %v", err)

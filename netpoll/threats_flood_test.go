@@ -26,7 +26,7 @@ func TestThreatPingFloodBlocked(t *testing.T) {
 			_ = c.Push(ws.OpText, []byte(fmt.Sprint(i, big)))
 		}
 	}
-	_, addr := start(t, netpoll.Config{ControlRate: -1, MaxQueue: 16 << 20, SendBuffer: 4 << 10}, w)
+	srv, addr := start(t, netpoll.Config{ControlRate: -1, MaxQueue: 16 << 20, SendBuffer: 4 << 10}, w)
 	c := wstest.Connect(t, addr)
 	c.TCP().SetReadBuffer(64 << 10)
 	conn := receive(t, "open", w.opened)
@@ -42,12 +42,13 @@ func TestThreatPingFloodBlocked(t *testing.T) {
 		b = append(b, wstest.Frame(ping, fmt.Sprint("ping ", i))...)
 	}
 	c.SendBytes(b)
-	wstest.Eventually(t, "the pings are read", func() bool { return bytesIn(conn) == read+uint64(len(b)) })
+	wstest.Eventually(t, "the pings are read, and their frames decoded", func() bool {
+		return bytesIn(conn) == read+uint64(len(b)) && srv.Stats().WorkersBusy == 0
+	})
 	if n := blocked(); n > queued+131 {
 		t.Errorf("5000 pings make the queue grow by %d bytes", n-queued)
 	}
-	// Bytes count as read before their frames are decoded, so one earlier pong
-	// may slip out when we begin to take what waits; the last is the latest's.
+	// One earlier pong may have slipped out while the socket was filled; the last is the latest's.
 	last := ""
 	for i, pongs := 0, 0; i < 64 || last != "ping 4999"; {
 		b0, p, err := c.ReadFrame()
@@ -88,6 +89,7 @@ func TestThreatControlFlood(t *testing.T) {
 		for range 2000 {
 			b = append(b, wstest.Frame(op, "x")...)
 		}
+		c.Wait()
 		go c.Conn.Write(b)
 		for pongs := 0; ; pongs++ {
 			b0, p, err := c.ReadFrame()
@@ -139,8 +141,9 @@ func TestThreatCompressionBomb(t *testing.T) {
 
 // A peer that vanishes: pinged, then closed, and the handler is told once.
 func TestThreatHalfOpenPeer(t *testing.T) {
+	t.Parallel()
 	w := newWitness()
-	_, addr := start(t, netpoll.Config{PingInterval: 200 * time.Millisecond, PongTimeout: 300 * time.Millisecond}, w)
+	_, addr := serveAt(t, netpoll.Config{PingInterval: 200 * time.Millisecond, PongTimeout: 2 * time.Second}, w, false)
 	gone, alive := wstest.Connect(t, addr), wstest.Connect(t, addr)
 	go func() {
 		for { // the client that is there answers

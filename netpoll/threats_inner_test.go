@@ -23,31 +23,13 @@ import (
 func TestHeadKeepsItsPlace(t *testing.T) {
 	s := New(Config{}, nil)
 	r := s.slab.Get()
-	if !s.keepHead(r, []byte("GET / HTTP/1.1\r\nHost"), 20, 1) {
+	if !s.inputOf(r).KeepHead([]byte("GET / HTTP/1.1\r\nHost"), 20, 1) {
 		t.Fatal("refused")
 	}
-	if in := s.inputs.At(r.input); in.scanned != 20 || in.lines != 1 || string(in.rest) != "GET / HTTP/1.1\r\nHost" {
-		t.Errorf("kept: %d, %d, %q", in.scanned, in.lines, in.rest)
+	if in := s.inputs.At(r.input); in.Scanned != 20 || in.Lines != 1 || string(in.Rest) != "GET / HTTP/1.1\r\nHost" {
+		t.Errorf("kept: %d, %d, %q", in.Scanned, in.Lines, in.Rest)
 	}
 	s.freeInput(r)
-}
-
-// The bound of all unfinished input is hard, whatever shedInput is about to do.
-func TestUnfinishedIsBounded(t *testing.T) {
-	s := New(Config{MaxUnfinished: 1000}, nil)
-	var one, two input
-	if !one.hold(s, 900) || !two.hold(s, 100) {
-		t.Error("what fits is refused")
-	}
-	if two.hold(s, 101) {
-		t.Error("a byte over the bound is kept")
-	}
-	if !two.hold(s, 0) || !one.hold(s, 1000) {
-		t.Error("what was given back is not there")
-	}
-	if one.hold(s, 0); s.unfinished.Load() != 0 {
-		t.Errorf("%d bytes are left", s.unfinished.Load())
-	}
 }
 
 // asks sends a request for an upgrade and returns the status of the answer.

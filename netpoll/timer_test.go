@@ -13,9 +13,7 @@ func TestTimersEndWithoutListening(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Tick(time.Hour, func() {}) // and none begins any more
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.timers) != 0 {
-		t.Errorf("%d timers run", len(s.timers))
+	if n := s.timers.Len(); n != 0 {
+		t.Errorf("%d timers run", n)
 	}
 }

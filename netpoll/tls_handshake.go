@@ -6,21 +6,23 @@ import (
 	"errors"
 
 	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/tlsmem"
+	"webim/netpoll/internal/waiting"
 
 	"golang.org/x/sys/unix"
 )
 
 // TLS runs over memory; see package tlsmem. The turn feeds in the ciphertext that it reads. The
 // ciphertext that crypto/tls makes leaves with the flush, as plain frames do. A handshake has a
-// goroutine while it lasts. It gets one of a limited number of slots (tls_slots.go), and only after a
+// goroutine while it lasts. It gets one of a limited number of slots (package waiting), and only after a
 // whole ClientHello: a client that opens sockets and sends nothing costs a parked record.
 
 // tlsState is the TLS of a connection.
 type tlsState struct {
 	*tlsmem.Conn
-	waits bool    // for a slot; owned by the turn
-	slot  tlsSlot // under tlsSlots.mu
+	waits bool                     // for a slot; owned by the turn
+	place waiting.Place[*tlsState] // among the slots
 }
 
 func newTLSState(ln *listener) *tlsState { return &tlsState{Conn: tlsmem.New(ln.tls)} }
@@ -34,7 +36,7 @@ func (t *tlsState) conn() (c Conn, input int) {
 // tlsOwner makes a connection the owner of its TLS.
 type tlsOwner struct{ c Conn }
 
-func (o tlsOwner) CountInput(n int) bool { return o.c.s.reserveInput(n) }
+func (o tlsOwner) CountInput(n int) bool { return o.c.s.unfinished.Add(n) }
 func (o tlsOwner) CountOutput(n int)     { o.c.s.queued.Add(int64(n)) }
 func (o tlsOwner) Wake()                 { o.c.s.wake(o.c.r) }
 func (o tlsOwner) Flush()                { o.c.s.flush(o.c.r, o.c.gen) }
@@ -131,12 +133,18 @@ func (s *Server) readRaw(r *record, b []byte) (int, unix.Errno) {
 // plainOnTLS answers a client that speaks HTTP to a TLS port as net/http does, and a client that
 // sends the PROXY protocol as on a plain port.
 func (s *Server) plainOnTLS(r *record, t *tlsState, proxy bool) {
-	why, answer := refuseNotHTTP, []byte("HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n")
 	if proxy {
-		why, answer = refuseProxy, head.ErrProxyHeader.Answer()
+		s.refuseUnencrypted(r, t, head.ErrProxyHeader, head.ErrProxyHeader.Answer())
+		return
 	}
-	s.stats.refused(why)
-	s.logRefusal(why, s.addrs.AddrPort(r.ip, r.port), "")
+	s.refuseUnencrypted(r, t, &refusal.Error{Why: refusal.NotHTTP},
+		[]byte("HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"))
+}
+
+// refuseUnencrypted refuses a connection before its TLS handshake, in plain text.
+func (s *Server) refuseUnencrypted(r *record, t *tlsState, bad *refusal.Error, answer []byte) {
+	s.refusals.Count(bad.Why)
+	s.refusals.Log(bad.Why, s.addrs.AddrPort(r.ip, r.port), bad.Detail)
 	t.WriteRaw(answer)
 	s.beginClose(r, r.gen.Load(), closing{cause: HandshakeFailed, answer: []byte{}, last: true})
 }
@@ -154,17 +162,51 @@ func (s *Server) startHandshake(r *record, t *tlsState) {
 	go s.handshake(t, s.conn(r))
 }
 
+// takeTLSSlot takes a slot for a handshake, or puts its connection on the list, unless it is there. It
+// reports whether the handshake has a slot.
+func (s *Server) takeTLSSlot(r *record, t *tlsState) bool {
+	s.tlsSlots.Enter(&t.place, t, r.ip)
+	s.assignTLSSlots()
+	return s.tlsSlots.Taken(&t.place)
+}
+
+// leaveTLSSlot gives back the slot of a handshake, or takes its connection off the list.
+func (s *Server) leaveTLSSlot(t *tlsState) {
+	s.tlsSlots.Leave(&t.place)
+	s.assignTLSSlots()
+}
+
+// assignTLSSlots gives free slots to connections that wait, and ends handshakes for the others.
+func (s *Server) assignTLSSlots() {
+	now := s.clock.Look()
+	served, slow := s.tlsSlots.Assign(now, now-handshakeGrace*s.ticks.second)
+	for _, t := range served {
+		c, _ := t.conn()
+		s.wake(c.r)
+	}
+	for _, t := range slow {
+		c, _ := t.conn()
+		s.refusals.Log(refusal.SlowTLS, s.addrs.AddrPort(c.r.ip, c.r.port), "")
+		s.beginClose(c.r, c.gen, closing{cause: HandshakeTimeout, why: refusal.SlowTLS})
+	}
+}
+
 // errHandshakePanic: a callback of the tls.Config panicked.
 var errHandshakePanic = errors.New("netpoll: panic in a callback of the TLS handshake")
 
 // handshake runs on a goroutine of its own. The wheel ends it, through end.
 func (s *Server) handshake(t *tlsState, own Conn) {
 	defer s.running.Done()
+	from, _ := own.Remote()
 	err := errHandshakePanic
 	s.guard("TLS handshake", func() { err = t.TLS.HandshakeContext(context.Background()) })
 	t.EndHandshake(err)
 	if err != nil {
+		s.stats.tlsFailed.Add(1)
+		s.refusals.Log(refusal.BadTLS, from, err.Error())
 		own.s.flush(own.r, own.gen)
+	} else {
+		s.stats.tlsDone.Add(1)
 	}
 	s.leaveTLSSlot(t)
 	own.r.flags.Or(fReadable)

@@ -90,15 +90,15 @@ func TestTLSHelloInPieces(t *testing.T) {
 func TestTLSPlaces(t *testing.T) {
 	for round := range 3 {
 		t.Run(fmt.Sprint(round), func(t *testing.T) {
+			t.Parallel()
 			w := newWitness()
-			s, _ := start(t, netpoll.Config{MaxTLSHandshakes: 1, HandshakeTimeout: time.Second}, w)
-			addr := secure(t, s)
+			s, addr := serveAt(t, netpoll.Config{MaxTLSHandshakes: 1, HandshakeTimeout: 3 * time.Second}, w, true)
 			var hello []byte // of a client that says nothing more
 			tls.Client(sink{&hello}, &tls.Config{InsecureSkipVerify: true}).Handshake()
 			for range 20 {
 				wstest.Dial(t, addr).SendBytes(hello)
 			}
-			half := time.NewTimer(500 * time.Millisecond) // less than the deadline after them
+			half := time.NewTimer(1500 * time.Millisecond) // half of the deadline after them
 			<-half.C
 			c := wstest.Dial(t, addr)
 			p, err := over(t, c, c.Conn, &tls.Config{})

@@ -48,7 +48,7 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 	s.arm(r, s.firstPing(r))
 	s.opening(r, q)
 	s.answer(r, answer)
-	if len(behind) > 0 && !s.keepFrames(r, behind) {
+	if len(behind) > 0 && !s.inputOf(r).KeepReady(bytes.Clone(behind)) {
 		return s.inputRefused(r)
 	}
 	if r.flags.Load()&fClosing != 0 {
@@ -67,35 +67,6 @@ func openFlags(ext head.Extension) uint32 {
 		flags |= fSmallWindow
 	}
 	return flags
-}
-
-// keepFrames stores frames that have come behind the head of the upgrade. It reports whether they
-// are within Config.MaxUnfinished.
-func (s *Server) keepFrames(r *record, frames []byte) bool {
-	in := s.newInput(r)
-	in.rest, in.ready = bytes.Clone(frames), true
-	return in.hold(s, cap(in.rest))
-}
-
-// forwarded counts the connection under its client's address from here on, if a listed proxy names
-// the client. Otherwise the connection stays counted for the peer. It returns the answer if the
-// client has reached a limit.
-func (s *Server) forwarded(r *record, q *Request) *refusedError {
-	client, ok := s.addrs.Client(s.addrs.AddrPort(r.ip, 0).Addr(), q.head.All("X-Forwarded-For"))
-	if !ok {
-		return nil
-	}
-	ip, ok := s.addrs.Add(client, s.cfg.MaxConnsPerIP, -1)
-	if !ok { // until it has ended it stays counted for the proxy
-		s.addrs.Forget(ip)
-		return refusalError(refusePerIP)
-	}
-	r.mu.Lock()
-	old := r.ip
-	r.ip, r.port = ip, 0
-	r.mu.Unlock()
-	s.addrs.Remove(old, true)
-	return nil
 }
 
 // answer writes the answer to an upgrade and releases the write bit, which is held. Frames that

@@ -20,10 +20,10 @@ import (
 func echo(t testing.TB, c *client, frame []byte, n int) (once func()) {
 	buf := make([]byte, n)
 	return func() {
-		if _, err := c.c.Write(frame); err != nil {
+		if _, err := c.Conn.Write(frame); err != nil {
 			t.Error(err)
 		}
-		if _, err := io.ReadFull(c.br, buf); err != nil {
+		if _, err := io.ReadFull(c.Reader, buf); err != nil {
 			t.Error(err)
 		}
 	}
@@ -58,18 +58,18 @@ func TestPlainMessageAllocatesNothing(t *testing.T) {
 // skipFrames reads that many frames, and makes no garbage.
 func skipFrames(c *client, count int) error {
 	for range count {
-		head, err := c.br.Peek(2)
+		head, err := c.Reader.Peek(2)
 		if err != nil {
 			return err
 		}
 		n := 2 + int(head[1])
 		if head[1] == 126 {
-			if head, err = c.br.Peek(4); err != nil {
+			if head, err = c.Reader.Peek(4); err != nil {
 				return err
 			}
 			n = 4 + int(head[2])<<8 + int(head[3])
 		}
-		if _, err := c.br.Discard(n); err != nil {
+		if _, err := c.Reader.Discard(n); err != nil {
 			return err
 		}
 	}
@@ -83,7 +83,7 @@ func TestSessionMessageAllocatesNothing(t *testing.T) {
 		n := start(t, room.Config{Anonymous: true, Rates: policy.Rates{Send: budget.Rate{N: 1 << 30, Per: wstest.Patience}}, Options: policy.Patterns{
 			{Match: "*", Options: policy.Options{History: engine.Retention{Messages: 100, Bytes: 1 << 20, Age: wstest.Patience}, Rights: policy.OpenRights()}}}.Options}, netpoll.Config{})
 		k := n.connect(enc)
-		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 		command := &protocol.Command{Id: 7, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"what is said here"}`)}}
 		frame := masked(ws.OpText, command.AppendJSON(nil))
 		if enc == wire.Protobuf {
@@ -94,9 +94,9 @@ func TestSessionMessageAllocatesNothing(t *testing.T) {
 			frame = masked(ws.OpBinary, append([]byte{byte(len(b))}, b...))
 		}
 		once := func() {
-			_, err := k.c.Write(frame)
+			_, err := k.Conn.Write(frame)
 			if err == nil {
-				err = skipFrames(k.client, 2) // the reply and the push
+				err = skipFrames(k.raw(), 2) // the reply and the push
 			}
 			if err != nil {
 				t.Error(err)

@@ -75,7 +75,7 @@ func TestConnectTimeoutWaitsForTheBackend(t *testing.T) {
 				t.Errorf("got %s", got)
 			}
 		}
-		k.c.Close()
+		k.Conn.Close()
 	}
 }
 
@@ -87,26 +87,26 @@ func TestPendingSubscribesCount(t *testing.T) {
 	n := start(t, c, netpoll.Config{})
 	k := n.connect(wire.JSON)
 	for i, room := range []string{"a", "b"} {
-		if err := k.say(&protocol.Command{Id: uint32(100 + i), Subscribe: &protocol.SubscribeRequest{Channel: room}}); err != nil {
+		if err := k.Say(&protocol.Command{Id: uint32(100 + i), Subscribe: &protocol.SubscribeRequest{Channel: room}}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	full := &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "c"}}
 	k.expectError(t, wire.ErrLimitExceeded, full)
 	b.next(t).answer(backend.Reply{}, wire.ErrPermissionDenied)
-	if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != uint32(wire.ErrPermissionDenied) {
+	if r, err := k.Next(); err != nil || r.Id != 100 || r.Error.GetCode() != uint32(wire.ErrPermissionDenied) {
 		t.Errorf("a: %v, %v", r, err)
 	}
 	b.next(t).answer(backend.Reply{}, nil)
-	if r, err := k.next(); err != nil || r.Id != 101 || r.Subscribe == nil {
+	if r, err := k.Next(); err != nil || r.Id != 101 || r.Subscribe == nil {
 		t.Errorf("b: %v, %v", r, err)
 	}
 	full.Id = 200
-	if err := k.say(full); err != nil {
+	if err := k.Say(full); err != nil {
 		t.Fatal(err)
 	}
 	b.next(t).answer(backend.Reply{}, nil)
-	if r, err := k.next(); err != nil || r.Id != 200 || r.Subscribe == nil {
+	if r, err := k.Next(); err != nil || r.Id != 200 || r.Subscribe == nil {
 		t.Errorf("c, as a is not to be: %v, %v", r, err)
 	}
 }
@@ -133,13 +133,13 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 			commands = append(commands, &protocol.Command{Id: 5, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
 			want[5] = 0
 		}
-		if err := k.say(commands...); err != nil {
+		if err := k.Say(commands...); err != nil {
 			t.Fatal(err)
 		}
 		got := map[uint32]wire.ErrorCode{}
 		take := func(count int) {
 			for len(got) < count {
-				r, err := k.next()
+				r, err := k.Next()
 				if err != nil {
 					t.Fatalf("behind %v: %v", got, err)
 				}
@@ -157,7 +157,7 @@ func TestUnsubscribingWhileTheBackendIsAsked(t *testing.T) {
 		if got, want := n.hub.Stats().Members, len(commands)-3; got != want {
 			t.Errorf("%d members, want %d", got, want)
 		}
-		k.c.Close()
+		k.Conn.Close()
 	}
 }
 
@@ -172,29 +172,29 @@ func TestExpiryIsToldToThoseWhoCanRefresh(t *testing.T) {
 	soon, later := time.Now().Add(-time.Second), time.Now().Add(time.Hour)
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		guest := n.open(enc)
-		if err := guest.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}); err != nil {
+		if err := guest.Say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}); err != nil {
 			t.Fatal(err)
 		}
 		b.next(t).answer(backend.Reply{User: "ann", Expires: soon}, nil)
-		if r, err := guest.next(); err != nil || r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
+		if r, err := guest.Next(); err != nil || r.Connect == nil || r.Connect.Expires || r.Connect.Ttl != 0 {
 			t.Fatalf("connecting by the hook: %v, %v", r, err)
 		}
 		n.hub.Timers().Run() // it has expired
 		b.next(t).answer(backend.Reply{Expires: later}, nil)
-		if p := guest.push(t); p.Refresh == nil || p.Refresh.Expires || p.Refresh.Ttl != 0 {
+		if p := guest.Push(); p.Refresh == nil || p.Refresh.Expires || p.Refresh.Ttl != 0 {
 			t.Errorf("the hook has refreshed it: %v", p)
 		}
 		holder := n.open(enc)
-		if r := holder.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: "bob"}, time.Hour)}}); !r.Connect.GetExpires() {
+		if r := holder.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: "bob"}, time.Hour)}}); !r.Connect.GetExpires() {
 			t.Fatalf("connecting with a token: %v", r)
 		}
 		for user, k := range map[string]*protocolClient{"ann": guest, "bob": holder} {
-			n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRefresh, To: engine.Target{User: user}, Expires: later}, func(err error) {
+			n.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlRefresh, To: engine.Target{User: user}, Expires: later}, func(err error) {
 				if err != nil {
 					t.Error(err)
 				}
 			})
-			if p := k.push(t); p.Refresh == nil || p.Refresh.Expires != (user == "bob") || (p.Refresh.Ttl > 0) != (user == "bob") {
+			if p := k.Push(); p.Refresh == nil || p.Refresh.Expires != (user == "bob") || (p.Refresh.Ttl > 0) != (user == "bob") {
 				t.Errorf("the server API has refreshed %s: %v", user, p)
 			}
 		}
@@ -216,14 +216,14 @@ func TestRosterDecidesWithoutTheBackend(t *testing.T) {
 	})
 	for user, want := range map[string]uint32{"ann": 0, "eve": uint32(wire.ErrPermissionDenied)} {
 		k := n.open(wire.JSON)
-		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: user}, time.Hour)}}); r.Connect == nil {
+		if r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: user}, time.Hour)}}); r.Connect == nil {
 			t.Fatalf("connecting %s: %v", user, r)
 		}
-		if err := k.say(&protocol.Command{Id: 100, Subscribe: &protocol.SubscribeRequest{Channel: "$r"}}); err != nil {
+		if err := k.Say(&protocol.Command{Id: 100, Subscribe: &protocol.SubscribeRequest{Channel: "$r"}}); err != nil {
 			t.Fatal(err)
 		}
 		b.next(t).answer(backend.Reply{}, backend.ErrNoAnswer)
-		if r, err := k.next(); err != nil || r.Id != 100 || r.Error.GetCode() != want {
+		if r, err := k.Next(); err != nil || r.Id != 100 || r.Error.GetCode() != want {
 			t.Errorf("%s subscribes: %v, %v, want the error %d", user, r, err, want)
 		}
 	}

@@ -123,7 +123,7 @@ func (c *client) sendWhole(t *testing.T, messages ...string) {
 	for _, text := range messages {
 		all = append(all, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(text))))...)
 	}
-	if _, err := c.c.Write(all); err != nil {
+	if _, err := c.Conn.Write(all); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -229,10 +229,10 @@ func TestNobodyReads(t *testing.T) {
 	c := n.as(t, attacker, "ann")
 	c.sendWhole(t, numbered(5, readLarge), numbered(5, readLarge), numbered(1, recoverLarge),
 		numbered(1, `"rpc":{"method":"messages","data":{}}`), numbered(1, `"publish":{"channel":"large","data":"last"}`))
-	if err := c.c.(*net.TCPConn).SetLinger(0); err != nil {
+	if err := c.Conn.(*net.TCPConn).SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
-	c.c.Close()
+	c.Conn.Close()
 	close(hungUp)
 	wstest.Eventually(t, "the last message is said", func() bool {
 		var top engine.Position

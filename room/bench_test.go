@@ -31,7 +31,7 @@ func BenchmarkPublish(b *testing.B) {
 			n := start(b, room.Config{Engine: memory.New(memory.Limits{MaxMessages: c.history}), MaxUnswept: 1 << 62}, netpoll.Config{Workers: 1})
 			sweep := func() {}
 			if c.members {
-				go io.Copy(io.Discard, n.join("/r", noDeflate).br)
+				go io.Copy(io.Discard, n.join("/r", noDeflate).Reader)
 				sweep = holdSweeps(b, n.room("r"))
 			}
 			b.ReportAllocs()
@@ -58,7 +58,7 @@ type readers struct {
 
 func (rs *readers) read(c *client, buf []byte) {
 	for {
-		k, err := c.br.Read(buf)
+		k, err := c.Reader.Read(buf)
 		if k > 0 && rs.left.Add(-int64(k)) == 0 {
 			rs.got <- struct{}{}
 		}
@@ -79,7 +79,7 @@ func BenchmarkSweep(b *testing.B) {
 			rs := readers{got: make(chan struct{})}
 			all := n.joinAll(members, "/r", plain)
 			for _, c := range all {
-				c.c.SetDeadline(time.Time{})
+				c.Conn.SetDeadline(time.Time{})
 				buf := make([]byte, 64<<10)
 				rs.wg.Go(func() { rs.read(c, buf) })
 			}
@@ -101,7 +101,7 @@ func BenchmarkSweep(b *testing.B) {
 			b.StopTimer()
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members*batch), "ns/delivery")
 			for _, c := range all {
-				c.c.Close()
+				c.Conn.Close()
 			}
 			rs.wg.Wait()
 		})

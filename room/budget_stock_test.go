@@ -2,8 +2,6 @@ package room_test
 
 import (
 	"fmt"
-	"net"
-	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -12,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/golang-jwt/jwt/v5"
 
+	"webim/netpoll/wstest"
 	"webim/room/budget"
 	"webim/room/cost"
 	"webim/room/engine"
@@ -61,17 +60,7 @@ func exhaustConns(t *testing.T, w *budgetWorld) {
 // exhaustAddress comes by a proxy, for loopback itself has no such bound.
 func exhaustAddress(t *testing.T, w *budgetWorld) {
 	come := func(addr string) int {
-		c, err := net.Dial("tcp", w.addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.Close() })
-		head := strings.TrimSuffix(string(upgrade("/r", noDeflate, "")), "\r\n") + "X-Forwarded-For: " + addr + "\r\n\r\n"
-		if _, err := c.Write([]byte(head)); err != nil {
-			t.Fatal(err)
-		}
-		cl := newClient(c)
-		r, err := http.ReadResponse(cl.br, nil)
+		r, err := wstest.Dial(t, w.addr).TryHandshake("/r", "X-Forwarded-For: "+addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +83,7 @@ func exhaustControls(t *testing.T, w *budgetWorld) {
 			break // closed already
 		}
 	}
+	c.Wait()
 	for {
 		op, p, err := c.read()
 		if err != nil || op == ws.OpClose {

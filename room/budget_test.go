@@ -42,11 +42,11 @@ const (
 // from opens a connection from an address.
 func (n *node) from(t testing.TB, addr, path, extensions string) *client {
 	t.Helper()
-	c, status, err := dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}, n.addr, path, extensions)
+	c, status, err := n.dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(addr)}}, path, extensions)
 	if err != nil || status != 101 {
 		t.Fatalf("joining %s from %s: %d, %v", path, addr, status, err)
 	}
-	t.Cleanup(func() { c.c.Close() })
+	t.Cleanup(func() { c.Conn.Close() })
 	return c
 }
 

@@ -53,7 +53,7 @@ func TestSendersAreHeld(t *testing.T) {
 							text := fmt.Appendf(nil, "%d %-*d", i, size-2, k)
 							all = append(all, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame(text)))...)
 						}
-						if _, err := c.c.Write(all); err != nil {
+						if _, err := c.Conn.Write(all); err != nil {
 							t.Error(err)
 						}
 					})
@@ -123,7 +123,7 @@ func TestBusyRoom(t *testing.T) {
 			k++
 			both = append(both, ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(sizes{size}.message(k)))))...)
 		}
-		if _, err := c.c.Write(both); err != nil {
+		if _, err := c.Conn.Write(both); err != nil {
 			t.Fatal(err)
 		}
 		wstest.Eventually(t, "the sender waits", func() bool {
@@ -142,7 +142,7 @@ func TestBusyRoom(t *testing.T) {
 	}
 	// It ends its stream while it is held. It does not close its socket: the next write to that would
 	// bring a reset, which may end the connection before its last message is handled.
-	if err := members[2].c.(*net.TCPConn).CloseWrite(); err != nil {
+	if err := members[2].Conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
 	release()

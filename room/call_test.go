@@ -69,23 +69,23 @@ func TestCallsKeepTheOrderOfCommands(t *testing.T) {
 		publish := func(id uint32, text string) *protocol.Command {
 			return &protocol.Command{Id: id, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(text)}}
 		}
-		if err := k.say(rpcCommand(11, "wait", `{"n":1}`), publish(12, `{"n":2}`), rpcCommand(13, "wait", `{"n":3}`), rpcCommand(14, "prompt", `"4"`), publish(15, `{"n":5}`)); err != nil {
+		if err := k.Say(rpcCommand(11, "wait", `{"n":1}`), publish(12, `{"n":2}`), rpcCommand(13, "wait", `{"n":3}`), rpcCommand(14, "prompt", `"4"`), publish(15, `{"n":5}`)); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.say(rpcCommand(16, "pass", `{"n":6}`), publish(17, `{"n":7}`)); err != nil {
+		if err := k.Say(rpcCommand(16, "pass", `{"n":6}`), publish(17, `{"n":7}`)); err != nil {
 			t.Fatal(err)
 		}
 		if got := <-g.begun; got != `{"n":1}` {
 			t.Fatalf("the call %s begins first", got)
 		}
-		other.publish(t, "r", `{"n":0}`)
+		other.Publish("r", `{"n":0}`)
 		g.open <- struct{}{}
 		if got := <-g.begun; got != `{"n":3}` {
 			t.Fatalf("the call %s begins second", got)
 		}
 		g.open <- struct{}{}
 		for id := uint32(11); id <= 17; id++ {
-			if r, err := k.next(); err != nil || r.Id != id || r.Error != nil {
+			if r, err := k.Next(); err != nil || r.Id != id || r.Error != nil {
 				t.Fatalf("%v, %v, want the reply %d", r, err, id)
 			}
 		}
@@ -111,14 +111,14 @@ func TestPanicOfACall(t *testing.T) {
 	other := n.connect(wire.JSON)
 	for range n.panics {
 		k := n.connect(wire.JSON)
-		if err := k.say(rpcCommand(11, "panic", `""`)); err != nil {
+		if err := k.Say(rpcCommand(11, "panic", `""`)); err != nil {
 			t.Fatal(err)
 		}
-		if r, err := k.next(); err != (closedWith{1011, "internal error"}) {
+		if r, err := k.Next(); err != (wstest.ClosedError{Code: 1011, Reason: "internal error"}) {
 			t.Errorf("%v, %v, want the end of the connection", r, err)
 		}
 	}
-	if r := other.ask(t, rpcCommand(0, "pass", `"still here"`)); string(r.Rpc.GetData()) != `"still here"` {
+	if r := other.Ask(rpcCommand(0, "pass", `"still here"`)); string(r.Rpc.GetData()) != `"still here"` {
 		t.Errorf("another client's call: %v", r)
 	}
 }
@@ -131,18 +131,18 @@ func TestShutdownAnswersCalls(t *testing.T) {
 	c.Calls, c.Engine = rpc.Calls{Caller: g}, newWaitingEngine()
 	n := start(t, c, netpoll.Config{})
 	k, other := n.connect(wire.JSON), n.connect(wire.JSON)
-	if err := k.say(rpcCommand(11, "wait", `"done"`)); err != nil {
+	if err := k.Say(rpcCommand(11, "wait", `"done"`)); err != nil {
 		t.Fatal(err)
 	}
 	<-g.begun
 	ended := make(chan error, 1)
 	go func() { ended <- n.s.Shutdown(t.Context(), 0) }()
 	wstest.Eventually(t, "the server shuts down", func() bool { // its listeners answer with 503 then
-		_, status, err := dialAs(new(net.Dialer), n.addr, wire.EndpointPath, noDeflate, "")
+		_, status, err := n.dial(new(net.Dialer), wire.EndpointPath, noDeflate)
 		return err == nil && status == 503
 	})
 	g.open <- struct{}{}
-	if r, err := k.next(); err != nil || string(r.Rpc.GetData()) != `"done"` {
+	if r, err := k.Next(); err != nil || string(r.Rpc.GetData()) != `"done"` {
 		t.Errorf("%v, %v, want the answer", r, err)
 	}
 	k.expectClose(t, wire.DisconnectShutdown)
@@ -159,14 +159,14 @@ func TestCallOfAGoneConnection(t *testing.T) {
 	c.Calls, c.Engine, c.MaxCalls = rpc.Calls{Caller: g}, newWaitingEngine(), 2
 	n := start(t, c, netpoll.Config{})
 	k, other := n.connect(wire.JSON), n.connect(wire.JSON)
-	if err := k.say(rpcCommand(11, "wait", `{"said":true}`)); err != nil {
+	if err := k.Say(rpcCommand(11, "wait", `{"said":true}`)); err != nil {
 		t.Fatal(err)
 	}
 	<-g.begun
-	k.c.Close()
+	k.Conn.Close()
 	g.open <- struct{}{}
 	for i := range 5 {
-		if r := other.ask(t, rpcCommand(0, "pass", fmt.Sprint(i))); string(r.Rpc.GetData()) != fmt.Sprint(i) {
+		if r := other.Ask(rpcCommand(0, "pass", fmt.Sprint(i))); string(r.Rpc.GetData()) != fmt.Sprint(i) {
 			t.Errorf("another client's call: %v", r)
 		}
 	}
@@ -208,17 +208,17 @@ func TestFollowUpsKeepTheOrder(t *testing.T) {
 		if id == messages-1 {
 			say = rpcCommand(10+id, "pass", `{}`)
 		}
-		if err := k.say(say); err != nil {
+		if err := k.Say(say); err != nil {
 			t.Fatal(err)
 		}
 	}
-	other.publish(t, "other", `{}`)
+	other.Publish("other", `{}`)
 	for i := range uint64(messages) {
 		hold <- struct{}{}
 		if got := <-at; got != i+1 {
 			t.Fatalf("the follow-up of message %d runs, want %d", got, i+1)
 		}
-		if r, err := k.next(); err != nil || r.Id != 10+uint32(i) || r.Error != nil {
+		if r, err := k.Next(); err != nil || r.Id != 10+uint32(i) || r.Error != nil {
 			t.Fatalf("%v, %v, want the reply %d", r, err, 10+i)
 		}
 	}

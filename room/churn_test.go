@@ -61,12 +61,12 @@ func (ch *churn) pace(c *client, r *run, leader bool) error {
 // of the ways that clients do.
 func (ch *churn) visit(rnd *rand.Rand) error {
 	missed := ch.done.Load() // published before we came: never ours
-	c, status, err := dial(new(net.Dialer), ch.n.addr, "/r", variants(max(0, rnd.IntN(20)-17)))
+	c, status, err := ch.n.dial(new(net.Dialer), "/r", variants(max(0, rnd.IntN(20)-17)))
 	owed := ch.begun.Load() // what begins from here on is
 	if err != nil || status != http.StatusSwitchingProtocols {
 		return fmt.Errorf("joining: %d, %w", status, err)
 	}
-	defer c.c.Close()
+	defer c.Conn.Close()
 	r := run{sizes: small}
 	for range rnd.IntN(12) {
 		if err := r.follow(c, r.last+1); err != nil {
@@ -81,14 +81,15 @@ func (ch *churn) visit(rnd *rand.Rand) error {
 			return err
 		}
 	case 1:
-		c.c.(*net.TCPConn).CloseWrite()
+		c.Conn.(*net.TCPConn).CloseWrite()
 	case 2:
-		c.c.(*net.TCPConn).SetLinger(0)
-		c.c.Close()
+		c.Conn.(*net.TCPConn).SetLinger(0)
+		c.Conn.Close()
 		return r.bounds(missed, owed)
 	default:
 		return r.bounds(missed, owed)
 	}
+	c.Wait()
 	for {
 		op, p, err := c.read()
 		if err == io.EOF && !polite {
@@ -134,7 +135,7 @@ func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 				staying.Go(func() {
 					if err := ch.pace(c, &run{sizes: small}, i == 0); err != nil {
 						errs <- fmt.Errorf("stayer %d: %w", i, err)
-						c.c.Close()
+						c.Conn.Close()
 					}
 				})
 			}

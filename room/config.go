@@ -8,6 +8,7 @@ import (
 
 	"webim/room/backend"
 	"webim/room/budget"
+	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/guest"
 	"webim/room/policy"
@@ -18,6 +19,8 @@ import (
 type Config struct {
 	// Engine stores messages and state, and connects nodes. It is required.
 	Engine engine.Engine
+	// Ended answers engine.Question.Ended: it returns one JSON value. nil: no node asks this one.
+	Ended func(who string) []byte
 	// MaxRooms is the maximum number of rooms with members, without the personal rooms of users; 0:
 	// 100,000; negative: no maximum. One owner can make at most 1/16 of the rooms that are free. Above it
 	// a connection gets 503.
@@ -159,6 +162,7 @@ func (h *Hub) keepOf(o *policy.Options) *engine.Retention {
 func (c Config) withDefaults() Config {
 	c.MaxRoomsPerConn = cmp.Or(c.MaxRoomsPerConn, 128)
 	c.MaxCommands = cmp.Or(c.MaxCommands, 256)
+	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	c.MaxReply = cmp.Or(c.MaxReply, 1<<20)
 	c.MaxReplies = cmp.Or(c.MaxReplies, 64<<20)
 	c.MaxPresence = cmp.Or(c.MaxPresence, 1000)
@@ -179,4 +183,22 @@ func (c Config) withDefaults() Config {
 	c.MaxUnswept = cmp.Or(c.MaxUnswept, 1<<20)
 	c.MaxPause = cmp.Or(c.MaxPause, 25*time.Millisecond)
 	return c
+}
+
+// SetLimits changes Config.Rates, UserRates, Refusals, MaxConnsPerUser and MaxReply of a hub that serves, to those of cfg, with
+// the defaults. It may be called from any goroutine.
+func (h *Hub) SetLimits(cfg Config) {
+	cfg = cfg.withDefaults()
+	h.meter.SetLimits(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser, MaxReply: cfg.MaxReply})
+}
+
+// Rejudge applies new rights to the rooms that there are, and judges their members anew: it is called after the results of
+// Config.Options have changed. It may be called from any goroutine, with no lock held.
+func (h *Hub) Rejudge() {
+	var names []string
+	for _, r := range h.Rooms() {
+		r.opts.Store(h.Options(r.name))
+		names = append(names, r.name)
+	}
+	h.control.Rejudge(names)
 }

@@ -58,6 +58,7 @@ func reconnectMessage(t *testing.T, user string, rooms int) string {
 
 // recovered reads the replies to a reconnectMessage.
 func (c *client) recovered(rooms, messages int) error {
+	defer c.Wait()()
 	replies, subs, pubs := 0, 0, 0
 	for replies < rooms+1 {
 		_, p, err := c.read()
@@ -118,9 +119,9 @@ func TestOfficeComesBack(t *testing.T) {
 	for part := range 25 {
 		wg.Go(func() {
 			for i := part; i < people; i += 25 {
-				c, _, err := dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attacker)}}, n.addr, wire.EndpointPath, noDeflate)
+				c, _, err := n.dial(&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(attacker)}}, wire.EndpointPath, noDeflate)
 				if err == nil {
-					defer c.c.Close()
+					defer c.Conn.Close()
 					err = c.send(ws.OpText, messages[i])
 				}
 				if err == nil {
@@ -190,8 +191,8 @@ func (c *client) sendDeflated(t testing.TB, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.hurry()
-	if err := ws.WriteFrame(c.c, ws.MaskFrame(f)); err != nil {
+	c.ResetDeadline()
+	if err := ws.WriteFrame(c.Conn, ws.MaskFrame(f)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -13,13 +13,20 @@
 //	apikey             the keys of backends and operators, and the methods and rooms that they open
 //	live               the live picture of the server, for operators
 //	chat               the chat calls of clients, and their events
+//	chat/messages      the messages of a room as users see them, from its log and the State
+//	chat/store         the State, read and written in straight-line code
+//	chat/invitations   the rates of invitations
+//	chat/emoji         which texts are an emoji
 //	rpc                the calls of clients: how a call runs, and what it may do
 //	roomtest           for tests: serves a hub
 //	mux                the netpoll.Handler of a hub: it chooses the dialect of each connection
 //	centrifuge         the Centrifuge dialect: sessions, commands, subscriptions
 //	plain              the plain dialect
 //	room               hubs, rooms and members: joining, delivery, flow control, presence, notices
+//	control            acts on the connections of this node, for control messages, bans and revoked tokens
 //	judge              whether a client may do something in a room; whether its token is valid
+//	flight             the flight recorder: why the last connections ended, and what happened before
+//	identity           the client behind each connection: its identity, payer and rates; the sessions by user
 //	backend            the contract of the application's backend, which may decide in place of rights
 //	cost               how much of its rates each connection, user and address has used
 //	shares             which owner pays for which entry of the State; the sizes of rosters
@@ -33,19 +40,40 @@
 //	engine/memory      the engine inside one process
 //	engine/window      for engines: the newest part of a room's log in memory
 //	engine/entries     for engines: the entries of a State in memory
+//	engine/hubs        for engines: the nodes in this process
 //	engine/published   for engines: which messages with a Key were published not long ago
 //	engine/jetstream                    the engine on NATS JetStream
+//	engine/jetstream/archive            backups of the store, and restoring them
+//	engine/jetstream/internal/erasures  the list of erased users, in a stream
+//	engine/jetstream/internal/removals  deleted messages are noted while a backup is restored
 //	engine/jetstream/embedded           nats-server inside this process: folder, lock, syncs, restarts
+//	engine/jetstream/embedded/internal/reindex  the index of a stream is written after a kill, for a fast start
 //	engine/jetstream/internal/acks      messages are sent to the store, and its answers arrive
 //	engine/jetstream/internal/jobs      what may wait runs on a bounded number of goroutines
 //	engine/jetstream/internal/logread   messages are read from the store
 //	engine/jetstream/internal/cluster   the nodes: which of them live, and questions to all of them
+//	engine/jetstream/internal/told      which members on other nodes the rooms were told of
+//	engine/jetstream/internal/gate      calls wait while an engine moves to another process
 //	engine/jetstream/internal/frames    the bytes of messages between nodes
 //	engine/jetstream/internal/keys      the keys of users, in a stream
 //	engine/jetstream/internal/seal      what users say is encrypted, with a key for each user
 //	engine/jetstream/internal/state     the State on one stream, with a copy in memory
 //	engine/jetstream/internal/envelope  the bytes of a message in the log
+//	engine/jetstream/internal/streams   the streams are opened: made, migrated, brought to the settings
+//	engine/jetstream/internal/format    what is stored is migrated to the current format
 //	engine/jetstream/internal/subject   names as tokens of NATS subjects, and back
+//	engine/jetstream/internal/tally     how many messages of a log are after an offset
+//	engine/jetstream/internal/roomlog   the log of one room is read: forwards, backwards, in pages
+//	engine/jetstream/internal/recent    the newest publications of a room in memory
+//	engine/jetstream/internal/sweep     rooms are compared with their logs
+//	engine/jetstream/internal/codec     stored messages as publications, and back
+//	engine/jetstream/internal/stubs     the stubs of redacted publications are found in the State
+//	engine/jetstream/internal/cuts      removed histories, and the names of epochs
+//	engine/jetstream/internal/ids       the ids of messages with a key in the store, and how many there may be
+//	engine/jetstream/internal/daily     how much each payer adds to the store in a day
+//	engine/jetstream/internal/durable   waits until messages are on the disk
+//	engine/jetstream/internal/fault     the errors of the store as those of package engine
+//	engine/jetstream/internal/flights   many callers wait for one job
 //	wire               the bytes of both dialects, as commands and events
 //	work               runs calls and the follow-ups of messages on a bounded number of goroutines
 //	await              waits for functions that pass their result to a callback
@@ -55,7 +83,6 @@
 //	internal/latency   how long messages take until they were offered to all members
 //	internal/notices   which joins and leaves a room tells, and when
 //	internal/deferred  calls functions soon that a caller with a lock cannot call
-//	internal/users     the sessions that have connected, by user
 //	internal/timers    calls functions at given times, up to a second late
 //	internal/nametable finds the rooms by their names, in little memory
 //	internal/neutral   removes the parts without content from JSON values
@@ -98,6 +125,9 @@
 //	session message    a message to publish in the name of a session
 //	control message    an instruction to all nodes about the connections of a user or a client
 //	hook request       a request to the application's backend, whose answer is a hook reply
+//	move               go to another process in a live upgrade, with the connections (move.go)
+//	stay               do not move: the connection ends with the old process
+//	quiet              nothing is under way, see Hub.Quiesce
 //	verdict            the result of policy.Decide
 //	refusal            a verdict against an action, which is counted
 //	payer              the owner that pays for data, bytes or call slots
@@ -118,8 +148,8 @@
 //	deliver  room.go, gap.go   the goroutine that the engine calls from
 //	sweep    sweep.go          a worker, as the shard's own turn; for a small room the worker
 //	                           that decoded the message, at the end of its turn
-//	control  control.go,       any goroutine: a backend changes the connections of a user by a
-//	         users.go          control message, which the engine sends to all nodes; each node
+//	control  control/          any goroutine: a backend changes the connections of a user by a
+//	                           control message, which the engine sends to all nodes; each node
 //	                           applies it to its own connections
 //	call     rpc/, work/       a goroutine, which may wait for the engine; meanwhile the
 //	                           connection is not read. If nothing can make the call wait, it
@@ -134,12 +164,11 @@
 //
 // # What the rooms know of a connection
 //
-// The identity of a connection, and what it has used of its rates, are in its Principal (principal.go).
-// A connection that can be in several rooms has a Session as its data, an interface (sessions.go). The
-// Session embeds a SessionState, which has the Principal. The data of a connection without a session
-// is the Principal itself. Such a connection is in one room, which its tag names. A session's part of a
-// join is a Joiner (pending.go). The rooms, the logs and the sweeps do not know a dialect, except as a
-// part of the kind of frames that a member takes (member.go).
+// Package identity has the identity of a connection, and what it has used of its rates. A connection that
+// can be in several rooms has a Session as its data, an interface (sessions.go). A connection without a
+// session is in one room, which its tag names. A session's part of a join is a Joiner (pending.go). The
+// rooms, the logs and the sweeps do not know a dialect, except as a part of the kind of frames that a
+// member takes (member.go).
 //
 // # Why a room sweeps
 //
@@ -170,8 +199,8 @@
 // of them needs memory except a few numbers in its data (cost.Usage).
 //
 // Data that outlives a connection (rosters, marks, settings of a room, bans and mutes) are small
-// entries of the engine's State. Package moderation has the bans and mutes; sanction.go enforces them
-// on the connections of this node.
+// entries of the engine's State. Package moderation has the bans and mutes; package control enforces
+// bans on the connections of this node.
 //
 // Everything that lasts has an owner that pays for it (package shares, budget.Pool): an entry of the
 // State, a room with members, a history, the key of a message, the last message of a user in a room
@@ -219,7 +248,7 @@
 //
 // A call of a client looks at the members of its room, and never at all connections, rooms or users,
 // because anybody can be the owner of a room and make such calls. Only operators, and moderators of
-// all rooms, can make the server walk everything (users.go). Members are counted before they are
+// all rooms, can make the server walk everything (package control). Members are counted before they are
 // listed, and a list that is too long is never made (presence.go). In the same way the State counts
 // the entries of a list, and does not read them, to find out whether it is full
 // (State.CountEntries). Members are told once a second which users type (typing.go). No lock of the
@@ -233,11 +262,6 @@
 // sweep resumes senders. A package for one of them would call back into the room with its mutex held.
 // The presence count and the typists are changed with the slots and with each publication.
 //
-// Control messages, sanctions and the walks over sessions (control.go, sanction.go, users.go) could
-// leave: they only look up connections. They work on a [Session], and a Session names members. So the
-// identity of a connection (principal.go, and most of sessions.go) would have to become a package
-// below this one first.
-//
 // # Lock order
 //
 // In this list, A → B means that a goroutine that holds A may lock B, and never the other way round.
@@ -245,7 +269,7 @@
 //	Hub.mu          →  Room.mu
 //	Room.mu         →  the locks of a session, the locks of package cost
 //	Room.mu         →  notices.Delays.mu, deferred.Queue.mu, timers.List.mu, activeRooms.mu, netpoll's
-//	a session's     →  the locks of package cost, users.Table.mu, notices.Delays.mu, deferred.Queue.mu, netpoll's
+//	a session's     →  the locks of package cost, identity.Table.mu, notices.Delays.mu, deferred.Queue.mu, netpoll's
 //	package cost's  →  timers.List.mu
 //	notices.Delays  →  deferred.Queue.mu, timers.List.mu
 //	deferred.Queue  →  netpoll's
@@ -258,7 +282,7 @@
 //	Room.mu         the members, logs, cursors, pending joins and flow control of a room
 //	activeRooms.mu  the list of the active rooms
 //
-// activeRooms.mu, users.Table.mu, timers.List.mu and the locks of packages work, shares, slowmode and
+// activeRooms.mu, identity.Table.mu, timers.List.mu and the locks of packages work, shares, slowmode and
 // moderation are innermost: nothing is locked under them, except the mutex of a budget.Pool. That
 // mutex may be taken under any lock, and nothing is locked under it. The locks of an engine are in
 // its own doc.go. Hub.mu and a lock of the engine are never held together. A goroutine that joins a

@@ -16,7 +16,6 @@ import (
 	"webim/room/internal/pause"
 	"webim/room/internal/timers"
 	"webim/room/slowmode"
-	"webim/room/wire"
 )
 
 // The names of package room that package room_test uses.
@@ -35,36 +34,28 @@ type NoticeQueue = noticeQueue
 type ShardSlot = shardSlot
 type Shard = shard
 
-var AnyKind = anyKind
 var KindOf = kindOf
 
-func (x *Config) IdleEvery() time.Duration               { return x.idleEvery }
-func (x *Config) SetIdleEvery(v time.Duration)           { x.idleEvery = v }
-func (x *Hub) ActiveRooms() *activeRooms                 { return &x.activeRooms }
-func (x *Hub) All(a0 func(Session) bool) (all []Session) { return x.all(a0) }
-func (x *Hub) SetArrivals(v *pause.Arrivals)             { x.arrivals = v }
-func (x *Hub) ByNum() []*Room                            { return x.byNum }
-func (x *Hub) ResumedSenders() *atomic.Int64             { return &x.resumedSenders }
-func (x *Hub) DeactivateIdle()                           { x.deactivateIdle() }
-func (x *Hub) ClosePlain(a0 string, a1 wire.DisconnectCode, a2 string, a3 func(netpoll.Conn) bool) {
-	x.closePlain(a0, a1, a2, a3)
-}
-func (x *Hub) Conns(a0 string, a1 func(Kind) bool) iter.Seq[netpoll.Conn] { return x.conns(a0, a1) }
-func (x *Hub) Existing(a0 string) *Room                                   { return x.existing(a0) }
-func (x *Hub) Free() []uint32                                             { return x.free }
-func (x *Hub) SlowMode() *slowmode.Table                                  { return &x.slow }
-func (x *Hub) LeaveDelays() *notices.Delays                               { return &x.leaveDelays }
-func (x *Hub) Deliveries() *latency.Deliveries                            { return &x.deliveries }
-func (x *Hub) Load() *pause.Load                                          { return &x.load }
-func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                    { x.logLost(a0, a1, a2) }
-func (x *Hub) Now() int64                                                 { return x.now() }
-func (x *Hub) RoomPool() *budget.Pool                                     { return x.roomPool }
-func (x *Hub) ReclaimResumed()                                            { x.reclaimResumed() }
-func (x *Hub) RoomFor(a0 string, a1 func() budget.Owner) (*Room, error)   { return x.roomFor(a0, a1) }
-func (x *Hub) Server() *netpoll.Server                                    { return x.server }
-func (x *Hub) SessionsIn(a0 string, a1 func(Session) bool) (some []Session) {
-	return x.sessionsIn(a0, a1)
-}
+func (x *Config) IdleEvery() time.Duration                              { return x.idleEvery }
+func (x *Config) SetIdleEvery(v time.Duration)                          { x.idleEvery = v }
+func (x *Hub) ActiveRooms() *activeRooms                                { return &x.activeRooms }
+func (x *Hub) SetArrivals(v *pause.Arrivals)                            { x.arrivals = v }
+func (x *Hub) ByNum() []*Room                                           { return x.byNum }
+func (x *Hub) ResumedSenders() *atomic.Int64                            { return &x.resumedSenders }
+func (x *Hub) DeactivateIdle()                                          { x.deactivateIdle() }
+func (x *Hub) Conns(a0 string, a1 bool) iter.Seq[netpoll.Conn]          { return x.conns(a0, a1) }
+func (x *Hub) Existing(a0 string) *Room                                 { return x.existing(a0) }
+func (x *Hub) Free() []uint32                                           { return x.free }
+func (x *Hub) SlowMode() *slowmode.Table                                { return &x.slow }
+func (x *Hub) LeaveDelays() *notices.Delays                             { return &x.leaveDelays }
+func (x *Hub) Deliveries() *latency.Deliveries                          { return &x.deliveries }
+func (x *Hub) Load() *pause.Load                                        { return &x.load }
+func (x *Hub) LogLost(a0 Member, a1 string, a2 string)                  { x.logLost(a0, a1, a2) }
+func (x *Hub) Now() int64                                               { return x.now() }
+func (x *Hub) RoomPool() *budget.Pool                                   { return x.roomPool }
+func (x *Hub) ReclaimResumed()                                          { x.reclaimResumed() }
+func (x *Hub) RoomFor(a0 string, a1 func() budget.Owner) (*Room, error) { return x.roomFor(a0, a1) }
+func (x *Hub) Server() *netpoll.Server                                  { return x.server }
 func (x *Hub) Started() *time.Time                                      { return &x.started }
 func (x *Hub) Timers() *timers.List                                     { return &x.timers }
 func (x Kind) Dialect() encode.Dialect                                  { return x.dialect() }

@@ -55,7 +55,7 @@ func TestConnectWaitsForKeys(t *testing.T) {
 	if got := c.reply(t); got != "close 3500" && !strings.HasPrefix(got, `{"id":1,"error":{"code":100,`) {
 		t.Errorf("a key that does not exist: %s", got)
 	}
-	c.c.Close()
+	c.Conn.Close()
 }
 
 // What waits behind connect commands is counted for all together, as other input
@@ -89,7 +89,7 @@ func TestThreatBehindConnect(t *testing.T) {
 		default:
 			t.Error(got)
 		}
-		c.c.Close()
+		c.Conn.Close()
 	}
 	// Those that hold most are sent away near the bound already, perhaps after we looked.
 	if sent < count-most/size || sent > count-most/size*3/4 {

@@ -37,7 +37,7 @@ func (n *node) held(count int) {
 func (n *node) connOf(c *client) netpoll.Conn {
 	n.t.Helper()
 	for conn := range n.s.Conns() {
-		if info, ok := conn.Info(); ok && info.Remote.String() == c.c.LocalAddr().String() {
+		if info, ok := conn.Info(); ok && info.Remote.String() == c.Conn.LocalAddr().String() {
 			return conn
 		}
 	}
@@ -75,8 +75,8 @@ func TestUnsweptIsBounded(t *testing.T) {
 	for part := range 8 {
 		wg.Go(func() {
 			for i := part; i < senders; i += 8 {
-				clients[i].hurry()
-				if _, err := clients[i].c.Write(frame); err != nil {
+				clients[i].ResetDeadline()
+				if _, err := clients[i].Conn.Write(frame); err != nil {
 					t.Errorf("sender %d: %v", i, err)
 				}
 			}
@@ -91,18 +91,18 @@ func TestUnsweptIsBounded(t *testing.T) {
 		t.Errorf("%d bytes were unswept, bound %d", peak, limit)
 	}
 	for _, c := range clients[1:] {
-		c.c.Close()
+		c.Conn.Close()
 	}
 	release()
 	last := clients[0]
-	last.c.SetDeadline(time.Time{})
-	wg.Go(func() { io.Copy(io.Discard, last.br) }) // messages from before the server saw them close
+	last.Conn.SetDeadline(time.Time{})
+	wg.Go(func() { io.Copy(io.Discard, last.Reader) }) // messages from before the server saw them close
 	wstest.Eventually(t, "one member is left", func() bool { return n.holds() == (room.Stats{Rooms: 1, Members: 1}) })
 	if peak, limit := m.peak.Load(), int64(m.Hub().Config().MaxUnswept); peak > limit {
 		t.Errorf("%d bytes were unswept at the end, bound %d", peak, limit)
 	}
 	n.idle("r")
-	last.c.Close()
+	last.Conn.Close()
 	wg.Wait()
 }
 
@@ -171,7 +171,7 @@ func TestSendersAreResumedInOrder(t *testing.T) {
 	var want []string
 	for i, c := range members {
 		want = append(want, word(i, 0, sizes[i]))
-		if _, err := c.c.Write(frameOf(want[i])); err != nil {
+		if _, err := c.Conn.Write(frameOf(want[i])); err != nil {
 			t.Fatal(err)
 		}
 		wstest.Eventually(t, "it has come", func() bool { return n.s.Stats().MessagesIn == int64(i+1) })
@@ -232,7 +232,7 @@ func TestSendersThatCloseDelayNobody(t *testing.T) {
 			if err := members[1].send(ws.OpClose, string(ws.NewCloseFrameBody(4000, ""))); err != nil {
 				n.t.Fatal(err)
 			}
-			members[1].c.Close()
+			members[1].Conn.Close()
 			r := n.room("r")
 			wstest.Eventually(n.t, "it has left", func() bool { return r.Len() == 4 })
 			r.Mu().Lock()
@@ -307,7 +307,7 @@ func TestFlowControlOutlivesGroups(t *testing.T) {
 	n.held(1)
 	for _, m := range members {
 		n.connOf(m).Close(4000, "")
-		m.c.Close()
+		m.Conn.Close()
 	}
 	wstest.Eventually(t, "the room has ended", func() bool { return n.holds() == (room.Stats{}) })
 	release()

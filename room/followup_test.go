@@ -55,7 +55,7 @@ func startCalls(t *testing.T, calls rpc.Caller, f *followUps) (login func(user s
 	n := start(t, c, netpoll.Config{})
 	return func(user string) *protocolClient {
 		k := n.open(wire.JSON)
-		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: user}, time.Hour)}}); r.Connect == nil {
+		if r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: user}, time.Hour)}}); r.Connect == nil {
 			t.Fatalf("connecting %s: %v", user, r)
 		}
 		return k
@@ -72,23 +72,23 @@ func TestFollowUpsWaitForNoOtherPayer(t *testing.T) {
 	g, f := newGates(), newFollowUps()
 	login := startCalls(t, g, f)
 	busy, ann, bob := login("ann"), login("ann"), login("bob")
-	if err := busy.say(rpcCommand(11, "wait", `"a"`)); err != nil {
+	if err := busy.Say(rpcCommand(11, "wait", `"a"`)); err != nil {
 		t.Fatal(err)
 	}
 	<-g.begun
-	if err := ann.say(publishIn("r", 11), rpcCommand(12, "prompt", `"published"`)); err != nil {
+	if err := ann.Say(publishIn("r", 11), rpcCommand(12, "prompt", `"published"`)); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := ann.next(); err != nil || r.Id != 12 { // the follow-up of ann's message waits
+	if r, err := ann.Next(); err != nil || r.Id != 12 { // the follow-up of ann's message waits
 		t.Fatalf("%v, %v, want the reply 12", r, err)
 	}
-	bob.publish(t, "r", `{}`)
+	bob.Publish("r", `{}`)
 	if ann, bob := f.of("ann"), f.of("bob"); len(ann) != 0 || !slices.Equal(bob, []uint64{2}) {
 		t.Errorf("the follow-ups of the messages %v of ann and %v of bob have run", ann, bob)
 	}
 	g.open <- struct{}{}
 	for name, k := range map[string]*protocolClient{"the call": busy, "the message": ann} {
-		if r, err := k.next(); err != nil || r.Id != 11 || r.Error != nil {
+		if r, err := k.Next(); err != nil || r.Id != 11 || r.Error != nil {
 			t.Errorf("%v, %v, want the reply of %s", r, err, name)
 		}
 	}
@@ -115,12 +115,12 @@ func TestFollowUpsOfManyPayers(t *testing.T) {
 				}
 				commands = append(commands, one)
 			}
-			if err := k.say(commands...); err != nil {
+			if err := k.Say(commands...); err != nil {
 				t.Error(err)
 				return
 			}
 			for range messages {
-				if r, err := k.next(); err != nil || r.Error != nil {
+				if r, err := k.Next(); err != nil || r.Error != nil {
 					t.Errorf("%v, %v", r, err)
 					return
 				}
@@ -159,10 +159,10 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 	var all []*protocolClient
 	for u := range users {
 		k := n.open(wire.JSON)
-		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user", u)}, time.Hour)}}); r.Connect == nil {
+		if r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user", u)}, time.Hour)}}); r.Connect == nil {
 			t.Fatalf("connecting: %v", r)
 		}
-		if err := k.say(rpcCommand(11, "pass", `{}`)); err != nil {
+		if err := k.Say(rpcCommand(11, "pass", `{}`)); err != nil {
 			t.Fatal(err)
 		}
 		<-published // the call lends its slot to the next one
@@ -173,7 +173,7 @@ func TestFollowUpsOfCallsAreBounded(t *testing.T) {
 		open <- struct{}{}
 	}
 	for _, k := range all {
-		if r, err := k.next(); err != nil || r.Id != 11 || r.Error != nil {
+		if r, err := k.Next(); err != nil || r.Id != 11 || r.Error != nil {
 			t.Errorf("%v, %v, want the reply of the call", r, err)
 		}
 	}
@@ -186,11 +186,11 @@ func TestPromptCallHasNoSlot(t *testing.T) {
 	n := start(t, c, netpoll.Config{})
 	k := n.connect(wire.JSON)
 	for range 20 {
-		if r := k.ask(t, rpcCommand(0, "prompt", `{"n":1}`)); r.Error != nil || !strings.Contains(string(r.Rpc.GetData()), "{") {
+		if r := k.Ask(rpcCommand(0, "prompt", `{"n":1}`)); r.Error != nil || !strings.Contains(string(r.Rpc.GetData()), "{") {
 			t.Errorf("a call on a worker: %v", r)
 		}
 	}
-	if r := k.ask(t, rpcCommand(0, "pass", `"done"`)); string(r.Rpc.GetData()) != `"done"` {
+	if r := k.Ask(rpcCommand(0, "pass", `"done"`)); string(r.Rpc.GetData()) != `"done"` {
 		t.Errorf("a call on a goroutine: %v", r)
 	}
 }

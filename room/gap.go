@@ -41,7 +41,7 @@ func (r *Room) handleGapLocked() {
 // loseMemberLocked ends one membership, if its client knows its position.
 func (r *Room) loseMemberLocked(id netpoll.ID, k Kind, at Slot) {
 	c, ok := r.hub.server.Conn(id)
-	s := SessionOf(c)
+	s := sessionOf(c)
 	if !ok || s == nil {
 		return
 	}

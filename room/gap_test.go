@@ -26,10 +26,10 @@ func TestGapIsTold(t *testing.T) {
 			c.Tokens = v
 			n := start(t, c, netpoll.Config{})
 			placed, loose, joined, old := n.connect(wire.JSON), n.connect(wire.Protobuf), n.open(wire.JSON), n.join("/r", noDeflate)
-			placed.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recoverable: true})
-			loose.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+			placed.Subscribe(&protocol.SubscribeRequest{Channel: "r", Recoverable: true})
+			loose.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 			claims := sign(token.Claims{User: "ann", Channels: []string{"r"}}, time.Hour)
-			if res := joined.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: claims}}); res.Connect.GetSubs()["r"] == nil {
+			if res := joined.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{Token: claims}}); res.Connect.GetSubs()["r"] == nil {
 				t.Fatalf("connecting: %v", res)
 			}
 			wstest.Eventually(t, "all are members", func() bool { return n.room("r").Len() == 4 })
@@ -39,17 +39,17 @@ func TestGapIsTold(t *testing.T) {
 				r.Begin(engine.Position{Epoch: "another", Offset: 8})
 			}
 			r.Deliver(behind)
-			if p := placed.push(t); p.Unsubscribe.GetCode() != 2500 {
+			if p := placed.Push(); p.Unsubscribe.GetCode() != 2500 {
 				t.Errorf("the client that knows its position gets %v", p)
 			}
-			if p := loose.push(t); string(p.Pub.GetData()) != `"behind"` {
+			if p := loose.Push(); string(p.Pub.GetData()) != `"behind"` {
 				t.Errorf("the client that knows none gets %v", p)
 			}
 			old.expect(t, 1, `"behind"`)
 			joined.expectClose(t, wire.DisconnectInsufficientState)
 			wstest.Eventually(t, "two are left", func() bool { return r.Len() == 2 })
-			if got := placed.ask(t, &protocol.Command{Ping: &protocol.PingRequest{}}); got.Ping == nil || len(placed.behind) > 0 {
-				t.Errorf("behind that it gets %v, %v", got, placed.behind)
+			if got := placed.Ask(&protocol.Command{Ping: &protocol.PingRequest{}}); got.Ping == nil || len(placed.Replies) > 0 {
+				t.Errorf("behind that it gets %v, %v", got, placed.Replies)
 			}
 		})
 	}
@@ -70,16 +70,16 @@ func TestSkippedIsNoGap(t *testing.T) {
 		{&protocol.HistoryRequest{Channel: "r", Limit: 2}, []news{{1, "1"}, {3, "3"}}},
 		{&protocol.HistoryRequest{Channel: "r", Limit: 2, Reverse: true}, []news{{5, "5"}, {3, "3"}}},
 	} {
-		if got := newsOf(k.ask(t, &protocol.Command{History: c.ask}).History.GetPublications()); !slices.Equal(got, c.want) {
+		if got := newsOf(k.Ask(&protocol.Command{History: c.ask}).History.GetPublications()); !slices.Equal(got, c.want) {
 			t.Errorf("%v: %v, want %v", c.ask, got, c.want)
 		}
 	}
-	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
+	epoch := k.Ask(&protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
 	for _, since := range []uint64{1, 2} {
-		got := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recoverable: true, Recover: true, Epoch: epoch, Offset: since})
+		got := k.Subscribe(&protocol.SubscribeRequest{Channel: "r", Recoverable: true, Recover: true, Epoch: epoch, Offset: since})
 		if all := newsOf(got.Publications); !got.Recovered || !slices.Equal(all, []news{{3, "3"}, {5, "5"}}) {
 			t.Errorf("behind %d: %v", since, got)
 		}
-		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+		k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 	}
 }

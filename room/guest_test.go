@@ -53,10 +53,12 @@ func TestGuests(t *testing.T) {
 		}
 	}
 	again.say(t, `{"id":4,"subscribe":{"channel":"members"}}`)
+	end := again.Wait()
 	reply := again.reply(t)
 	for !strings.HasPrefix(reply, `{"id":4`) {
 		reply = again.reply(t)
 	}
+	end()
 	if field(t, reply, "error", "code") != 103.0 {
 		t.Errorf("a guest is no user: %s", reply)
 	}

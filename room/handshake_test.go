@@ -34,7 +34,7 @@ func TestJoinAllocates(t *testing.T) {
 		g := gone{mux.New(newHub(open(room.Config{}))), make(chan bool, 1)}
 		n := startWith(t, g.Hub(), netpoll.Config{}, g)
 		n.join(path, noDeflate)
-		once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(path, noDeflate, ""), nil, g.ended)
+		once := wstest.Visit(netip.MustParseAddrPort(n.addr), wstest.UpgradePath(path), nil, g.ended)
 		once()
 		if got := testing.AllocsPerRun(500, once); got > most {
 			t.Errorf("%s: %v allocations; want %v at most", path, got, most)
@@ -49,7 +49,7 @@ func TestSessionAllocates(t *testing.T) {
 	n := startWith(t, g.Hub(), netpoll.Config{}, g)
 	n.join("/room", noDeflate)
 	commands := ws.MustCompileFrame(ws.MaskFrame(ws.NewTextFrame([]byte(`{"id":1,"connect":{}}` + "\n" + `{"id":2,"subscribe":{"channel":"room"}}`))))
-	once := wstest.Visit(netip.MustParseAddrPort(n.addr), upgrade(wire.EndpointPath, noDeflate, ""), commands, g.ended)
+	once := wstest.Visit(netip.MustParseAddrPort(n.addr), wstest.UpgradePath(wire.EndpointPath), commands, g.ended)
 	once()
 	const most = 34 // the session, its subscription, what is decoded and what is answered
 	if got := testing.AllocsPerRun(500, once); got > most {

@@ -29,7 +29,7 @@ func TestHundredHistoriesAtOnce(t *testing.T) {
 	n := start(t, quietly(openConfig()), netpoll.Config{MaxQueue: 64 << 10})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.connect(enc)
-		if err := k.c.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
+		if err := k.Conn.(*net.TCPConn).SetReadBuffer(64 << 10); err != nil {
 			t.Fatal(err)
 		}
 		var all []*protocol.Command
@@ -38,22 +38,22 @@ func TestHundredHistoriesAtOnce(t *testing.T) {
 			for range messages {
 				n.hub.Publish(name, engine.Message{Op: engine.OpJSON, Data: []byte(`"` + strings.Repeat("x", 1000) + `"`)}, nil)
 			}
-			epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: name}}).History.GetEpoch()
+			epoch := k.Ask(&protocol.Command{History: &protocol.HistoryRequest{Channel: name}}).History.GetEpoch()
 			all = append(all, &protocol.Command{Id: uint32(1000 + i), Subscribe: &protocol.SubscribeRequest{Channel: name, Recover: true, Epoch: epoch}})
 		}
-		if err := k.say(all...); err != nil {
+		if err := k.Say(all...); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.say(&protocol.Command{Id: 1000 + rooms, Ping: &protocol.PingRequest{}}); err != nil {
+		if err := k.Say(&protocol.Command{Id: 1000 + rooms, Ping: &protocol.PingRequest{}}); err != nil {
 			t.Fatal(err)
 		}
 		for i := range rooms + 1 {
-			r, err := k.next()
+			r, err := k.Next()
 			if err != nil || r.Id != uint32(1000+i) || i < rooms && (!r.Subscribe.GetRecovered() || len(r.Subscribe.Publications) != messages) {
 				t.Fatalf("reply %d: %.100v, %v", i, r, err)
 			}
 		}
-		k.c.Close()
+		k.Conn.Close()
 	})
 }
 
@@ -84,12 +84,12 @@ func TestRepliesLargerThanTheQueue(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					k.subscribe(t, &protocol.SubscribeRequest{Channel: busy})
+					k.Subscribe(&protocol.SubscribeRequest{Channel: busy})
 					peak := k.askHistories(t, n, room, busy, replies, apart)
 					if most := queue + messages*(size+100) + 1<<10; peak > most {
 						t.Errorf("%d bytes were queued, want MaxQueue and one reply: %d", peak, most)
 					}
-					k.c.Close()
+					k.Conn.Close()
 				})
 			})
 		}
@@ -111,7 +111,7 @@ func (k *protocolClient) askHistories(t *testing.T, n *node, room, busy string, 
 		each = 1
 	}
 	for some := range slices.Chunk(all, each) {
-		if err := k.say(some...); err != nil {
+		if err := k.Say(some...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -120,7 +120,7 @@ func (k *protocolClient) askHistories(t *testing.T, n *node, room, busy string, 
 		for c := range n.s.Conns() {
 			peak = max(peak, c.Queued())
 		}
-		r, err := k.next()
+		r, err := k.Next()
 		if err != nil {
 			t.Fatalf("after %d of %d replies and %d messages: %v", len(seen), count, pushes, err)
 		}
@@ -145,12 +145,11 @@ func (n *node) connectNarrow(enc wire.Encoding) *protocolClient {
 		err2 := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
 		return errors.Join(err, err2)
 	}}
-	k, err := dialProtocol(&d, n.addr, enc, noDeflate)
+	k, err := dialProtocol(n.t, &d, n.addr, enc, noDeflate)
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	n.t.Cleanup(func() { k.c.Close() })
-	if r := k.ask(n.t, &protocol.Command{Connect: &protocol.ConnectRequest{}}); r.Connect == nil {
+	if r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{}}); r.Connect == nil {
 		n.t.Fatalf("connecting: %v", r)
 	}
 	return k
@@ -172,7 +171,7 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 		for i := range calls {
 			all = append(all, &protocol.Command{Id: uint32(1000 + i), Rpc: &protocol.RPCRequest{Method: "large"}})
 		}
-		if err := k.say(all...); err != nil {
+		if err := k.Say(all...); err != nil {
 			t.Fatal(err)
 		}
 		asked := centrifuge.MaxQuestions
@@ -217,7 +216,7 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 		}()
 		seen := map[uint32]bool{}
 		for len(seen) < calls {
-			r, err := k.next()
+			r, err := k.Next()
 			if err != nil || seen[r.Id] || len(r.Rpc.GetData()) != len(answer) {
 				t.Fatalf("after %d of %d answers: %.200v, %v", len(seen), calls, r, err)
 			}
@@ -225,6 +224,6 @@ func TestLateAnswersLargerThanTheQueue(t *testing.T) {
 		}
 		close(stop)
 		<-done
-		k.c.Close()
+		k.Conn.Close()
 	})
 }

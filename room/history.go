@@ -1,6 +1,7 @@
 package room
 
 import (
+	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/wire"
 )
@@ -13,6 +14,7 @@ type HistoryQuery struct {
 	Bytes   int              // see engine.Span
 	Behind  uint64           // with Reverse: only publications after this offset
 	Places  bool             // see engine.Span
+	Payer   budget.Owner     // see engine.Span
 }
 
 // History reads a part of a room's history. The error is a wire.ErrorCode: ErrNotAvailable if the room
@@ -24,7 +26,7 @@ func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, err
 		done(engine.History{}, wire.ErrNotAvailable)
 		return
 	}
-	part := engine.Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes, Keep: h.keepOf(o), Places: q.Places}
+	part := engine.Span{Limit: q.Limit, Newest: q.Reverse, Bytes: q.Bytes, Keep: h.keepOf(o), Places: q.Places, Payer: q.Payer}
 	if q.Reverse {
 		part.Behind = q.Behind
 	}

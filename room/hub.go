@@ -11,17 +11,19 @@ import (
 	"webim/netpoll/ratelog"
 	"webim/room/backend"
 	"webim/room/budget"
+	"webim/room/control"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/internal/deferred"
 	"webim/room/internal/latency"
 	"webim/room/internal/nametable"
 	"webim/room/internal/notices"
 	"webim/room/internal/pause"
 	"webim/room/internal/timers"
-	"webim/room/internal/users"
 	"webim/room/judge"
 	"webim/room/moderation"
+	"webim/room/policy"
 	"webim/room/shares"
 	"webim/room/slowmode"
 	"webim/room/work"
@@ -39,10 +41,8 @@ type Hub struct {
 	byNum    []*Room              // by Room.num, which is in the tags of plain connections
 	free     []uint32             // numbers of rooms that have ended
 
-	server  *netpoll.Server
-	id      string // new after each start
-	users   users.Table
-	bearers atomic.Int64 // plain connections that have a token
+	server *netpoll.Server
+	id     string // new after each start
 
 	deferred    deferred.Queue
 	timers      timers.List
@@ -58,13 +58,22 @@ type Hub struct {
 	started        time.Time    // the zero of the hub's clock; the uptime begins here
 	meter          *cost.Meter
 	judge          *judge.Judge
+	control        *control.Controller
 	refusals       *ratelog.Logger // logs why clients are refused
 
 	work       *work.Runner
 	prompt     bool // the engine is an engine.Prompt, and there is no backend: no call has to wait
 	deliveries latency.Deliveries
+	published  published
 	arrivals   *pause.Arrivals
 	load       pause.Load
+	makesWay   bool // a message passes goroutines of the engine; set by Start
+
+	// In a live upgrade, see move.go.
+	frozen   bool         // the engine is: by Quiesce in the old process, from Restore on in the new one
+	stayed   []membership // in the old process: memberships that end with it
+	moved    atomic.Bool  // in the old process: the new one has taken over
+	adopting atomic.Bool  // in the new process: from Restore to Resume
 }
 
 // NewHub returns a new hub. It panics if cfg.Engine is nil.
@@ -88,11 +97,20 @@ func NewHub(cfg Config) *Hub {
 	h.meter = cost.New(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser,
 		MaxReply: cfg.MaxReply, MaxReplies: cfg.MaxReplies, Timers: &h.timers, Log: h.refusals})
 	h.shares = shares.New(cfg.Engine, h.refusals)
-	h.Moderator = newModerator(h)
-	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: cfg.Guests, Revoked: cfg.Revoked, Log: h.refusals})
+	h.Moderator = moderation.New(moderation.Config{Engine: cfg.Engine, Publish: h.Publish, StateOf: h.shares.StateOf, StateError: shares.ClientError, Audit: cfg.Audit})
+	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: cfg.Guests, Revoked: cfg.Revoked, StateIsOld: stateIsOld(cfg.Engine), Log: h.refusals})
+	h.control = control.New(control.Config{Engine: cfg.Engine, Judge: h.judge, Moderator: h.Moderator, Revoked: cfg.Revoked, Conns: h.conns, Post: h.Post, Log: cfg.Log})
 	_, h.prompt = cfg.Engine.(engine.Prompt)
 	h.prompt = h.prompt && cfg.Backend == nil
 	return h
+}
+
+// stateIsOld returns judge.Config.StateIsOld for an engine.
+func stateIsOld(e engine.Engine) func() bool {
+	if c, ok := e.(engine.Copier); ok {
+		return c.StateIsOld
+	}
+	return nil
 }
 
 // Start connects the hub with its server. It is called before the server listens. The periodic
@@ -101,19 +119,19 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
 	h.load.Begin(s.Config().Workers)
 	h.deferred.Start(s.NewTurn(h.deferred.Run).Wake)
-	h.leaveDelays.Start(h.cfg.LeaveDelay, h.engine.Notify, h.Post, h.At)
-	stopSanctions, stopShares := h.WatchSanctions(), h.shares.Watch()
-	stopRevoked := func() {}
-	if h.cfg.Revoked != nil {
-		stopRevoked = h.engine.Watch(engine.TableRevoked, h.revocationChanged)
-	}
-	h.unwatch = func() { stopSanctions(); stopShares(); stopRevoked() }
+	h.leaveDelays.Start(h.cfg.LeaveDelay, h.tellNotice, h.Post, h.At)
+	stopControl, stopShares := h.control.Start(s), h.shares.Watch()
+	h.unwatch = func() { stopControl(); stopShares() }
 	h.engine.AddNode(h)
 	s.Tick(time.Second, h.timers.Run)
 	s.Tick(time.Second, h.reclaimResumed)
 	s.Tick(h.cfg.idleEvery, h.deactivateIdle)
 	if e, ok := h.engine.(engine.Expirer); ok {
 		s.Tick(time.Second, e.Expire)
+	}
+	if e, ok := h.engine.(engine.Pacer); ok {
+		h.makesWay = true
+		e.Pace(func() time.Duration { return pause.Gather(h.load.Value(), h.cfg.MaxPause) })
 	}
 }
 
@@ -142,11 +160,44 @@ func (h *Hub) At(at time.Time, f func()) { h.timers.At(at, f) }
 // CountArrival counts a connection that opens now, see package pause.
 func (h *Hub) CountArrival() { h.arrivals.Add(h.now()) }
 
+// Meter returns the meter that charges the clients of the hub.
+func (h *Hub) Meter() *cost.Meter { return h.meter }
+
+// Spend implements netpoll.Meter. A plain connection without a token gets a Principal with the first
+// bytes that it sends.
+func (h *Hub) Spend(c netpoll.Conn, input netpoll.Cost) netpoll.Treatment {
+	p, s := identity.PrincipalOf(c), identity.SessionOf(c)
+	switch {
+	case s != nil && !s.Connected(): // its payer is not known yet
+		return h.meter.ReadBeforeConnect(&p.Usage, identity.AddressOf(c), input)
+	case s == nil && !h.meter.Limits(policy.ClassInput): // a plain connection causes no large replies either
+		return netpoll.Treatment{}
+	case p == nil:
+		if _, member := h.Member(c); !member {
+			return netpoll.Treatment{}
+		}
+		p = identity.NewAnonymous(c)
+	}
+	return h.meter.Read(&p.Usage, input)
+}
+
 // Engine returns the hub's engine.
 func (h *Hub) Engine() engine.Engine { return h.engine }
 
 // Judge returns the judge of the rights and the tokens of clients.
 func (h *Hub) Judge() *judge.Judge { return h.judge }
+
+// Control returns the Controller, which acts on the connections of this node.
+func (h *Hub) Control() *control.Controller { return h.control }
+
+// Apply implements engine.Node.
+func (h *Hub) Apply(m engine.ControlMessage) error {
+	if h.adopting.Load() {
+		h.Post(func() { _ = h.control.Apply(m) }) // its connections are still to come
+		return nil
+	}
+	return h.control.Apply(m)
+}
 
 // Work returns the runner of calls and of the follow-ups of messages.
 func (h *Hub) Work() *work.Runner { return h.work }

@@ -76,7 +76,7 @@ func TestRoomEnds(t *testing.T) {
 			members[1].expect(t, ws.OpText, text)
 		}
 		members[0].leave(t)
-		members[1].c.Close() // without a word
+		members[1].Conn.Close() // without a word
 		quiet.leave(t)
 		wstest.Eventually(t, "the rooms end", func() bool { return n.holds() == room.Stats{} && len(n.hub.Rooms()) == 0 })
 		wstest.Eventually(t, "the engine keeps only the room with a history", func() bool { return m.Stats().Topics == 1 })
@@ -92,7 +92,7 @@ func TestRoomEnds(t *testing.T) {
 		if round == 1 {
 			clock.Advance(time.Hour + 1)
 			m.Expire()
-			if st := m.Stats(); st != (memory.Stats{}) {
+			if st := m.Stats(); st != (engine.Stats{}) {
 				t.Errorf("after its time the engine remembers %+v", st)
 			}
 		}

@@ -32,6 +32,9 @@ func (h *Hub) StartJoin(j *PendingJoin) (*Room, error) {
 	if !j.Options.Recoverable {
 		j.Since = nil
 	}
+	if err := h.CheckMoved(); err != nil {
+		return nil, err
+	}
 	r, err := h.reserve(j)
 	if err != nil {
 		return nil, err
@@ -51,7 +54,7 @@ func (h *Hub) StartJoin(j *PendingJoin) (*Room, error) {
 	}
 	// An empty part asks only for the top. A client that cannot recover does not need it, but has to be told
 	// that the store cannot be reached: the room would wait for it.
-	part := engine.Span{Keep: h.keepOf(r.opts)}
+	part := engine.Span{Keep: h.keepOf(r.opts.Load())}
 	if j.Since != nil {
 		part.Behind, part.Limit, part.Places, part.Bytes = j.Since.Offset, -1, true, max(1, j.Reply.Left())
 	}

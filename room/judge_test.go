@@ -34,7 +34,7 @@ func TestRevocationEndsOldSubscriptions(t *testing.T) {
 		c.say(t, `{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, signed(t, fmt.Sprintf(`{"sub":"ann","channel":%q,"iat":%d}`, room, issued)))
 		c.reply(t)
 	}
-	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRevoke, To: engine.Target{User: "ann"}, At: time.Unix(now-50, 0)}, func(err error) {
+	n.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlRevoke, To: engine.Target{User: "ann"}, At: time.Unix(now-50, 0)}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}
@@ -81,7 +81,7 @@ func TestInternalErrorsAreLogged(t *testing.T) {
 	n := start(t, c, netpoll.Config{})
 	k := n.connect(wire.JSON)
 	for range 5 {
-		got := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r", Limit: -1}})
+		got := k.Ask(&protocol.Command{History: &protocol.HistoryRequest{Channel: "r", Limit: -1}})
 		if got.Error.GetCode() != uint32(wire.ErrInternal) || strings.Contains(got.Error.GetMessage(), "eels") {
 			t.Errorf("told %v", got)
 		}

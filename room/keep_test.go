@@ -71,12 +71,12 @@ func TestKeepIsNamed(t *testing.T) {
 			}
 		}
 	}
-	top := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	top := k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 	check("subscribing")
-	k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
-	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recover: true, Epoch: top.Epoch, Offset: top.Offset})
+	k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+	k.Subscribe(&protocol.SubscribeRequest{Channel: "r", Recover: true, Epoch: top.Epoch, Offset: top.Offset})
 	check("recovering")
-	k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r", Limit: 1}})
+	k.Ask(&protocol.Command{History: &protocol.HistoryRequest{Channel: "r", Limit: 1}})
 	check("reading a history")
 	if err := plain.send(ws.OpText, "hello"); err != nil {
 		t.Fatal(err)
@@ -84,6 +84,6 @@ func TestKeepIsNamed(t *testing.T) {
 	check("a plain message")
 	n.hub.Publish("r", engine.Message{Op: ws.OpText, Data: []byte("hello")}, nil)
 	check("a message of the server")
-	k.publish(t, "r", "{}")
+	k.Publish("r", "{}")
 	check("a message of a client")
 }

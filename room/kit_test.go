@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsflate"
 	"go.uber.org/goleak"
 
 	"webim/netpoll"
@@ -105,14 +103,8 @@ func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
 	n := &node{t: t, hub: hub, s: s, addr: addr.String()}
 	t.Cleanup(func() {
-		n.stop()
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
 		if st := hub.Stats(); st.Rooms+st.Members+hub.Meter().Counts().Conns > 0 || st.Unswept > 0 || len(hub.Free()) != len(hub.ByNum()) {
 			t.Errorf("left in the hub: %+v, %d of %d numbers in use", st, len(hub.ByNum())-len(hub.Free()), len(hub.ByNum()))
 		}
@@ -121,6 +113,7 @@ func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler
 		}
 		wstest.NoDescriptorsLeft(t, before)
 	})
+	wstest.Serve(t, s, netpoll.ErrServerClosed)
 	return n
 }
 
@@ -154,11 +147,8 @@ func (n *node) say(room, text string) error {
 	return failed
 }
 
-// client is a simple WebSocket client.
-type client struct {
-	c  net.Conn
-	br *bufio.Reader
-}
+// client is a client whose frames have names: of the plain dialect, or below the Centrifuge protocol.
+type client struct{ *wstest.Client }
 
 // The extensions that a client may offer.
 const (
@@ -167,27 +157,28 @@ const (
 	deflateSmall = "permessage-deflate; server_max_window_bits=9"
 )
 
-// upgrade returns the head of a handshake.
-func upgrade(path, extensions, subprotocol string) []byte {
-	if subprotocol != "" {
-		subprotocol = "Sec-WebSocket-Protocol: " + subprotocol + "\r\n"
-	}
+// offers returns the headers of a handshake.
+func offers(extensions, subprotocol string) (headers []string) {
 	if extensions != "" {
-		extensions = "Sec-WebSocket-Extensions: " + extensions + "\r\n"
+		headers = append(headers, "Sec-WebSocket-Extensions: "+extensions)
 	}
-	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s%s\r\n", path, extensions, subprotocol)
+	if subprotocol != "" {
+		headers = append(headers, "Sec-WebSocket-Protocol: "+subprotocol)
+	}
+	return headers
 }
 
-func newClient(conn net.Conn) *client {
-	c := &client{conn, bufio.NewReaderSize(conn, 4<<10)}
-	c.hurry()
+// newClient makes a client of a connection, which reads little ahead.
+func newClient(t testing.TB, conn net.Conn) *client {
+	c := &client{wstest.NewClient(t, conn)}
+	c.Reader = bufio.NewReaderSize(conn, 4<<10)
+	c.ResetDeadline()
 	return c
 }
 
 // readHead reads the response to a handshake, which must succeed.
 func (c *client) readHead() error {
-	r, err := http.ReadResponse(c.br, nil)
+	r, err := c.TryResponse()
 	if err == nil && r.StatusCode != http.StatusSwitchingProtocols {
 		err = errors.New(r.Status)
 	}
@@ -195,35 +186,28 @@ func (c *client) readHead() error {
 }
 
 // dial connects and does the handshake, and also returns the status.
-func dial(d *net.Dialer, addr, path, extensions string) (*client, int, error) {
-	return dialAs(d, addr, path, extensions, "")
-}
-
-// dialAs is dial with a subprotocol, which the server must agree to.
-func dialAs(d *net.Dialer, addr, path, extensions, subprotocol string) (*client, int, error) {
+func (n *node) dial(d *net.Dialer, path, extensions string) (*client, int, error) {
 	d.Timeout = wstest.Patience
-	conn, err := d.Dial("tcp", addr)
+	conn, err := d.Dial("tcp", n.addr)
 	if err != nil {
 		return nil, 0, err
 	}
-	c := newClient(conn)
-	if _, err := conn.Write(upgrade(path, extensions, subprotocol)); err != nil {
-		conn.Close()
-		return nil, 0, err
-	}
-	r, err := http.ReadResponse(c.br, nil)
+	c := newClient(n.t, conn)
+	r, err := c.TryHandshake(path, offers(extensions, "")...)
 	if err != nil {
 		conn.Close()
 		return nil, 0, err
 	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
-		_, err = io.Copy(io.Discard, r.Body)
-	} else if want := extensions != ""; strings.HasPrefix(r.Header.Get("Sec-WebSocket-Extensions"), deflate) != want {
-		err = fmt.Errorf("extensions: %q", r.Header.Get("Sec-WebSocket-Extensions"))
-	} else if got := r.Header.Get("Sec-WebSocket-Protocol"); got != subprotocol {
-		err = fmt.Errorf("subprotocol %q, want %q", got, subprotocol)
+		conn.Close()
+		return c, r.StatusCode, nil
 	}
-	if err != nil || r.StatusCode != http.StatusSwitchingProtocols {
+	if want := extensions != ""; strings.HasPrefix(r.Header.Get("Sec-WebSocket-Extensions"), deflate) != want {
+		err = fmt.Errorf("extensions: %q", r.Header.Get("Sec-WebSocket-Extensions"))
+	} else if got := r.Header.Get("Sec-WebSocket-Protocol"); got != "" {
+		err = fmt.Errorf("subprotocol %q", got)
+	}
+	if err != nil {
 		conn.Close()
 	}
 	return c, r.StatusCode, err
@@ -232,11 +216,11 @@ func dialAs(d *net.Dialer, addr, path, extensions, subprotocol string) (*client,
 // join connects to a room, which must succeed.
 func (n *node) join(path, extensions string) *client {
 	n.t.Helper()
-	c, status, err := dial(new(net.Dialer), n.addr, path, extensions)
+	c, status, err := n.dial(new(net.Dialer), path, extensions)
 	if err != nil || status != http.StatusSwitchingProtocols {
 		n.t.Fatalf("joining %s: %d, %v", path, status, err)
 	}
-	n.t.Cleanup(func() { c.c.Close() })
+	n.t.Cleanup(func() { c.Conn.Close() })
 	return c
 }
 
@@ -249,7 +233,7 @@ func (n *node) joinAll(count int, path string, extensions func(i int) string) []
 	for part := range 16 {
 		wg.Go(func() {
 			for i := part; i < count; i += 16 {
-				all[i], _, errs[i] = dial(new(net.Dialer), n.addr, path, extensions(i))
+				all[i], _, errs[i] = n.dial(new(net.Dialer), path, extensions(i))
 			}
 		})
 	}
@@ -257,7 +241,7 @@ func (n *node) joinAll(count int, path string, extensions func(i int) string) []
 	n.t.Cleanup(func() {
 		for _, c := range all {
 			if c != nil {
-				c.c.Close()
+				c.Conn.Close()
 			}
 		}
 	})
@@ -270,34 +254,13 @@ func (n *node) joinAll(count int, path string, extensions func(i int) string) []
 
 func plain(int) string { return noDeflate }
 
-func (c *client) hurry() { c.c.SetDeadline(time.Now().Add(wstest.Patience)) }
-
-// send writes a frame, masked as a client must.
+// send writes a frame.
 func (c *client) send(op ws.OpCode, payload string) error {
-	c.hurry()
-	return ws.WriteFrame(c.c, ws.MaskFrame(ws.NewFrame(op, true, []byte(payload))))
+	return c.TrySend(wstest.Frame(0x80|byte(op), payload))
 }
 
 // read returns the next message or Close frame.
-func (c *client) read() (op ws.OpCode, payload []byte, err error) {
-	c.hurry()
-	h, err := ws.ReadHeader(c.br)
-	if err != nil {
-		return 0, nil, err
-	}
-	if h.Masked || !h.Fin || h.Length > 1<<24 {
-		return 0, nil, fmt.Errorf("bad header %+v", h)
-	}
-	payload = make([]byte, h.Length)
-	if _, err := io.ReadFull(c.br, payload); err != nil {
-		return 0, nil, fmt.Errorf("in a frame of %d bytes: %w", h.Length, err)
-	}
-	f := ws.Frame{Header: h, Payload: payload}
-	if h.Rsv == ws.Rsv(true, false, false) {
-		f, err = wsflate.DecompressFrame(f)
-	}
-	return h.OpCode, f.Payload, err
-}
+func (c *client) read() (op ws.OpCode, payload []byte, err error) { return c.ReadMessage() }
 
 // expect reads a message and compares it.
 func (c *client) expect(t testing.TB, op ws.OpCode, payload string) {
@@ -311,6 +274,7 @@ func (c *client) expect(t testing.TB, op ws.OpCode, payload string) {
 // leave does the closing handshake, and reads to the end of the stream.
 func (c *client) leave(t testing.TB) {
 	t.Helper()
+	defer c.Wait()()
 	if err := c.send(ws.OpClose, string(ws.NewCloseFrameBody(ws.StatusNormalClosure, ""))); err != nil {
 		t.Fatal(err)
 	}
@@ -323,8 +287,6 @@ func (c *client) leave(t testing.TB) {
 			break
 		}
 	}
-	if _, err := c.br.ReadByte(); err != io.EOF {
-		t.Fatalf("behind the Close frame: %v", err)
-	}
-	c.c.Close()
+	c.ExpectEOF()
+	c.Conn.Close()
 }

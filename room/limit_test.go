@@ -55,7 +55,7 @@ func TestHonestClientIsNotTooFast(t *testing.T) {
 			if got := c.commands(t, `"presence":{"channel":"r0"}`, `"publish":{"channel":"r0","data":1}`); got[0]+got[1] != 0 {
 				t.Fatal(got)
 			}
-			c.c.Close()
+			c.Conn.Close()
 		}
 	}
 	if st := n.hub.Stats(); st.TooFast != (room.TooFast{}) || st.Cut != 0 {
@@ -203,7 +203,7 @@ func TestMaxConnsPerUser(t *testing.T) {
 	if _, got := connect(tok); got != "close 3504" {
 		t.Errorf("the third: %s", got)
 	}
-	if _, status, err := dial(new(net.Dialer), n.addr, "/r?token="+tok, noDeflate); err != nil || status != 429 {
+	if _, status, err := n.dial(new(net.Dialer), "/r?token="+tok, noDeflate); err != nil || status != 429 {
 		t.Errorf("the third, plain: %d, %v", status, err)
 	}
 	for range 3 {

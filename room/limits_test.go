@@ -21,7 +21,7 @@ func TestRoomLimits(t *testing.T) {
 	n := start(t, room.Config{MaxRooms: 2, MaxMembers: 2}, netpoll.Config{})
 	refused := func(path string) {
 		t.Helper()
-		if _, status, err := dial(new(net.Dialer), n.addr, path, noDeflate); err != nil || status != http.StatusServiceUnavailable {
+		if _, status, err := n.dial(new(net.Dialer), path, noDeflate); err != nil || status != http.StatusServiceUnavailable {
 			t.Fatalf("%s: %d, %v; want 503", path, status, err)
 		}
 	}
@@ -101,7 +101,7 @@ func TestRoomLimitsAtOnce(t *testing.T) {
 			var clients [2]*client
 			var wg sync.WaitGroup
 			for i, path := range c.paths {
-				wg.Go(func() { clients[i], _, _ = dial(new(net.Dialer), n.addr, path, noDeflate) })
+				wg.Go(func() { clients[i], _, _ = n.dial(new(net.Dialer), path, noDeflate) })
 			}
 			wg.Wait()
 			got := map[string]int{}
@@ -116,7 +116,7 @@ func TestRoomLimitsAtOnce(t *testing.T) {
 				default:
 					t.Errorf("%x %q, %v", op, p, err)
 				}
-				c.c.Close()
+				c.Conn.Close()
 			}
 			if got["in"] != 1 || got["told to try later"] != 1 {
 				t.Errorf("%v; want one in, one told to try again later", got)

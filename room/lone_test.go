@@ -121,7 +121,7 @@ func TestTurnLeavesTogether(t *testing.T) {
 	for k := range messages {
 		all = append(all, frameOf(fmt.Sprint(k))...)
 	}
-	if _, err := sender.c.Write(all); err != nil {
+	if _, err := sender.Conn.Write(all); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []*client{sender, other} {
@@ -185,7 +185,7 @@ func TestMixedSweepsKeepTheOrder(t *testing.T) {
 					default:
 					}
 					for _, c := range n.joinAll(8, "/r", plain) {
-						c.c.Close()
+						c.Conn.Close()
 					}
 					wstest.Eventually(t, "they have left", func() bool { return n.hub.Stats().Members == steady })
 				}

@@ -6,6 +6,7 @@ import (
 	"webim/netpoll"
 	"webim/room/budget"
 	"webim/room/cost"
+	"webim/room/identity"
 	"webim/room/internal/encode"
 	"webim/room/token"
 	"webim/room/wire"
@@ -20,8 +21,11 @@ type Member struct {
 }
 
 // CheckJoin is called before the handshake is answered. It returns the error for which Join would
-// refuse a client: ErrRoomFull, ErrTooManyRooms or nil.
+// refuse a client: ErrRoomFull, ErrTooManyRooms, ErrMoved or nil.
 func (h *Hub) CheckJoin(name string, who *token.Identity, addr netip.Addr) error {
+	if err := h.CheckMoved(); err != nil {
+		return err
+	}
 	if r := h.existing(name); r != nil {
 		if h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers {
 			return ErrRoomFull
@@ -45,8 +49,11 @@ func (h *Hub) Join(name string, c netpoll.Conn) (Member, error) {
 		}
 		return Member{}, ErrJoined
 	}
+	if err := h.CheckMoved(); err != nil {
+		return Member{}, err
+	}
 	for {
-		r, err := h.roomFor(name, func() budget.Owner { return payerOfConn(c) })
+		r, err := h.roomFor(name, func() budget.Owner { return identity.PayerOf(c) })
 		if err != nil {
 			return Member{}, err
 		}
@@ -114,4 +121,5 @@ func (k Kind) dialect() encode.Dialect {
 
 func (k Kind) variant() netpoll.Variant { return netpoll.Variant(int(k) % int(netpoll.NumVariants)) }
 
-func (k Kind) notices() bool { return int(k) >= numKinds/2 }
+// Notices reports whether the member gets notices of joins and leaves.
+func (k Kind) Notices() bool { return int(k) >= numKinds/2 }

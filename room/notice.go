@@ -12,7 +12,18 @@ import (
 // Notify tells a room, on all nodes, that a client joined or left. A leave is told after
 // Config.LeaveDelay. If the client joins again before, neither the leave nor the join is told. Notify may
 // be called with the locks of a room and of a session held.
-func (h *Hub) Notify(room string, n engine.Notice) { h.leaveDelays.Notify(room, n) }
+func (h *Hub) Notify(room string, n engine.Notice) {
+	if !h.moved.Load() {
+		h.leaveDelays.Notify(room, n)
+	}
+}
+
+// tellNotice tells the room on all nodes now.
+func (h *Hub) tellNotice(room string, n engine.Notice) {
+	if !h.moved.Load() {
+		h.engine.Notify(room, n)
+	}
+}
 
 // noticeQueue sends the notices of a room. Guarded by Room.mu.
 type noticeQueue struct {
@@ -73,7 +84,7 @@ func (r *Room) sendNoticeLocked(n engine.Notice) (bytes int) {
 }
 
 // listenersLocked counts the members that get notices.
-func (r *Room) listenersLocked() int { return r.countSlotsLocked(Kind.notices) }
+func (r *Room) listenersLocked() int { return r.countSlotsLocked(Kind.Notices) }
 
 // chargeNotices charges the owner of a join for the notices of the join and of the leave, because
 // a leave cannot be refused. If the server joins the member, the owner pays, but is not refused.

@@ -13,6 +13,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -26,26 +27,32 @@ func TestLeaveDelay(t *testing.T) {
 		c.say(t, `{"id":1,"connect":{}}`)
 		c.reply(t)
 		c.say(t, `{"id":2,"subscribe":{"channel":"r","join_leave":true}}`)
+		end := c.Wait()
 		for !strings.HasPrefix(c.reply(t), `{"id":2`) {
 		}
+		end()
 	}
 	joins := 0
+	end := watcher.Wait()
 	for joins < 2 { // its own, and the other's
 		if field(t, watcher.reply(t), "push", "join") != nil {
 			joins++
 		}
 	}
+	end()
 	other.say(t, "{\"id\":3,\"unsubscribe\":{\"channel\":\"r\"}}\n{\"id\":4,\"presence_stats\":{\"channel\":\"r\"}}\n"+
 		"{\"id\":5,\"subscribe\":{\"channel\":\"r\"}}\n{\"id\":6,\"publish\":{\"channel\":\"r\",\"data\":1}}")
+	end = other.Wait()
 	for got := ""; !strings.Contains(got, `"id":4`); {
 		if got = other.reply(t); strings.Contains(got, `"id":4`) && !strings.Contains(got, `"num_clients":1,`) {
 			t.Errorf("the presence counts a client that has left: %s", got)
 		}
 	}
+	end()
 	if got := watcher.reply(t); field(t, got, "push", "pub", "data") != 1.0 {
 		t.Errorf("the next that is told is %s", got)
 	}
-	other.c.Close()
+	other.Conn.Close()
 	if got := watcher.reply(t); field(t, got, "push", "leave", "info", "client") == nil {
 		t.Errorf("want the leave of the client that stays away: %s", got)
 	}
@@ -69,9 +76,9 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		room := "r " + enc.String()
 		watcher, deaf := n.connect(enc), n.connect(enc)
-		watcher.subscribe(t, &protocol.SubscribeRequest{Channel: room, JoinLeave: true})
-		deaf.subscribe(t, &protocol.SubscribeRequest{Channel: room})
-		own, second := watcher.push(t), watcher.push(t)
+		watcher.Subscribe(&protocol.SubscribeRequest{Channel: room, JoinLeave: true})
+		deaf.Subscribe(&protocol.SubscribeRequest{Channel: room})
+		own, second := watcher.Push(), watcher.Push()
 		if own.Join == nil || second.Join == nil {
 			t.Fatalf("got %v and %v, want joins", own, second)
 		}
@@ -79,34 +86,34 @@ func testNotices(t *testing.T, linger time.Duration, rounds int) {
 		wstest.Eventually(t, "the plain client is a member", func() bool { return n.room(room).Len() == 3 })
 		k := n.connect(enc)
 		for range rounds {
-			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
-			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 4 || got.NumUsers != 1 {
+			k.Subscribe(&protocol.SubscribeRequest{Channel: room})
+			if got := k.Ask(&protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 4 || got.NumUsers != 1 {
 				t.Errorf("counts: %v", got)
 			}
-			all := k.ask(t, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: room}}).Presence.GetPresence()
+			all := k.Ask(&protocol.Command{Presence: &protocol.PresenceRequest{Channel: room}}).Presence.GetPresence()
 			if len(all) != 4 || all[own.Join.Info.Client] == nil || all[second.Join.Info.Client] == nil {
 				t.Errorf("presence: %v", all)
 			}
-			in := watcher.push(t)
-			k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: room}})
-			if got := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 3 {
+			in := watcher.Push()
+			k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: room}})
+			if got := k.Ask(&protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: room}}).PresenceStats; got.GetNumClients() != 3 {
 				t.Errorf("counts after leaving: %v", got)
 			}
-			out := watcher.push(t)
+			out := watcher.Push()
 			if in.Join == nil || out.Leave == nil || all[in.Join.Info.Client] == nil || in.Join.Info.Client != out.Leave.Info.Client {
 				t.Errorf("got %v and %v, want a join and a leave", in, out)
 			}
 		}
-		deaf.c.Close() // cut off: it leaves too
-		if p := watcher.push(t); p.Leave.GetInfo().GetClient() != second.Join.Info.Client {
+		deaf.Conn.Close() // cut off: it leaves too
+		if p := watcher.Push(); p.Leave.GetInfo().GetClient() != second.Join.Info.Client {
 			t.Errorf("got %v, want that the other left", p)
 		}
-		if len(k.behind)+len(deaf.behind) > 0 {
-			t.Errorf("clients that did not ask get notices: %v, %v", k.behind, deaf.behind)
+		if len(k.Replies)+len(deaf.Replies) > 0 {
+			t.Errorf("clients that did not ask get notices: %v, %v", k.Replies, deaf.Replies)
 		}
 		old.leave(t)
-		watcher.leave(t)
-		k.leave(t)
+		watcher.raw().leave(t)
+		k.raw().leave(t)
 	})
 }
 
@@ -117,9 +124,9 @@ func TestNoticesOfAFastReturn(t *testing.T) {
 	c.LeaveDelay = time.Hour
 	n := start(t, c, netpoll.Config{})
 	k := n.connect(wire.JSON)
-	var s room.Session
+	var s identity.Session
 	for c := range n.s.Conns() {
-		s = room.SessionOf(c)
+		s = identity.SessionOf(c)
 	}
 	for range 2000 {
 		var both sync.WaitGroup
@@ -137,5 +144,5 @@ func TestNoticesOfAFastReturn(t *testing.T) {
 			t.Fatalf("it is back: %v; it is said to have left: %v", back, left)
 		}
 	}
-	k.c.Close()
+	k.Conn.Close()
 }

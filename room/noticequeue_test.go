@@ -21,9 +21,10 @@ import (
 // leave.
 func noticesUntil(t *testing.T, k *protocolClient, text string) string {
 	t.Helper()
+	defer k.Wait()()
 	var all []string
 	for {
-		switch p := k.push(t); {
+		switch p := k.Push(); {
 		case p.Join != nil:
 			all = append(all, "+"+p.Join.Info.Client)
 		case p.Leave != nil:
@@ -62,10 +63,10 @@ func TestNoticesAreGathered(t *testing.T) {
 			var all []*protocolClient
 			for _, enc := range bothEncodings {
 				k := n.connect(enc)
-				k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
+				k.Subscribe(&protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 				all = append(all, k)
 				for _, one := range all { // a join is told a moment later: to whoever is there then
-					if one.push(t).Join == nil {
+					if one.Push().Join == nil {
 						t.Fatal("not a join")
 					}
 				}
@@ -119,19 +120,19 @@ func TestNoticesAreGathered(t *testing.T) {
 func TestNoticesWaitForNobody(t *testing.T) {
 	n := start(t, openConfig(), netpoll.Config{})
 	keeper := n.connect(wire.JSON)
-	keeper.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	keeper.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 	first := n.connect(wire.JSON)
-	first.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
-	first.push(t) // its own join
+	first.Subscribe(&protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
+	first.Push() // its own join
 	r := n.room("r")
 	r.Mu().Lock()
 	r.Notices().Cost.Charge(notices.Rate, 100*notices.Rate.N, n.hub.Now())
 	r.Mu().Unlock()
 	r.Notify(engine.Notice{Who: engine.Author{Client: "gone"}})
-	first.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+	first.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 	r.Notify(engine.Notice{Left: true, Who: engine.Author{Client: "gone"}})
 	next := n.connect(wire.Protobuf)
-	next.subscribe(t, &protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
+	next.Subscribe(&protocol.SubscribeRequest{Channel: "r", JoinLeave: true})
 	r.Notify(engine.Notice{Who: engine.Author{Client: "told"}})
 	r.Mu().Lock()
 	r.Notices().Cost = budget.Bucket{}
@@ -172,8 +173,10 @@ func (w *budgetWorld) listen(t *testing.T, room string, members, info int) (last
 		tok := forge(t, jwt.MapClaims{"sub": fmt.Sprint("listener ", i), "info": strings.Repeat("i", info)})
 		last.say(t, `{"id":1,"connect":{"token":%q}}`, tok)
 		last.say(t, `{"id":2,"subscribe":{"channel":%q,"join_leave":true}}`, room)
+		end := last.Wait()
 		for !strings.Contains(last.reply(t), `"id":2`) {
 		}
+		end()
 	}
 	return last
 }

@@ -57,7 +57,7 @@ func TestOutage(t *testing.T) {
 				"presence":  {Presence: &protocol.PresenceRequest{Channel: "r"}},
 				"stats":     {PresenceStats: &protocol.PresenceStatsRequest{Channel: "r"}},
 			} {
-				if e := k.ask(t, command).Error; e == nil || e.Code != uint32(wire.ErrInternal) || !e.Temporary || !strings.Contains(e.Message, sentence) {
+				if e := k.Ask(command).Error; e == nil || e.Code != uint32(wire.ErrInternal) || !e.Temporary || !strings.Contains(e.Message, sentence) {
 					t.Errorf("%s: %v, want %q", what, e, sentence)
 				}
 			}

@@ -103,7 +103,7 @@ func (w *sweeps) count() (n, pauses int) {
 // packets returns the number of TCP segments with data that a client has received. A write that
 // the socket takes makes one segment, of up to 64 KiB on loopback.
 func (c *client) packets(t testing.TB) int {
-	raw, err := c.c.(*net.TCPConn).SyscallConn()
+	raw, err := c.Conn.(*net.TCPConn).SyscallConn()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,5 +326,26 @@ func TestPauseInABurst(t *testing.T) {
 		}
 		c.expect(t, ws.OpText, "one")
 		c.expect(t, ws.OpText, "two")
+	}
+}
+
+// pacedEngine is an engine that gathers messages.
+type pacedEngine struct {
+	waitingEngine
+	pause func() time.Duration
+}
+
+func (e *pacedEngine) Pace(pause func() time.Duration) { e.pause = pause }
+
+// TestEngineGathersByLoad checks that an engine which gathers messages does so as long as the load of its hub says.
+func TestEngineGathersByLoad(t *testing.T) {
+	for _, longest := range []time.Duration{time.Millisecond, -1} {
+		e := &pacedEngine{waitingEngine: waitingEngine{newWaitingEngine()}}
+		h := newHub(open(room.Config{Engine: e, MaxPause: longest}))
+		startWith(t, h, netpoll.Config{}, nil)
+		// The load is not known before a sweep, and counts as full.
+		if got, want := e.pause(), max(0, longest); got != want {
+			t.Errorf("with a MaxPause of %v the engine gathers messages for %v, want %v", longest, got, want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"webim/netpoll"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/internal/encode"
 	"webim/room/policy"
 )
@@ -18,13 +19,13 @@ type PendingJoin struct {
 	Room    string
 	Options *policy.Options // the options of the room for this member
 	Conn    netpoll.Conn
-	Kind    Kind             // of the frames that the member takes
-	Owner   *Principal       // joins, and pays
-	Server  bool             // the server joins the session, so no budget refuses the join
-	Since   *engine.Position // recover from there; nil: no recovery was asked for
-	Strict  bool             // if the recovery fails, the join fails
-	Latch   *Latch           // wait until it is open before taking the slot; nil: do not wait
-	Reply   *cost.Reply      // of the reply with the missed publications; nil if Since is nil
+	Kind    Kind                // of the frames that the member takes
+	Owner   *identity.Principal // joins, and pays
+	Server  bool                // the server joins the session, so no budget refuses the join
+	Since   *engine.Position    // recover from there; nil: no recovery was asked for
+	Strict  bool                // if the recovery fails, the join fails
+	Latch   *Latch              // wait until it is open before taking the slot; nil: do not wait
+	Reply   *cost.Reply         // of the reply with the missed publications; nil if Since is nil
 	Joiner  Joiner
 
 	// Guarded by Room.mu.

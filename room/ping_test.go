@@ -31,20 +31,20 @@ func TestPingsComeWhateverFlows(t *testing.T) {
 		silent := n.connect(enc)
 		want := map[wire.Encoding]string{wire.JSON: "{}", wire.Protobuf: "\x00"}[enc]
 		for range 3 {
-			silent.expect(t, map[wire.Encoding]ws.OpCode{wire.JSON: ws.OpText, wire.Protobuf: ws.OpBinary}[enc], want)
+			silent.raw().expect(t, map[wire.Encoding]ws.OpCode{wire.JSON: ws.OpText, wire.Protobuf: ws.OpBinary}[enc], want)
 		}
 		busy := n.connect(enc)
-		busy.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		busy.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 		said := 0
-		for ; busy.pings < 4; said++ {
-			busy.publish(t, "r", fmt.Sprint(said))
-			busy.behind = nil
+		for ; busy.Pings < 4; said++ {
+			busy.Publish("r", fmt.Sprint(said))
+			busy.Replies = nil
 		}
 		if said < 4 {
 			t.Error("nothing flowed")
 		}
-		silent.c.Close()
-		busy.c.Close()
+		silent.Conn.Close()
+		busy.Conn.Close()
 	})
 }
 
@@ -56,23 +56,23 @@ func TestNoPong(t *testing.T) {
 		good, mute := n.connect(enc), n.connect(enc)
 		answers := make(chan error, 1)
 		go func() {
-			for good.pings < 3 {
-				if err := good.frame(); err != nil {
+			for good.Pings < 3 {
+				if err := good.ReadReplies(); err != nil {
 					answers <- err
 					return
 				}
 			}
 			answers <- nil
 		}()
-		mute.mute = true
+		mute.Mute = true
 		mute.expectClose(t, wire.DisconnectNoPong)
-		if mute.pings != 1 {
-			t.Errorf("%d pings before the close, want the one that had no answer", mute.pings)
+		if mute.Pings != 1 {
+			t.Errorf("%d pings before the close, want the one that had no answer", mute.Pings)
 		}
 		if err := <-answers; err != nil {
 			t.Errorf("who answers: %v", err)
 		}
-		good.c.Close()
+		good.Conn.Close()
 	})
 }
 
@@ -83,22 +83,23 @@ func TestSlowIsTold(t *testing.T) {
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		slow, other := n.connect(enc), n.connect(enc)
 		wstest.Eventually(t, "these two are there", func() bool { return n.existing() == 2 })
-		if err := slow.c.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		if err := slow.Conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
 			t.Fatal(err)
 		}
 		before := n.s.Stats().Closed[netpoll.Slow]
-		slow.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		slow.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 		data := `"` + strings.Repeat("x", 8000) + `"`
 		for i := 0; n.existing() == 2; i++ {
 			if i > 5000 {
 				t.Fatal("nobody is slow")
 			}
-			other.publish(t, "r", data)
+			other.Publish("r", data)
 		}
+		slow.Wait()
 		for offset := uint64(0); ; {
-			r, err := slow.next()
+			r, err := slow.Next()
 			if err != nil {
-				if end, ok := err.(closedWith); !ok || end.code != 3008 || end.reason != "slow" {
+				if end, ok := err.(wstest.ClosedError); !ok || end.Code != 3008 || end.Reason != "slow" {
 					t.Errorf("behind offset %d: %v", offset, err)
 				}
 				break
@@ -108,8 +109,8 @@ func TestSlowIsTold(t *testing.T) {
 			}
 			offset = r.Push.Pub.Offset
 		}
-		slow.c.Close()
-		other.c.Close()
+		slow.Conn.Close()
+		other.Conn.Close()
 		wstest.Eventually(t, "it is counted", func() bool { return n.s.Stats().Closed[netpoll.Slow] == before+1 })
 	})
 }

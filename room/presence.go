@@ -2,9 +2,12 @@ package room
 
 import (
 	"errors"
+	"iter"
 
 	"webim/netpoll"
 	"webim/room/engine"
+	"webim/room/identity"
+	"webim/room/internal/encode"
 	"webim/room/wire"
 )
 
@@ -56,10 +59,35 @@ func (r *Room) Members(limit int) (all []engine.Author, clients int) {
 	all = make([]engine.Author, 0, len(ids))
 	for _, id := range ids {
 		if c, ok := r.hub.server.Conn(id); ok {
-			all = append(all, authorIn(c, r.name))
+			all = append(all, identity.AuthorOf(c, r.name))
 		}
 	}
 	return all, len(all)
+}
+
+// conns returns the connections that are in a room, or are joining it, at one moment: those of the plain
+// dialect, or all others.
+func (h *Hub) conns(room string, plain bool) iter.Seq[netpoll.Conn] {
+	selects := func(k Kind) bool { return (k.dialect() == encode.Plain) == plain }
+	return func(yield func(netpoll.Conn) bool) {
+		r := h.existing(room)
+		if r == nil {
+			return
+		}
+		r.mu.Lock()
+		ids := r.appendIDsLocked(nil, selects)
+		for j := r.pending; j != nil; j = j.next {
+			if selects(j.Kind) {
+				ids = append(ids, j.Conn.ID())
+			}
+		}
+		r.mu.Unlock()
+		for _, id := range ids {
+			if c, ok := r.hub.server.Conn(id); ok && !yield(c) {
+				return
+			}
+		}
+	}
 }
 
 // anyKind selects the members of all kinds.
@@ -131,7 +159,7 @@ func (r *Room) countUserLocked(c netpoll.Conn, by int32) {
 	if !n.started {
 		return
 	}
-	user := userOf(c)
+	user := identity.Of(c).User // it does not change while the member has its slot
 	if user == "" {
 		return
 	}
@@ -141,14 +169,6 @@ func (r *Room) countUserLocked(c netpoll.Conn, by int32) {
 	} else {
 		delete(n.byUser, user)
 	}
-}
-
-// userOf returns the user of a member. It does not change while the member has its slot.
-func userOf(c netpoll.Conn) string {
-	if p := principalOf(c); p != nil {
-		return p.who.Load().User
-	}
-	return ""
 }
 
 // Count implements engine.Subscriber.

@@ -53,7 +53,7 @@ func testCounts(t *testing.T, count int, late bool) {
 	var all []*member
 	come := func(n *node, name string, enc wire.Encoding) *member {
 		k := n.open(enc)
-		if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{Token: tokenOf(name)}}); r.Connect == nil {
+		if r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{Token: tokenOf(name)}}); r.Connect == nil {
 			t.Fatalf("connecting: %v", r)
 		}
 		return &member{name: name, k: k}
@@ -70,7 +70,7 @@ func testCounts(t *testing.T, count int, late bool) {
 			}
 		}
 		for i, w := range watchers {
-			got := w.k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "r"}}).PresenceStats
+			got := w.k.Ask(&protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "r"}}).PresenceStats
 			if int(got.GetNumClients()) != clients || int(got.GetNumUsers()) != len(users) {
 				t.Fatalf("%s: node %d counts %v, want %d connections of %d users", what, i, got, clients, len(users))
 			}
@@ -82,7 +82,7 @@ func testCounts(t *testing.T, count int, late bool) {
 		m := &member{name: name}
 		if i < 4 || i >= 12 {
 			m = come(n, name, bothEncodings[i/4%2])
-			m.k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+			m.k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 		} else {
 			before, path := total(), "/r"
 			if name != "" {
@@ -104,12 +104,12 @@ func testCounts(t *testing.T, count int, late bool) {
 		case m.k == nil:
 			m.old.leave(t)
 		case i%2 == 0:
-			m.k.c.Close()
+			m.k.Conn.Close()
 		default:
-			m.k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+			m.k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 			check(fmt.Sprintf("connection %d, of %q, unsubscribed", i, m.name))
-			m.k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
-			m.k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+			m.k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
+			m.k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 		}
 		wstest.Eventually(t, "it has left", func() bool { return total() == before-1 })
 		check(fmt.Sprintf("connection %d, of %q, left", i, m.name))
@@ -155,10 +155,10 @@ func BenchmarkPresenceStats(b *testing.B) {
 	n := start(b, c, netpoll.Config{})
 	for i := range members {
 		k := n.open(wire.JSON)
-		if r := k.ask(b, &protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user ", i)}, 0)}}); r.Connect == nil {
+		if r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{Token: sign(token.Claims{User: fmt.Sprint("user ", i)}, 0)}}); r.Connect == nil {
 			b.Fatal(r)
 		}
-		k.subscribe(b, &protocol.SubscribeRequest{Channel: "r"})
+		k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -33,7 +33,7 @@ func TestPrivateRoomsOfOthers(t *testing.T) {
 		t.Errorf("joined: %s", got)
 	}
 	for _, room := range []string{"#bob", "#ann,bob", "last"} {
-		n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlSubscribe, To: engine.Target{User: "eve"}, Room: room}, func(err error) {
+		n.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlSubscribe, To: engine.Target{User: "eve"}, Room: room}, func(err error) {
 			if err != nil {
 				t.Error(err)
 			}

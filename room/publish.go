@@ -1,7 +1,9 @@
 package room
 
 import (
+	"strconv"
 	"sync"
+	"time"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -96,4 +98,22 @@ func JSON(p *engine.Publication) (data []byte, ok bool) {
 		return nil, false
 	}
 	return pub.Data, true
+}
+
+// eventErase is the event with which a room tells its members that a user was erased.
+const eventErase = "erase"
+
+// Erased implements engine.Subscriber. The room gets one event, although each of its nodes publishes it:
+// all use the same key.
+func (r *Room) Erased(user string, at time.Time) {
+	r.hub.Post(func() {
+		r.hub.Publish(r.name, engine.Message{
+			Op: engine.OpJSON, Data: []byte("{}"), Tags: map[string]string{engine.TagEvent: eventErase, "user": user},
+			CompactKey: eventErase + " " + user, Key: eventErase + " " + strconv.FormatInt(at.UnixNano(), 10) + " " + user,
+		}, func(_ engine.Position, err error) {
+			if err != nil && err != engine.ErrRepeated {
+				r.hub.refusals.Warn("the members of a room do not learn that a user was erased", "room", r.name, "user", user, "err", err)
+			}
+		})
+	})
 }

@@ -1,14 +1,12 @@
 package room
 
 import (
-	"bytes"
-
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
 	"webim/room/cost"
 	"webim/room/engine"
-	"webim/room/judge"
+	"webim/room/identity"
 	"webim/room/policy"
 	"webim/room/slowmode"
 	"webim/room/wire"
@@ -77,7 +75,7 @@ func (h *Hub) publishJudged(s Session, v policy.Verdict, what SessionMessage, p 
 		err = v.Err
 	}
 	if err == nil && h.meter.Limits(policy.ClassFanout) {
-		err = h.spendFanout(&s.state().Principal, h.existing(what.Room), m)
+		err = h.spendFanout(s.Account(), h.existing(what.Room), m)
 	}
 	if err == nil { // last: slow mode counts the messages that pass
 		p.undo, err = h.slowDown(v, what, s.Conn())
@@ -89,18 +87,27 @@ func (h *Hub) publishJudged(s Session, v policy.Verdict, what SessionMessage, p 
 	h.publish(what.Room, m, p)
 }
 
+// spendFanout charges a client for a message that the server sends to all members of a room on this node.
+// r is nil if there are none. The error is that of cost.Meter.Spend.
+func (h *Hub) spendFanout(u *cost.Usage, r *Room, m engine.Message) error {
+	if r == nil {
+		return nil
+	}
+	return h.meter.Spend(u, policy.ClassFanout, policy.SentSize(&m, r.name)*r.Len())
+}
+
 // slowDown counts a message of a connection if the verdict limits it to one message per interval. The
 // caller calls undo, if it is not nil, when the message is not published after all.
 func (h *Hub) slowDown(v policy.Verdict, what SessionMessage, c netpoll.Conn) (undo func(), err error) {
 	if v.Slow == 0 || what.Event {
 		return nil, nil
 	}
-	who := AuthorOf(c)
+	who := identity.AuthorOf(c, "")
 	user := who.User
 	if user == "" {
 		user = "\x00" + who.Client // no user has such a name
 	}
-	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, cost.PayerOf(who.User, judge.AddressOf(c)), v.Slow, what.Key)
+	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, cost.PayerOf(who.User, identity.AddressOf(c)), v.Slow, what.Key)
 }
 
 // publishError turns an error of the engine, or of flow control, into one for the author of a message.
@@ -113,7 +120,7 @@ func publishError(err error) error {
 
 // messageOf turns a message of a session into one for the engine.
 func (h *Hub) messageOf(s Session, what SessionMessage, opts *policy.Options) (m engine.Message, err error) {
-	m = engine.Message{Op: engine.OpJSON, From: authorOnce(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: h.keepOf(opts), Payer: s.state().Payer(), Origin: uint64(s.Conn().ID())}
+	m = engine.Message{Op: engine.OpJSON, From: identity.SenderOf(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: h.keepOf(opts), Payer: s.Payer(), Origin: uint64(s.Conn().ID())}
 	if opts.Binary {
 		m.Op = ws.OpBinary
 	}
@@ -136,19 +143,6 @@ func keyError(err error) error {
 		return wire.Explain(wire.ErrConflict, "this id was used for another message")
 	}
 	return err
-}
-
-// authorOnce returns a session as the author of its messages. It returns the same Author each time,
-// unless a new token has changed it.
-func authorOnce(s Session) *engine.Author {
-	p := s.state()
-	last, who := &p.others().author, p.who.Load()
-	if a := last.Load(); a != nil && a.User == who.User && bytes.Equal(a.ConnInfo, who.Info) {
-		return a
-	}
-	a := s.AuthorIn("")
-	last.Store(&a)
-	return &a
 }
 
 // LookUpKey looks up whether a message with the key of m was published before. If so, known is true,

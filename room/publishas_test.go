@@ -38,7 +38,7 @@ func TestRetryIsNotPublishedAgain(t *testing.T) {
 	n.set("r", `{"slow":3600}`)
 	k := n.connect(wire.JSON)
 	call := func(key string) *protocol.Reply {
-		return k.ask(t, &protocol.Command{Rpc: &protocol.RPCRequest{Method: key, Data: []byte(`{"text":"good"}`)}})
+		return k.Ask(&protocol.Command{Rpc: &protocol.RPCRequest{Method: key, Data: []byte(`{"text":"good"}`)}})
 	}
 	for range 2 {
 		if got := call("one"); string(got.Rpc.GetData()) != "1" {

@@ -37,7 +37,7 @@ func dialPython(t *testing.T, n *node, enc wire.Encoding) *pythonSDK {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	p := &pythonSDK{client: newClient(conn), t: t, enc: enc}
+	p := &pythonSDK{client: newClient(t, conn), t: t, enc: enc}
 	offer := map[wire.Encoding]string{wire.JSON: "", wire.Protobuf: wire.SubprotocolProtobuf}[enc]
 	head := fmt.Sprintf("GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"+
@@ -73,6 +73,7 @@ func (p *pythonSDK) do(format string, args ...any) map[string]any {
 	if err := p.send(op, string(message)); err != nil {
 		p.t.Fatal(err)
 	}
+	defer p.Wait()()
 	for {
 		_, frame, err := p.read()
 		if err != nil {
@@ -184,7 +185,7 @@ func TestPythonSDK(t *testing.T) {
 		if all := get("presence", `{"id": %d, "presence": {"channel": "%s"}}`, room); len(all["presence"].(map[string]any)) != 1 {
 			t.Errorf("present: %v", all)
 		}
-		p.c.Close()
+		p.Conn.Close()
 
 		p = dialPython(t, n, enc)
 		got = get("subscribe", subscribe, room, epoch(top), offset(top))

@@ -86,25 +86,26 @@ func (w *cutClient) subscribe() error {
 	}
 	if w.k == nil {
 		extensions := variants(max(0, w.rnd.IntN(6)-3))
-		k, err := dialProtocol(new(net.Dialer), w.nodes[w.rnd.IntN(len(w.nodes))].addr, bothEncodings[w.rnd.IntN(2)], extensions)
+		k, err := dialProtocol(w.nodes[0].t, new(net.Dialer), w.nodes[w.rnd.IntN(len(w.nodes))].addr, bothEncodings[w.rnd.IntN(2)], extensions)
 		if err != nil {
 			return err
 		}
 		w.k = k
-		if r, err := k.try(&protocol.Command{Connect: &protocol.ConnectRequest{}}); err != nil || r.Connect == nil {
+		if r, err := k.Try(&protocol.Command{Connect: &protocol.ConnectRequest{}}); err != nil || r.Connect == nil {
 			return fmt.Errorf("connecting: %v, %w", r, err)
 		}
 	}
-	w.k.id++
-	if err := w.k.say(&protocol.Command{Id: w.k.id, Subscribe: r}); err != nil {
+	defer w.k.Wait()()
+	w.k.ID++
+	if err := w.k.Say(&protocol.Command{Id: w.k.ID, Subscribe: r}); err != nil {
 		return err
 	}
 	for { // what comes before the reply is of the stay before
-		got, err := w.k.next()
+		got, err := w.k.Next()
 		switch {
 		case err != nil:
 			return fmt.Errorf("subscribing: %w", err)
-		case got.Id != w.k.id:
+		case got.Id != w.k.ID:
 			continue
 		case got.Subscribe == nil:
 			return fmt.Errorf("subscribing: %v", got)
@@ -123,7 +124,7 @@ func (w *cutClient) subscribe() error {
 func (w *cutClient) receive(count int) error {
 	s := &w.stays[len(w.stays)-1]
 	for range count {
-		r, err := w.k.next()
+		r, err := w.k.Next()
 		if err != nil {
 			return fmt.Errorf("behind %v: %w", s.last(), err)
 		}
@@ -143,13 +144,13 @@ func (w *cutClient) receive(count int) error {
 func (w *cutClient) cut() {
 	switch w.rnd.IntN(5) {
 	case 0:
-		w.k.c.(*net.TCPConn).SetLinger(0)
+		w.k.Conn.(*net.TCPConn).SetLinger(0)
 	case 1, 2: // it stays connected
-		if w.k.say(&protocol.Command{Id: 1 << 30, Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}}) == nil {
+		if w.k.Say(&protocol.Command{Id: 1 << 30, Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}}) == nil {
 			return
 		}
 	}
-	w.k.c.Close()
+	w.k.Conn.Close()
 	w.k = nil
 }
 
@@ -215,7 +216,7 @@ func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *syn
 		k := nodes[i%len(nodes)].connect(enc)
 		wg.Go(func() {
 			for j := 0; !over(); j++ {
-				r, err := k.try(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: fmt.Appendf(nil, `{"by":%d,"n":%d}`, i, j)}})
+				r, err := k.Try(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: fmt.Appendf(nil, `{"by":%d,"n":%d}`, i, j)}})
 				if err != nil || r.Publish == nil && !r.Error.GetTemporary() {
 					t.Errorf("publishing: %v, %v", r, err)
 					return
@@ -234,6 +235,7 @@ func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *syn
 				t.Error(err)
 				return
 			}
+			end := old.Wait()
 			for got := ""; got != mine; {
 				_, p, err := old.read()
 				if err != nil {
@@ -242,6 +244,7 @@ func chatter(t *testing.T, nodes []*node, lossy bool, stop <-chan struct{}) *syn
 				}
 				got = string(p)
 			}
+			end()
 		}
 	})
 	return &wg
@@ -266,7 +269,7 @@ func cuts(t *testing.T, nodes []*node, memory *memory.Engine, lossy bool, count 
 				t.Errorf("client %d: %v", i, err)
 			}
 			if w.k != nil {
-				w.k.c.Close()
+				w.k.Conn.Close()
 			}
 		})
 	}

@@ -28,7 +28,7 @@ func TestRecoveryTellsThePosition(t *testing.T) {
 		k := n.connect(enc)
 		for _, room := range []string{"long", "short", "bare"} {
 			for _, data := range []string{"1", "2", "3"} {
-				k.publish(t, room+" "+enc.String(), data)
+				k.Publish(room+" "+enc.String(), data)
 			}
 		}
 		for _, one := range []struct {
@@ -59,7 +59,7 @@ func TestRecoveryTellsThePosition(t *testing.T) {
 		} {
 			room := one.room + " " + enc.String()
 			epoch := func() string {
-				return k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: room}}).History.GetEpoch()
+				return k.Ask(&protocol.Command{History: &protocol.HistoryRequest{Channel: room}}).History.GetEpoch()
 			}
 			r := &protocol.SubscribeRequest{Channel: room, Recoverable: true, Recover: true, Epoch: one.epoch, Offset: one.offset, Flag: 1}
 			if one.epoch == "=" {
@@ -75,7 +75,7 @@ func TestRecoveryTellsThePosition(t *testing.T) {
 				}
 				continue
 			}
-			got := k.subscribe(t, r)
+			got := k.Subscribe(r)
 			missed := []uint64{}
 			for _, p := range got.Publications {
 				missed = append(missed, p.Offset)
@@ -86,8 +86,8 @@ func TestRecoveryTellsThePosition(t *testing.T) {
 			if got.Recoverable == (one.room == "bare") || got.Recoverable && got.Epoch != epoch() {
 				t.Errorf("%+v: %v", one, got)
 			}
-			k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: room}})
+			k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: room}})
 		}
-		k.leave(t)
+		k.raw().leave(t)
 	})
 }

@@ -13,11 +13,13 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/moderation"
 	"webim/room/policy"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 // Every refusal leaves one line with its reason and the setting to look at, however
@@ -116,7 +118,7 @@ func TestEveryRefusalIsLogged(t *testing.T) {
 					wstest.Eventually(t, "the refusal is logged", func() bool { return strings.Contains(log.String(), c.want[0]) })
 				}
 				if c.path != "" {
-					_, status, err := dial(new(net.Dialer), n.addr, c.path, noDeflate)
+					_, status, err := n.dial(new(net.Dialer), c.path, noDeflate)
 					if err != nil || status < 400 {
 						t.Fatalf("%d, %v", status, err)
 					}
@@ -153,4 +155,24 @@ func TestLostHasOneLine(t *testing.T) {
 	if got := strings.Count(log.String(), "is lost"); got != 1 {
 		t.Errorf("%d lines:\n%s", got, log.String())
 	}
+}
+
+// TestBackendsRefusalNamesTheRoom checks that the log line of a publish command that the backend refuses later has the
+// room's name, although the memory of the command was given back meanwhile.
+func TestBackendsRefusalNamesTheRoom(t *testing.T) {
+	var log wstest.Log
+	c, b := openConfig(), newAsked(backend.HookPublish)
+	c.Backend, c.Log = b, slog.New(slog.NewTextHandler(&log, nil))
+	n := start(t, c, netpoll.Config{})
+	k := n.chat()
+	k.say(t, `{"id":1,"connect":{}}`)
+	k.reply(t)
+	k.say(t, `{"id":2,"publish":{"channel":"asked","data":{}}}`)
+	q := b.next(t)
+	wstest.Eventually(t, "the message has ended", func() bool { return n.s.Stats().WorkersBusy == 0 })
+	q.answer(backend.Reply{}, wire.ErrPermissionDenied)
+	if got := k.reply(t); field(t, got, "error", "code") != 103.0 {
+		t.Error(got)
+	}
+	wstest.Eventually(t, "the line names the room", func() bool { return strings.Contains(log.String(), "room=asked") })
 }

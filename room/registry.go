@@ -61,7 +61,16 @@ func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *s
 	if countsInMaxRooms(name) && !h.roomPool.Take(payer, 1) {
 		return nil, nil, ErrTooManyRooms
 	}
-	r = &Room{hub: h, name: name, opts: h.cfg.options(name), payer: payer}
+	r = h.addRoomLocked(name, payer)
+	start = new(sync.Once)
+	h.starting[r] = start
+	return r, start, nil
+}
+
+// addRoomLocked adds a room that is not there, under its name and a free number. h.mu is held.
+func (h *Hub) addRoomLocked(name string, payer budget.Owner) *Room {
+	r := &Room{hub: h, name: name, payer: payer}
+	r.opts.Store(h.cfg.options(name))
 	if k := len(h.free); k > 0 {
 		r.num, h.free = h.free[k-1], h.free[:k-1]
 		h.byNum[r.num] = r
@@ -70,9 +79,7 @@ func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *s
 		h.byNum = append(h.byNum, r)
 	}
 	h.rooms.Put(r)
-	start = new(sync.Once)
-	h.starting[r] = start
-	return r, start, nil
+	return r
 }
 
 // startRoom subscribes a room at the engine. Other goroutines that join the room wait for that.
@@ -87,10 +94,17 @@ func (h *Hub) startRoom(r *Room) {
 
 // endIfEmpty ends a room that has no members any more.
 func (h *Hub) endIfEmpty(r *Room) {
+	if h.removeIfEmpty(r) && !h.moved.Load() {
+		h.engine.Unsubscribe(r.name, r)
+	}
+}
+
+// removeIfEmpty removes a room without members, and reports whether it has none.
+func (h *Hub) removeIfEmpty(r *Room) bool {
 	h.mu.Lock()
+	defer h.mu.Unlock()
 	if !r.tryEnd() {
-		h.mu.Unlock()
-		return // a member has joined meanwhile
+		return false // a member has joined meanwhile
 	}
 	h.rooms.Remove(r.name)
 	if countsInMaxRooms(r.name) {
@@ -98,8 +112,7 @@ func (h *Hub) endIfEmpty(r *Room) {
 	}
 	h.byNum[r.num] = nil
 	h.free = append(h.free, r.num)
-	h.mu.Unlock()
-	h.engine.Unsubscribe(r.name, r)
+	return true
 }
 
 // Rooms returns the rooms that have members now.

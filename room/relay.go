@@ -5,6 +5,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/policy"
 )
 
@@ -15,11 +16,15 @@ import (
 // If the message is refused, Relay logs the reason and returns it: a wire.ErrorCode, or
 // wire.DisconnectTooManyErrors if the member keeps sending too fast and must be closed.
 func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
-	who := IdentityOf(m.Conn)
+	if err := h.CheckMoved(); err != nil {
+		return err
+	}
+	who := identity.Of(m.Conn)
 	subject := policy.Subject{Who: who, Addr: h.judge.AddressForBans(m.Conn)}
-	v := h.judge.DecideIn(subject, policy.ActSend, m.Room.name, m.Room.opts, policy.Membership{In: true})
+	v := h.judge.DecideIn(subject, policy.ActSend, m.Room.name, m.Room.opts.Load(), policy.Membership{In: true})
 	if v.Outcome != policy.Allow {
 		err := h.judge.Refusal(v)
+		noteRefusal(m.Conn, err)
 		h.logLost(m, err.Error(), "rooms (allow), hook_publish, the API's sanctions")
 		if p := h.relayPrincipal(m.Conn); p != nil {
 			if slower := h.meter.Allow(&p.Usage, policy.ClassOther); slower != nil {
@@ -28,9 +33,9 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 		}
 		return err
 	}
-	msg := engine.Message{Op: op, Data: data, Origin: uint64(m.Conn.ID()), Keep: h.keepOf(m.Room.opts)}
+	msg := engine.Message{Op: op, Data: data, Origin: uint64(m.Conn.ID()), Keep: h.keepOf(m.Room.opts.Load())}
 	if who.User != "" {
-		from := AuthorOf(m.Conn)
+		from := identity.AuthorOf(m.Conn, "")
 		msg.From = &from
 	}
 	r, n := m.Room, frameSize(msg)
@@ -43,6 +48,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 	}
 	undo, err := h.checkRelay(m, p, msg, v)
 	if err != nil {
+		noteRefusal(m.Conn, err)
 		h.logLost(m, "its size, its text, a rate or slow mode", "max_text, max_graphemes, rate_send, the room's slow mode")
 		r.release(n)
 		return err
@@ -55,28 +61,28 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 
 // relayPrincipal returns the Principal of a connection. A connection without a token gets one when it
 // first sends a message. The result is nil if it has none, because no rate is limited.
-func (h *Hub) relayPrincipal(c netpoll.Conn) *Principal {
-	if p := principalOf(c); p != nil || h.cfg.unbound {
+func (h *Hub) relayPrincipal(c netpoll.Conn) *identity.Principal {
+	if p := identity.PrincipalOf(c); p != nil || h.cfg.unbound {
 		return p
 	}
-	return newPrincipal(c)
+	return identity.NewAnonymous(c)
 }
 
 // checkRelay checks a message against the rates, its size, its text and slow mode, the cheap checks
 // first. It counts the message, so it is called only when flow control has let the message in and
 // netpoll will not bring it again. undo is that of slowDown.
-func (h *Hub) checkRelay(m Member, p *Principal, msg engine.Message, v policy.Verdict) (undo func(), err error) {
+func (h *Hub) checkRelay(m Member, p *identity.Principal, msg engine.Message, v policy.Verdict) (undo func(), err error) {
 	if p != nil {
 		err = h.meter.Allow(&p.Usage, policy.ClassSend)
 	}
 	if err == nil {
-		err = m.Room.opts.CheckSize(&msg, h.cfg.MaxPublication)
+		err = m.Room.opts.Load().CheckSize(&msg, h.cfg.MaxPublication)
 	}
 	if err == nil && msg.Op == ws.OpText {
 		err = h.cfg.Text.Check(msg.Data)
 	}
 	if err == nil && p != nil {
-		err = h.spendFanout(p, m.Room, msg)
+		err = h.spendFanout(&p.Usage, m.Room, msg)
 	}
 	if err != nil {
 		return nil, err

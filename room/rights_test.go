@@ -100,6 +100,7 @@ func (c *client) commands(t testing.TB, all ...string) []int {
 	for i, text := range all {
 		fmt.Fprintf(&b, "{\"id\":%d,%s}\n", i+1, text)
 	}
+	defer c.Wait()()
 	c.say(t, "%s", strings.TrimSpace(b.String()))
 	codes := make([]int, len(all))
 	for left := len(all); left > 0; {
@@ -157,14 +158,14 @@ func (n *node) plainLetters(t testing.TB, room, tok string) string {
 	if tok != "" {
 		path += "?token=" + tok
 	}
-	c, status, err := dial(new(net.Dialer), n.addr, path, noDeflate)
+	c, status, err := n.dial(new(net.Dialer), path, noDeflate)
 	if err != nil || status != http.StatusSwitchingProtocols {
 		if status != http.StatusForbidden {
 			t.Errorf("the handshake: %d, %v", status, err)
 		}
 		return "--"
 	}
-	defer c.c.Close()
+	defer c.Conn.Close()
 	const text = "said plainly"
 	before := n.count(room, text)
 	if err := c.send(ws.OpText, text); err != nil {
@@ -280,7 +281,7 @@ func TestNothingIsOpenByDefault(t *testing.T) {
 	}
 	for query, want := range map[string]int{"": 401, "?token=x": 401, "?token=" + user: 403,
 		"?token=" + forge(t, jwt.MapClaims{"sub": "ann", "exp": 1}): 401} {
-		if _, status, err := dial(new(net.Dialer), n.addr, "/r"+query, noDeflate); err != nil || status != want {
+		if _, status, err := n.dial(new(net.Dialer), "/r"+query, noDeflate); err != nil || status != want {
 			t.Errorf("plain, %.10s: %d, %v; want %d", query, status, err, want)
 		}
 	}

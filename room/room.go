@@ -2,6 +2,7 @@ package room
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"webim/netpoll"
@@ -18,7 +19,7 @@ type Room struct {
 	hub   *Hub
 	name  string
 	num   uint32 // its index in Hub.byNum
-	opts  *policy.Options
+	opts  atomic.Pointer[policy.Options]
 	payer budget.Owner // pays for its place under Config.MaxRooms, and for what the engine keeps of it
 
 	mu      sync.Mutex
@@ -171,12 +172,12 @@ func (r *Room) tryEnd() bool {
 	return true
 }
 
-// Begin implements engine.Subscriber. If it is not the first call, the engine has lost
+// Begin implements engine.Subscriber. If the room has a position already, and another one, the engine has lost
 // publications.
 func (r *Room) Begin(at engine.Position) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.top.Epoch != "" {
+	if r.top.Epoch != "" && at != r.top {
 		r.handleGapLocked()
 	}
 	r.top = at
@@ -223,7 +224,7 @@ func (r *Room) appendLocked(origin netpoll.ID, notice bool, message func(d encod
 	defer all.Free()
 	var now int64 // the hub's clock, read once, and only if a shard has nothing else pending
 	for k, g := range r.groups {
-		if g == nil || notice && !Kind(k).notices() {
+		if g == nil || notice && !Kind(k).Notices() {
 			continue
 		}
 		m := all.Get(Kind(k).dialect(), message)

@@ -74,6 +74,7 @@ func TestRefreshIntoBan(t *testing.T) {
 		c := n.chat()
 		until := func(what string) {
 			t.Helper()
+			defer c.Wait()()
 			for got := ""; !strings.Contains(got, what); {
 				if got = c.reply(t); strings.HasPrefix(got, "close") && got != what {
 					t.Fatalf("%s, want %s", got, what)
@@ -90,7 +91,7 @@ func TestRefreshIntoBan(t *testing.T) {
 		c.say(t, `{"id":4,"refresh":{"token":%q}}`, sign(token.Claims{User: "root"}, time.Hour))
 		until(end)
 		sanctioned(t, n.hub.Lift, ban)
-		c.c.Close()
+		c.Conn.Close()
 	}
 }
 

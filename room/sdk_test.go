@@ -300,11 +300,11 @@ func TestSDKTokens(t *testing.T) {
 		asked := make(chan string, 100)
 		k := newKit(t, n.addr, enc, centrifuge.Config{GetToken: func(centrifuge.ConnectionTokenEvent) (string, error) {
 			asked <- "connection"
-			return sign(token.Claims{User: "ann", Info: json.RawMessage(`{"name":"Ann"}`)}, 2*time.Second), nil
+			return sign(token.Claims{User: "ann", Info: json.RawMessage(`{"name":"Ann"}`)}, 3*time.Second), nil
 		}})
 		r := k.room("r", centrifuge.SubscriptionConfig{GetToken: func(e centrifuge.SubscriptionTokenEvent) (string, error) {
 			asked <- "subscription"
-			return sign(token.Claims{User: "ann", Channel: e.Channel}, 2*time.Second), nil
+			return sign(token.Claims{User: "ann", Channel: e.Channel}, 3*time.Second), nil
 		}})
 		k.enter(r)
 		k.connect()

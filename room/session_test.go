@@ -45,7 +45,7 @@ func TestEveryCommandIsAnswered(t *testing.T) {
 			{Id: 13, Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}}, // again
 			{Id: 14},
 		}
-		if err := k.say(commands...); err != nil {
+		if err := k.Say(commands...); err != nil {
 			t.Fatal(err)
 		}
 		want := map[uint32]func(*protocol.Reply) bool{
@@ -66,7 +66,7 @@ func TestEveryCommandIsAnswered(t *testing.T) {
 			14: func(r *protocol.Reply) bool { return r.Error.GetCode() == 104 },
 		}
 		for len(want) > 0 {
-			r, err := k.next()
+			r, err := k.Next()
 			if err != nil {
 				t.Fatalf("%v; without a reply: %v", err, want)
 			}
@@ -78,7 +78,7 @@ func TestEveryCommandIsAnswered(t *testing.T) {
 			}
 			delete(want, r.Id)
 		}
-		k.leave(t)
+		k.raw().leave(t)
 	})
 }
 
@@ -91,16 +91,16 @@ func TestRepliesLeaveTogether(t *testing.T) {
 		for i := range 100 {
 			all = append(all, &protocol.Command{Id: uint32(1000 + i), Ping: &protocol.PingRequest{}})
 		}
-		if err := k.say(all...); err != nil {
+		if err := k.Say(all...); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.frame(); err != nil {
+		if err := k.ReadReplies(); err != nil {
 			t.Fatal(err)
 		}
-		if len(k.behind) != 100 {
-			t.Fatalf("%d replies in the frame, want 100", len(k.behind))
+		if len(k.Replies) != 100 {
+			t.Fatalf("%d replies in the frame, want 100", len(k.Replies))
 		}
-		for i, r := range k.behind {
+		for i, r := range k.Replies {
 			if r.Id != uint32(1000+i) || r.Ping == nil {
 				t.Errorf("reply %d: %v", i, r)
 			}
@@ -139,7 +139,7 @@ func TestSessionCloseCodes(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			k := n.open(c.enc)
 			for _, m := range c.messages {
-				if err := k.raw(m); err != nil {
+				if err := k.SendMessage(m); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -152,7 +152,7 @@ func TestSessionCloseCodes(t *testing.T) {
 		if enc == wire.Protobuf {
 			op = ws.OpText
 		}
-		if err := k.send(op, `{"id":1,"connect":{}}`); err != nil {
+		if err := k.raw().send(op, `{"id":1,"connect":{}}`); err != nil {
 			t.Fatal(err)
 		}
 		k.expectClose(t, wire.DisconnectBadRequest)
@@ -168,7 +168,7 @@ func TestConnectReply(t *testing.T) {
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 	for i := range 20 {
 		k := n.open(bothEncodings[i%2])
-		r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{}}).Connect
+		r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{}}).Connect
 		if !uuid.MatchString(r.Client) || ids[r.Client] || r.Version != "webim test" || r.Ping != 25 || !r.Pong || r.Expires || r.Session != "" {
 			t.Errorf("%v", r)
 		}
@@ -176,11 +176,11 @@ func TestConnectReply(t *testing.T) {
 	}
 	c.PongTimeout = -1
 	k := start(t, c, netpoll.Config{}).open(wire.JSON)
-	if r := k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{}}).Connect; r.Ping != 25 || r.Pong {
+	if r := k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{}}).Connect; r.Ping != 25 || r.Pong {
 		t.Errorf("without a pong timeout: %v", r)
 	}
 	strict := start(t, room.Config{Options: openConfig().Options}, netpoll.Config{}).open(wire.JSON)
-	if err := strict.raw(`{"id":1,"connect":{}}`); err != nil {
+	if err := strict.SendMessage(`{"id":1,"connect":{}}`); err != nil {
 		t.Fatal(err)
 	}
 	strict.expectClose(t, wire.DisconnectInvalidToken)
@@ -189,18 +189,18 @@ func TestConnectReply(t *testing.T) {
 // A connection without a connect command is closed in time, and only that.
 func TestSilentConnectionsAreClosed(t *testing.T) {
 	c := openConfig()
-	c.ConnectTimeout = 50 * time.Millisecond
+	c.ConnectTimeout = time.Second
 	n := start(t, c, netpoll.Config{})
 	talks, gone := n.connect(wire.JSON), n.open(wire.JSON)
-	gone.c.Close()
+	gone.Conn.Close()
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k := n.open(enc)
-		if err := k.raw(map[wire.Encoding]string{wire.JSON: "{}", wire.Protobuf: "\x00"}[enc]); err != nil { // a pong is no command
+		if err := k.SendMessage(map[wire.Encoding]string{wire.JSON: "{}", wire.Protobuf: "\x00"}[enc]); err != nil { // a pong is no command
 			t.Fatal(err)
 		}
 		k.expectClose(t, wire.DisconnectStale)
 	})
-	if r := talks.ask(t, &protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil {
+	if r := talks.Ask(&protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil {
 		t.Errorf("who has connected: %v", r)
 	}
 	wstest.Eventually(t, "nobody is waited for", func() bool { return len(n.hub.Timers().Times()) == 0 })
@@ -212,12 +212,13 @@ func TestShutdownCodes(t *testing.T) {
 	plain, ends := n.join("/r", noDeflate), make(chan string, 3)
 	for _, enc := range bothEncodings {
 		k := n.connect(enc)
-		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
+		k.Wait()
 		go func() {
 			for {
-				if _, err := k.next(); err != nil {
+				if _, err := k.Next(); err != nil {
 					ends <- err.Error()
-					k.c.Close()
+					k.Conn.Close()
 					return
 				}
 			}
@@ -227,7 +228,7 @@ func TestShutdownCodes(t *testing.T) {
 		op, payload, err := plain.read()
 		code, _ := ws.ParseCloseFrameData(payload)
 		ends <- fmt.Sprint(op, code, err)
-		plain.c.Close()
+		plain.Conn.Close()
 	}()
 	n.stop()
 	got := map[string]int{}

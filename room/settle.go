@@ -1,9 +1,15 @@
 package room
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
+	"time"
 
 	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/identity"
 )
 
 // A settleWaiter is a goroutine in Hub.Settle. It waits until a shard has swept everything that
@@ -40,14 +46,8 @@ func waitAll(ctx context.Context, waits []<-chan struct{}) bool {
 // the call ends.
 func calls(conns []netpoll.Conn) (waits []<-chan struct{}) {
 	for _, c := range conns {
-		s := SessionOf(c)
-		if s == nil {
-			continue
-		}
-		if busy := s.state().busy.Load(); busy != nil {
-			if call := busy.call.Load(); call != nil {
-				waits = append(waits, *call)
-			}
+		if call := identity.CallOf(c); call != nil {
+			waits = append(waits, call)
 		}
 	}
 	return waits
@@ -77,7 +77,7 @@ func (h *Hub) memberships(c netpoll.Conn) (all []Member) {
 	if m, ok := h.Member(c); ok {
 		return []Member{m}
 	}
-	if s := SessionOf(c); s != nil {
+	if s := sessionOf(c); s != nil {
 		return s.Members()
 	}
 	return nil
@@ -107,14 +107,19 @@ func (sh *shard) settleLocked() <-chan struct{} {
 	if sh.cursor >= end {
 		return nil
 	}
+	done := make(chan struct{})
+	sh.settleWaiters = append(sh.settleWaiters, settleWaiter{end, done})
+	sh.hurryLocked()
+	return done
+}
+
+// hurryLocked ends the pause of the shard, and wakes it. Room.mu is held.
+func (sh *shard) hurryLocked() {
 	if sh.pausing {
 		sh.cancelPauseLocked()
 		sh.pausing = false
 	}
-	done := make(chan struct{})
-	sh.settleWaiters = append(sh.settleWaiters, settleWaiter{end, done})
 	sh.wakeLocked(0)
-	return done
 }
 
 // releaseSettledLocked releases the goroutines whose part of the log has been swept, or all of
@@ -131,4 +136,129 @@ func (sh *shard) releaseSettledLocked() {
 	if sh.settleWaiters = left; len(left) == 0 {
 		sh.settleWaiters = nil
 	}
+}
+
+const (
+	// answerGrace is how long Quiesce waits for answers to commands that another node, a store or a backend gives. The
+	// connections of those that have not come then stay behind in a live upgrade.
+	answerGrace = 20 * time.Millisecond
+	// maxPoll is the longest time between two looks of Quiesce.
+	maxPoll = 2 * time.Millisecond
+)
+
+// Quiesce waits until nothing is under way: no call, no message on its way to the engine, no follow-up, no deferred
+// work, and no byte that is not swept. It also freezes the engine, which must be an engine.Movable. The caller holds the
+// server (netpoll.Server.Hold) and accepts no requests of the server API, so nothing new begins. Then it freezes the server.
+//
+// If ctx ends before, Quiesce fails; the caller then calls Thaw. Questions to the backend do not count, and other commands
+// that wait for an answer count for 20 ms at most: their sessions stay behind (netpoll.Mover).
+func (h *Hub) Quiesce(ctx context.Context) error {
+	e, ok := h.engine.(engine.Movable)
+	if !ok {
+		return errors.New("room: the rooms cannot move, because their engine cannot")
+	}
+	if err := h.awaitQuiet(ctx, true); err != nil {
+		return err
+	}
+	h.frozen = true
+	if err := e.Freeze(ctx); err != nil {
+		return err
+	}
+	return h.awaitQuiet(ctx, false) // what the engine has delivered meanwhile
+}
+
+// Thaw lets the engine go on, before the server does: in the old process if the upgrade has failed, and in the new one
+// when it has taken over. It does nothing if the engine is not frozen. The error is that of the engine, which goes on trying.
+func (h *Hub) Thaw() error {
+	h.stayed = nil
+	if !h.frozen {
+		return nil
+	}
+	h.frozen = false
+	return h.engine.(engine.Movable).Thaw()
+}
+
+// awaitQuiet waits until nothing is under way, with the commands of sessions or without.
+func (h *Hub) awaitQuiet(ctx context.Context, sessions bool) error {
+	began := time.Now()
+	for poll := 50 * time.Microsecond; ; poll = min(2*poll, maxPoll) {
+		begun, what := h.begun(), h.underWay()
+		if what == "" && sessions {
+			what = h.unanswered(time.Since(began) < answerGrace)
+		}
+		if what == "" && begun == h.begun() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("room: %s: %w", cmp.Or(what, "new work begins"), ctx.Err())
+		case <-time.After(poll):
+		}
+	}
+}
+
+// begun counts the work that has begun so far. Each kind of work may begin work of another kind. So nothing is under way only
+// if each kind was seen idle, and nothing has begun meanwhile.
+func (h *Hub) begun() uint64 {
+	_, posted := h.deferred.IsIdle()
+	_, followed := h.work.IsIdle()
+	return posted + followed + uint64(h.published.all.Load())
+}
+
+// underWay returns what was seen under way, or "". It makes the shards sweep everything.
+func (h *Hub) underWay() string {
+	for _, r := range h.activeRooms.list() {
+		if r.hurry() {
+			return "messages are not swept yet"
+		}
+	}
+	if ended := h.published.ended.Load(); ended != h.published.all.Load() {
+		return "messages are on their way to the store"
+	}
+	if idle, _ := h.deferred.IsIdle(); !idle {
+		return "deferred work goes on"
+	}
+	if idle, _ := h.work.IsIdle(); !idle {
+		return "the follow-ups of messages go on"
+	}
+	return ""
+}
+
+// unanswered returns which commands of sessions have no answer yet, or "": calls that do not wait for the backend and, if all is
+// set, all others.
+func (h *Hub) unanswered(all bool) string {
+	for c := range h.server.Conns() {
+		s := sessionOf(c)
+		if s == nil || s.IsQuiet() {
+			continue
+		}
+		if identity.CallOf(c) != nil && !s.AsksBackend() {
+			return "calls go on"
+		}
+		if all {
+			return "commands have no answer yet"
+		}
+	}
+	return ""
+}
+
+// hurry wakes the shards that have something to sweep, and reports whether there are some, or a message is on its way.
+func (r *Room) hurry() (busy bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.active == nil {
+		return false
+	}
+	for _, g := range r.groups {
+		if g == nil {
+			continue
+		}
+		for _, sh := range g.shards {
+			if sh.cursor < g.log.End() {
+				sh.hurryLocked()
+				busy = true
+			}
+		}
+	}
+	return busy || len(r.leftInBatch) > 0
 }

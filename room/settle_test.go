@@ -29,7 +29,7 @@ func TestShutdownSweepsPausingRooms(t *testing.T) {
 	sessions := []*protocolClient{n.connect(wire.JSON), n.connect(wire.Protobuf)}
 	for _, k := range sessions {
 		for _, room := range []string{"r", "s"} {
-			k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
+			k.Subscribe(&protocol.SubscribeRequest{Channel: room})
 		}
 	}
 	wstest.Eventually(t, "all are members", func() bool { return n.hub.Stats().Members == 5 })
@@ -44,10 +44,11 @@ func TestShutdownSweepsPausingRooms(t *testing.T) {
 	var readers sync.WaitGroup
 	for _, k := range sessions {
 		readers.Go(func() {
-			defer k.c.Close()
+			defer k.Conn.Close()
+			k.Wait()
 			got := map[string]int{}
 			for {
-				r, err := k.next()
+				r, err := k.Next()
 				if err != nil {
 					if err.Error() != "closed with 3001 shutdown" || got["r"] != messages || got["s"] != messages {
 						t.Errorf("a session got %v, then %v", got, err)
@@ -61,7 +62,7 @@ func TestShutdownSweepsPausingRooms(t *testing.T) {
 		})
 	}
 	readers.Go(func() {
-		defer old.c.Close()
+		defer old.Conn.Close()
 		for i := range messages {
 			old.expect(t, ws.OpText, fmt.Sprint("r", i))
 		}
@@ -82,7 +83,8 @@ func TestShutdownSweepsBusyRooms(t *testing.T) {
 	var readers sync.WaitGroup
 	for _, c := range n.joinAll(members, "/r", plain) {
 		readers.Go(func() {
-			defer c.c.Close()
+			defer c.Conn.Close()
+			c.Wait()
 			for {
 				op, _, err := c.read()
 				if err != nil || op == ws.OpClose {
@@ -142,7 +144,7 @@ func TestSettleEnds(t *testing.T) {
 		t.Error("it waits for a room without members")
 	}
 	free()
-	c.c.Close()
+	c.Conn.Close()
 }
 
 // TestShutdownServesUntilClose checks that a shutdown serves the clients that it has not closed
@@ -153,7 +155,7 @@ func TestShutdownServesUntilClose(t *testing.T) {
 	c.Tokens, c.ExpiredGrace = v, time.Millisecond
 	n := start(t, c, netpoll.Config{CloseTimeout: time.Hour})
 	first, last := n.join("/r", noDeflate), n.chat()
-	last.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "ann"}, 2*time.Second))
+	last.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "ann"}, 4*time.Second))
 	last.reply(t)
 	last.say(t, `{"id":2,"subscribe":{"channel":"r"}}`)
 	last.reply(t)
@@ -169,8 +171,8 @@ func TestShutdownServesUntilClose(t *testing.T) {
 	if got := last.reply(t); got != "close 3005" {
 		t.Errorf("a token that ran out meanwhile: %s", got)
 	}
-	first.c.Close()
-	last.c.Close()
+	first.Conn.Close()
+	last.Conn.Close()
 	if err := <-end; err != nil {
 		t.Error(err)
 	}

@@ -28,11 +28,11 @@ func TestRoomsShares(t *testing.T) {
 	n := start(t, quietly(open(cfg)), netpoll.Config{})
 	fill := func(d *net.Dialer, who string) (rooms int) {
 		for ; ; rooms++ {
-			c, status, err := dial(d, n.addr, fmt.Sprintf("/%s-%d", who, rooms), noDeflate)
+			c, status, err := n.dial(d, fmt.Sprintf("/%s-%d", who, rooms), noDeflate)
 			if err != nil || status == http.StatusServiceUnavailable {
 				return rooms
 			}
-			t.Cleanup(func() { c.c.Close() })
+			t.Cleanup(func() { c.Conn.Close() })
 		}
 	}
 	if rooms := fill(new(net.Dialer), "first"); rooms < 2 || rooms > 10 {

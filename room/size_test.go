@@ -44,14 +44,14 @@ func TestPublicationSize(t *testing.T) {
 			fmt.Sprintf(`{"text":%q}`, long), fmt.Sprintf(`{"other":%q}`, long), fmt.Sprintf(`{"text":"a","b":{"c":[%q]}}`, long), fmt.Sprintf("%q", long),
 			"[" + strings.Repeat("0,", most) + "0]",
 		} {
-			if r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}}); r.Error == nil || r.Error.Code != uint32(wire.ErrLimitExceeded) || !strings.Contains(r.Error.Message, "2000") {
+			if r := k.Ask(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}}); r.Error == nil || r.Error.Code != uint32(wire.ErrLimitExceeded) || !strings.Contains(r.Error.Message, "2000") {
 				t.Errorf("%v, %.30s: %v", enc, data, r)
 			}
 		}
-		k.publish(t, "r", fmt.Sprintf(`{"text":%q}`, long[:most-200]))
+		k.Publish("r", fmt.Sprintf(`{"text":%q}`, long[:most-200]))
 	}
 	k := n.connect(wire.Protobuf)
-	if r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "bin:r", Data: []byte(long)}}); r.Error == nil || r.Error.Code != uint32(wire.ErrLimitExceeded) {
+	if r := k.Ask(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "bin:r", Data: []byte(long)}}); r.Error == nil || r.Error.Code != uint32(wire.ErrLimitExceeded) {
 		t.Errorf("bytes: %v", r)
 	}
 	ann := n.chat() // what is told of the author counts
@@ -96,7 +96,7 @@ func TestInvisibleTexts(t *testing.T) {
 	n := start(t, quietly(cfg), netpoll.Config{})
 	k, plain := n.connect(wire.JSON), n.join("/r", noDeflate)
 	for _, text := range []string{"", " ", "\u200b", "\u3000\n", "\u2800", "\u3164", "\ufeff\u00ad", "\u0301"} {
-		r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(fmt.Sprintf(`{"text":%q}`, text))}})
+		r := k.Ask(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(fmt.Sprintf(`{"text":%q}`, text))}})
 		if r.Error == nil || r.Error.Code != uint32(wire.ErrText) {
 			t.Errorf("%+q: %v", text, r)
 		}
@@ -105,14 +105,14 @@ func TestInvisibleTexts(t *testing.T) {
 		}
 	}
 	for _, data := range []string{`{ "text" : "" }`, `{"text":"" }`, `{"picture":1,"text":" "}`, `{"te\u0078t":"\u200b"}`} {
-		r := k.ask(t, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}})
+		r := k.Ask(&protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}})
 		if r.Error == nil || r.Error.Code != uint32(wire.ErrText) {
 			t.Errorf("%s: %v", data, r)
 		}
 	}
-	k.publish(t, "r", `{"text":"","picture":"p.png"}`)
-	k.publish(t, "r", `{"picture":"p.png"}`)
-	k.publish(t, "r", `{"text":" \u200b."}`)
+	k.Publish("r", `{"text":"","picture":"p.png"}`)
+	k.Publish("r", `{"picture":"p.png"}`)
+	k.Publish("r", `{"text":" \u200b."}`)
 	for _, want := range []string{`{"text":"","picture":"p.png"}`, `{"picture":"p.png"}`, " \u200b."} {
 		plain.expect(t, ws.OpText, want)
 	}

@@ -23,11 +23,11 @@ func (n *node) joinNarrow(path, extensions string) *client {
 		err2 := c.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 4096) })
 		return errors.Join(err, err2)
 	}}
-	c, status, err := dial(&d, n.addr, path, extensions)
+	c, status, err := n.dial(&d, path, extensions)
 	if err != nil || status != http.StatusSwitchingProtocols {
 		n.t.Fatalf("joining %s: %d, %v", path, status, err)
 	}
-	n.t.Cleanup(func() { c.c.Close() })
+	n.t.Cleanup(func() { c.Conn.Close() })
 	return c
 }
 

@@ -58,7 +58,7 @@ func TestSlowModeCountsOnlyPublishedMessages(t *testing.T) {
 	say := func(data string) *protocol.Command {
 		return &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}}
 	}
-	if got := k.ask(t, say(`{"text":"\u0000"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrText) {
+	if got := k.Ask(say(`{"text":"\u0000"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrText) {
 		t.Errorf("a control character: %v", got)
 	}
 	all := uint64(n.hub.Config().MaxUnswept)
@@ -67,8 +67,8 @@ func TestSlowModeCountsOnlyPublishedMessages(t *testing.T) {
 	}
 	k.expectError(t, wire.ErrTooManyRequests, say(`{"text":"to a busy room"}`))
 	r.Release(all)
-	k.publish(t, "r", `{"text":"said"}`)
-	if got := k.ask(t, say(`{"text":"too soon"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrSlowMode) {
+	k.Publish("r", `{"text":"said"}`)
+	if got := k.Ask(say(`{"text":"too soon"}`)); got.Error == nil || got.Error.Code != uint32(wire.ErrSlowMode) {
 		t.Errorf("the next: %v", got)
 	}
 }

@@ -2,10 +2,14 @@ package room
 
 import (
 	"iter"
+	"time"
 
 	"webim/netpoll/durations"
 	"webim/room/engine"
+	"webim/room/internal/encode"
+	"webim/room/name"
 	"webim/room/policy"
+	"webim/room/wire"
 )
 
 // Stats has the current numbers of a hub, and the numbers of events since its start.
@@ -26,6 +30,12 @@ type Stats struct {
 
 	Delivered       int64            // messages offered to members, counted once for each member
 	DeliveryLatency durations.Counts // times from the room's log to the last member of a sweep; see internal/latency
+	Sweeps          int64            // sweeps of shards of rooms
+	Swept           int64            // messages of these sweeps, counted once for each sweep
+
+	Published      int64            // messages passed to the engine by this node
+	PublishFailed  int64            // of them, those that the engine has not published because of a fault of its own
+	PublishLatency durations.Counts // times until the engine has answered, of one message in publishSample
 }
 
 // TooFast has the numbers of refusals by class; see Rates.
@@ -35,7 +45,9 @@ type TooFast struct{ Join, Send, Typing, Read, RPC, Other, Input, Fanout, Recove
 func (h *Hub) Stats() Stats {
 	c := h.meter.Counts()
 	st := Stats{Users: c.Users, Denied: h.judge.Denied(), Cut: c.Closed, OverUser: c.TooMany,
-		Delivered: h.deliveries.Offered.Load(), DeliveryLatency: h.deliveries.Latency.Counts()}
+		Delivered: h.deliveries.Offered.Load(), DeliveryLatency: h.deliveries.Latency.Counts(),
+		Sweeps: h.deliveries.Sweeps.Load(), Swept: h.deliveries.Swept.Load(),
+		Published: h.published.all.Load(), PublishFailed: h.published.failed.Load(), PublishLatency: h.published.took.Counts()}
 	st.TooFast = TooFast{c.Refused[policy.ClassJoin], c.Refused[policy.ClassSend], c.Refused[policy.ClassTyping],
 		c.Refused[policy.ClassRead], c.Refused[policy.ClassRPC], c.Refused[policy.ClassOther],
 		c.Refused[policy.ClassInput], c.Refused[policy.ClassFanout], c.Refused[policy.ClassRecovered]}
@@ -98,3 +110,42 @@ func (r *Room) size() Size {
 	}
 	return s
 }
+
+// Collect asks all nodes for their NodeInfo. The error is a wire.ErrorCode.
+func (h *Hub) Collect(q engine.Question, done func([]engine.NodeInfo, error)) {
+	h.engine.Collect(q, func(all []engine.NodeInfo, err error) {
+		if err != nil {
+			err = wire.Internal(err)
+		}
+		done(all, err)
+	})
+}
+
+// Info implements engine.Node.
+func (h *Hub) Info(q engine.Question) engine.NodeInfo {
+	sessions, anonymous, named := h.control.Count()
+	c := engine.NodeInfo{Node: h.id, Version: h.cfg.Version, Uptime: time.Since(h.started), Clients: sessions, Users: named, Rooms: map[string]int{}}
+	plain := 0
+	for _, r := range h.Rooms() {
+		r.mu.Lock()
+		members := int(r.members)
+		plain += r.countSlotsLocked(func(k Kind) bool { return k.dialect() == encode.Plain })
+		r.mu.Unlock()
+		c.Channels++
+		c.Members += members
+		if q.Rooms != "" && name.Match(q.Rooms, r.name) {
+			c.Rooms[r.name] = members
+		}
+	}
+	if q.Ended != "" && h.cfg.Ended != nil {
+		c.Ended = h.cfg.Ended(q.Ended)
+	}
+	c.Clients += plain
+	if plain+anonymous > 0 {
+		c.Users++
+	}
+	return c
+}
+
+// Node returns the name of this node, which is new after each start.
+func (h *Hub) Node() string { return h.id }

@@ -24,7 +24,7 @@ func TestOneRoomInAllDialects(t *testing.T) {
 	var talkers []*protocolClient
 	for _, enc := range bothEncodings {
 		k := n.connect(enc)
-		k.subscribe(t, &protocol.SubscribeRequest{Channel: "tea"})
+		k.Subscribe(&protocol.SubscribeRequest{Channel: "tea"})
 		talkers = append(talkers, k)
 	}
 	for i, c := range []struct {
@@ -34,16 +34,16 @@ func TestOneRoomInAllDialects(t *testing.T) {
 		plain string
 	}{
 		{"text", func() { old.send(ws.OpText, "hi <b>\"&\"</b>\n") }, `{"text":"hi <b>\"&\"</b>\n"}`, "hi <b>\"&\"</b>\n"},
-		{"JSON's text", func() { talkers[0].publish(t, "tea", `{"text":"one"}`) }, `{"text":"one"}`, "one"},
-		{"Protobuf's text", func() { talkers[1].publish(t, "tea", `{"x":1,"text":"two"}`) }, `{"x":1,"text":"two"}`, "two"},
-		{"no text", func() { talkers[1].publish(t, "tea", `[1,2]`) }, `[1,2]`, "[1,2]"},
-		{"line ends", func() { talkers[1].publish(t, "tea", "[1,\r\n2]") }, `[1,2]`, "[1,2]"},
+		{"JSON's text", func() { talkers[0].Publish("tea", `{"text":"one"}`) }, `{"text":"one"}`, "one"},
+		{"Protobuf's text", func() { talkers[1].Publish("tea", `{"x":1,"text":"two"}`) }, `{"x":1,"text":"two"}`, "two"},
+		{"no text", func() { talkers[1].Publish("tea", `[1,2]`) }, `[1,2]`, "[1,2]"},
+		{"line ends", func() { talkers[1].Publish("tea", "[1,\r\n2]") }, `[1,2]`, "[1,2]"},
 		{"from outside", func() { n.say("tea", "out") }, `{"text":"out"}`, "out"},
 	} {
 		c.say()
 		old.expect(t, ws.OpText, c.plain)
 		for _, k := range talkers {
-			p := k.push(t)
+			p := k.Push()
 			if p.Channel != "tea" || string(p.Pub.GetData()) != c.data || p.Pub.Offset != uint64(i+1) || p.Pub.Time == 0 {
 				t.Errorf("%s: %v gets %v", c.name, k.enc, p)
 			}
@@ -57,11 +57,11 @@ func TestOneRoomInAllDialects(t *testing.T) {
 		t.Fatal(err)
 	}
 	old.expect(t, ws.OpBinary, "\x00\xff")
-	if p := talkers[1].push(t); string(p.Pub.GetData()) != "\x00\xff" {
+	if p := talkers[1].Push(); string(p.Pub.GetData()) != "\x00\xff" {
 		t.Errorf("Protobuf gets %v", p)
 	}
-	talkers[0].publish(t, "tea", `"end"`)
-	if p := talkers[0].push(t); string(p.Pub.GetData()) != `"end"` || p.Pub.Offset != 8 {
+	talkers[0].Publish("tea", `"end"`)
+	if p := talkers[0].Push(); string(p.Pub.GetData()) != `"end"` || p.Pub.Offset != 8 {
 		t.Errorf("JSON gets %v", p)
 	}
 }
@@ -70,17 +70,17 @@ func TestOneRoomInAllDialects(t *testing.T) {
 func TestBinaryRoom(t *testing.T) {
 	n := start(t, quietly(openConfig()), netpoll.Config{})
 	k, old := n.connect(wire.Protobuf), n.join("/bin:x", noDeflate)
-	k.subscribe(t, &protocol.SubscribeRequest{Channel: "bin:x"})
+	k.Subscribe(&protocol.SubscribeRequest{Channel: "bin:x"})
 	data := make([]byte, 256)
 	for i := range data {
 		data[i] = byte(i)
 	}
-	k.publish(t, "bin:x", string(data))
+	k.Publish("bin:x", string(data))
 	old.expect(t, ws.OpBinary, string(data))
-	if p := k.push(t); string(p.Pub.GetData()) != string(data) {
+	if p := k.Push(); string(p.Pub.GetData()) != string(data) {
 		t.Errorf("got %q", p.Pub.GetData())
 	}
-	h := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "bin:x", Limit: -1}}).History
+	h := k.Ask(&protocol.Command{History: &protocol.HistoryRequest{Channel: "bin:x", Limit: -1}}).History
 	if len(h.GetPublications()) != 1 || string(h.Publications[0].Data) != string(data) {
 		t.Errorf("history: %v", h)
 	}
@@ -93,7 +93,7 @@ func TestDataIsChecked(t *testing.T) {
 	for _, data := range []string{"", "{", "hello", "{}{}", "1\n{\"id\":1}", "\xff", "\"\xff\"", "nul", strings.Repeat("[", 60) + strings.Repeat("]", 60)} {
 		k.expectError(t, wire.ErrBadRequest, &protocol.Command{Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(data)}})
 	}
-	k.publish(t, "r", " {\"a\": [1]}\n")
+	k.Publish("r", " {\"a\": [1]}\n")
 }
 
 // What a room does not offer, or a name that is none, is refused, and the
@@ -114,22 +114,22 @@ func TestRefusedCommands(t *testing.T) {
 		k.expectError(t, 108, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: "bare:1"}})
 		k.expectError(t, 108, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "bare:1"}})
 		for _, room := range []string{"1", "2", "3"} {
-			if res := k.subscribe(t, &protocol.SubscribeRequest{Channel: room, Delta: "fossil", Flag: 7}); res.Delta {
+			if res := k.Subscribe(&protocol.SubscribeRequest{Channel: room, Delta: "fossil", Flag: 7}); res.Delta {
 				t.Error("delta was agreed to")
 			}
 			k.expectError(t, wire.ErrAlreadySubscribed, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: room}})
 		}
 		k.expectError(t, wire.ErrLimitExceeded, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "4"}})
-		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "2"}})
-		k.subscribe(t, &protocol.SubscribeRequest{Channel: "4"})
+		k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "2"}})
+		k.Subscribe(&protocol.SubscribeRequest{Channel: "4"})
 		other := n.connect(enc)
-		other.subscribe(t, &protocol.SubscribeRequest{Channel: "4"})
+		other.Subscribe(&protocol.SubscribeRequest{Channel: "4"})
 		k.expectError(t, wire.ErrNotAvailable, &protocol.Command{Presence: &protocol.PresenceRequest{Channel: "4"}}) // too many to name
-		if r := k.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "4"}}).PresenceStats; r.GetNumClients() != 2 {
+		if r := k.Ask(&protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "4"}}).PresenceStats; r.GetNumClients() != 2 {
 			t.Errorf("counts: %v", r)
 		}
-		k.leave(t)
-		other.leave(t)
+		k.raw().leave(t)
+		other.raw().leave(t)
 	})
 }
 
@@ -143,11 +143,11 @@ func TestHundredRoomsInOneMessage(t *testing.T) {
 		for i := range rooms {
 			all = append(all, &protocol.Command{Id: uint32(i + 2), Subscribe: &protocol.SubscribeRequest{Channel: fmt.Sprint("room ", i), Recoverable: true}})
 		}
-		if err := k.say(all...); err != nil {
+		if err := k.Say(all...); err != nil {
 			t.Fatal(err)
 		}
 		for i := range rooms + 1 {
-			if r, err := k.next(); err != nil || r.Id != uint32(i+1) || r.Error != nil {
+			if r, err := k.Next(); err != nil || r.Id != uint32(i+1) || r.Error != nil {
 				t.Fatalf("reply %d: %v, %v", i, r, err)
 			}
 		}
@@ -158,12 +158,12 @@ func TestHundredRoomsInOneMessage(t *testing.T) {
 		}
 		got := map[string]bool{}
 		for range rooms {
-			got[k.push(t).Channel] = true
+			got[k.Push().Channel] = true
 		}
 		if len(got) != rooms {
 			t.Errorf("publications of %d rooms", len(got))
 		}
-		k.leave(t)
+		k.raw().leave(t)
 		wstest.Eventually(t, "the rooms end", func() bool { return n.hub.Stats().Rooms == 0 })
 	})
 }
@@ -173,7 +173,7 @@ func TestHundredRoomsInOneMessage(t *testing.T) {
 func TestRapidSubscribing(t *testing.T) {
 	n := start(t, quietly(openConfig()), netpoll.Config{Workers: 2})
 	truth := n.connect(wire.JSON)
-	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	truth.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		for _, stays := range []bool{false, true} {
 			k := n.connect(enc)
@@ -186,12 +186,12 @@ func TestRapidSubscribing(t *testing.T) {
 			}
 			for i, c := range all {
 				c.Id = uint32(100 + i)
-				if err := k.say(c); err != nil {
+				if err := k.Say(c); err != nil {
 					t.Fatal(err)
 				}
 			}
 			for i := range all {
-				if r, err := k.next(); err != nil || r.Id != uint32(100+i) || r.Error != nil {
+				if r, err := k.Next(); err != nil || r.Id != uint32(100+i) || r.Error != nil {
 					t.Fatalf("reply %d: %v, %v", i, r, err)
 				}
 			}
@@ -199,18 +199,18 @@ func TestRapidSubscribing(t *testing.T) {
 			if stays {
 				want = 2
 			}
-			got := truth.ask(t, &protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "r"}}).PresenceStats
+			got := truth.Ask(&protocol.Command{PresenceStats: &protocol.PresenceStatsRequest{Channel: "r"}}).PresenceStats
 			if got.GetNumClients() != want || n.room("r").Len() != int(want) {
 				t.Errorf("%v, %d members; want %d", got, n.room("r").Len(), want)
 			}
-			truth.publish(t, "r", "1")
+			truth.Publish("r", "1")
 			if stays {
-				k.push(t)
+				k.Push()
 			}
-			if r := k.ask(t, &protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil || len(k.behind) > 0 {
-				t.Errorf("got %v, and besides %v", r, k.behind)
+			if r := k.Ask(&protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil || len(k.Replies) > 0 {
+				t.Errorf("got %v, and besides %v", r, k.Replies)
 			}
-			k.leave(t)
+			k.raw().leave(t)
 			wstest.Eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
 		}
 	})
@@ -222,12 +222,12 @@ func TestHistoryCommand(t *testing.T) {
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k, room := n.connect(enc), "h "+enc.String()
 		for i := range 5 {
-			k.publish(t, room, fmt.Sprint(i+1))
+			k.Publish(room, fmt.Sprint(i+1))
 		}
 		ask := func(r *protocol.HistoryRequest) *protocol.HistoryResult {
 			t.Helper()
 			r.Channel = room
-			return k.ask(t, &protocol.Command{History: r}).History
+			return k.Ask(&protocol.Command{History: r}).History
 		}
 		epoch := ask(&protocol.HistoryRequest{}).GetEpoch()
 		at := func(offset uint64) *protocol.StreamPosition {
@@ -273,14 +273,14 @@ func TestHistoryCommand(t *testing.T) {
 func TestWhoRecoversHasAPlace(t *testing.T) {
 	n := start(t, quietly(openConfig()), netpoll.Config{})
 	k := n.connect(wire.JSON)
-	k.publish(t, "r", "1")
-	epoch := k.ask(t, &protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
-	k.publish(t, "r", "2")
-	got := k.subscribe(t, &protocol.SubscribeRequest{Channel: "r", Recover: true, Epoch: epoch, Offset: 1})
+	k.Publish("r", "1")
+	epoch := k.Ask(&protocol.Command{History: &protocol.HistoryRequest{Channel: "r"}}).History.GetEpoch()
+	k.Publish("r", "2")
+	got := k.Subscribe(&protocol.SubscribeRequest{Channel: "r", Recover: true, Epoch: epoch, Offset: 1})
 	if !got.Recovered || len(got.Publications) != 1 || !got.Positioned || got.Epoch != epoch || got.Offset != 1 {
 		t.Errorf("got %v", got)
 	}
-	if n.hub.RemoveHistory("r", func(error) {}); k.push(t).Unsubscribe.GetCode() != uint32(wire.UnsubscribeInsufficientState) {
+	if n.hub.RemoveHistory("r", func(error) {}); k.Push().Unsubscribe.GetCode() != uint32(wire.UnsubscribeInsufficientState) {
 		t.Error("it is not told of a gap")
 	}
 }
@@ -305,7 +305,7 @@ func TestWhatIsCaughtIsBounded(t *testing.T) {
 	k := n.connect(wire.JSON)
 	join := &protocol.Command{Id: 7, Subscribe: &protocol.SubscribeRequest{Channel: "r", Recoverable: true}}
 	for count, want := range map[int]wire.ErrorCode{50: 0, 200: wire.ErrInternal} {
-		if err := k.say(join); err != nil {
+		if err := k.Say(join); err != nil {
 			t.Fatal(err)
 		}
 		answer := <-e.kept
@@ -313,10 +313,10 @@ func TestWhatIsCaughtIsBounded(t *testing.T) {
 			n.hub.Publish("r", engine.Message{Op: engine.OpJSON, Data: []byte("1")}, nil)
 		}
 		answer()
-		if r, err := k.next(); err != nil || r.Id != 7 || wire.ErrorCode(r.Error.GetCode()) != want {
+		if r, err := k.Next(); err != nil || r.Id != 7 || wire.ErrorCode(r.Error.GetCode()) != want {
 			t.Errorf("behind %d publications: %v, %v", count, r, err)
 		}
-		k.ask(t, &protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
+		k.Ask(&protocol.Command{Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 	}
 }
 
@@ -327,7 +327,7 @@ func TestRefusedTokenLeavesNoWish(t *testing.T) {
 	for range 2 {
 		k.expectError(t, wire.ErrPermissionDenied, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: "r", Token: "x"}})
 	}
-	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 }
 
 // TestRapidSubscribingWithALateEngine checks the same while the engine answers late: a client that
@@ -338,7 +338,7 @@ func TestRapidSubscribingWithALateEngine(t *testing.T) {
 	c.Engine = enginetest.NewLate(t, memory, 1)
 	n := start(t, c, netpoll.Config{Workers: 2})
 	truth := n.connect(wire.JSON)
-	truth.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	truth.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 	const pairs = 10
 	for round := range 20 {
 		k := n.connect(bothEncodings[round%2])
@@ -348,18 +348,18 @@ func TestRapidSubscribingWithALateEngine(t *testing.T) {
 				&protocol.Command{Id: uint32(200 + i), Unsubscribe: &protocol.UnsubscribeRequest{Channel: "r"}})
 		}
 		all = append(all, &protocol.Command{Id: 300, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
-		if err := k.say(all...); err != nil {
+		if err := k.Say(all...); err != nil {
 			t.Fatal(err)
 		}
 		if round%4 > 1 {
-			k.c.Close()
+			k.Conn.Close()
 			// Both: before its commands are read it is not a member yet.
 			wstest.Eventually(t, "it is gone", func() bool { return n.s.Stats().Open == 1 && n.room("r").Len() == 1 })
 			continue
 		}
 		answered := map[uint32]bool{}
 		for len(answered) < len(all) {
-			r, err := k.next()
+			r, err := k.Next()
 			if err != nil || answered[r.Id] || r.Error != nil && (r.Error.Code != 100 || r.Id == 300) {
 				t.Fatalf("behind %v: %v, %v", answered, r, err)
 			}
@@ -368,17 +368,17 @@ func TestRapidSubscribingWithALateEngine(t *testing.T) {
 		if got := n.room("r").Len(); got != 2 {
 			t.Errorf("%d members, want 2", got)
 		}
-		truth.publish(t, "r", "1")
-		if p := k.push(t); p.Pub == nil {
+		truth.Publish("r", "1")
+		if p := k.Push(); p.Pub == nil {
 			t.Errorf("got %v", p)
 		}
-		truth.publish(t, "r", "2")
-		if p := k.push(t); string(p.Pub.GetData()) != "2" {
+		truth.Publish("r", "2")
+		if p := k.Push(); string(p.Pub.GetData()) != "2" {
 			t.Errorf("got %v, want the second publication", p)
 		}
-		k.leave(t)
+		k.raw().leave(t)
 		wstest.Eventually(t, "it has left", func() bool { return n.room("r").Len() == 1 })
 	}
-	truth.leave(t)
+	truth.raw().leave(t)
 	wstest.Eventually(t, "the room ends", func() bool { return n.hub.Stats().Rooms == 0 })
 }

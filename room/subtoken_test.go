@@ -36,15 +36,15 @@ func TestSubscriptionToken(t *testing.T) {
 			if got := cl.reply(t); !strings.HasPrefix(got, c.want) {
 				t.Errorf("got %s, want %s", got, c.want)
 			}
-			cl.c.Close()
+			cl.Conn.Close()
 		})
 	}
 	c := n.chat()
 	c.say(t, `{"id":1,"connect":{"token":%q}}`, sign(token.Claims{User: "ann"}, 0))
 	c.reply(t)
-	c.say(t, `{"id":2,"subscribe":{"channel":"r","token":%q}}`, sign(claims, 2*time.Second))
+	c.say(t, `{"id":2,"subscribe":{"channel":"r","token":%q}}`, sign(claims, 4*time.Second))
 	c.reply(t)
-	c.say(t, `{"id":3,"sub_refresh":{"channel":"r","token":%q}}`, sign(claims, 3*time.Second))
+	c.say(t, `{"id":3,"sub_refresh":{"channel":"r","token":%q}}`, sign(claims, 5*time.Second))
 	if got := c.reply(t); field(t, got, "sub_refresh", "expires") != true {
 		t.Error(got)
 	}
@@ -68,7 +68,7 @@ func TestRevokedSubscriptionToken(t *testing.T) {
 		c.say(t, `{"id":%d,"subscribe":{"channel":%q,"token":%q}}`, i+2, room, sign(token.Claims{User: "ann", Channel: room, ID: "of-" + room}, time.Hour))
 		c.reply(t)
 	}
-	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlRevoke, Token: "of-r"}, func(err error) {
+	n.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlRevoke, Token: "of-r"}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}

@@ -1,6 +1,7 @@
 package room
 
 import (
+	"runtime"
 	"time"
 
 	"webim/netpoll"
@@ -118,9 +119,15 @@ func (sh *shard) sweep() (more bool) {
 	now := time.Now()
 	sh.elapsed += now.Sub(began)
 	if !last {
+		// The writes are raw system calls, so Go would take the processor from this worker only after 10 ms. Goroutines of an
+		// engine with a store, which became ready meanwhile, need microseconds, and run one after the other. Without a store
+		// nobody waits, and to make way would wake another thread for nothing.
+		if sh.room.hub.makesWay {
+			runtime.Gosched()
+		}
 		return true
 	}
-	sh.latency.End(sh.room.hub.clock(now), &sh.room.hub.deliveries)
+	sh.latency.End(sh.room.hub.clock(now), sh.cut.Messages(), &sh.room.hub.deliveries)
 	return sh.endSweep(now)
 }
 

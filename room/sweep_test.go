@@ -2,9 +2,12 @@ package room_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -13,6 +16,7 @@ import (
 	"webim/netpoll/wstest/shortwrite"
 	"webim/room"
 	"webim/room/engine/enginetest"
+	"webim/room/engine/memory"
 )
 
 // variants returns each of the encodings for every third client.
@@ -62,7 +66,7 @@ func TestEverybodyGetsEverything(t *testing.T) {
 						}
 						if err != nil {
 							t.Errorf("member %d (%q): %v", i, c.extensions(i), err)
-							member.c.Close()
+							member.Conn.Close()
 						}
 					})
 				}
@@ -127,7 +131,7 @@ func TestOneOrderForAll(t *testing.T) {
 							}
 							all[i] = append(all[i], string(p))
 						}
-						c.c.Close()
+						c.Conn.Close()
 					})
 				}
 				wg.Wait()
@@ -151,5 +155,35 @@ func TestOneOrderForAll(t *testing.T) {
 				wstest.Eventually(t, "the room ends", func() bool { return n.hub.Stats().Members == 0 })
 			}
 		})
+	}
+}
+
+// pacing is an engine that has goroutines of its own, as one with a store.
+type pacing struct{ *memory.Engine }
+
+func (pacing) Pace(func() time.Duration) {}
+
+// TestSweepMakesWay checks that a goroutine of an engine which is ready runs after a batch of a sweep. There is one
+// processor, so that only the sweep can make way.
+func TestSweepMakesWay(t *testing.T) {
+	const batches = 3
+	n := start(t, room.Config{Engine: pacing{memory.New(memory.Limits{})}}, netpoll.Config{})
+	n.joinAll(batches*room.SweepBatch, "/r", plain)
+	r := n.room("r")
+	r.Mu().Lock()
+	sh := r.Groups()[room.KindOf(room.PlainDialect, netpoll.Plain, false)].Shards()[0]
+	sh.G().Log().Append(ws.OpText, []byte("hello"))
+	r.Mu().Unlock()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for i := 1; i <= batches; i++ {
+		var ran atomic.Bool
+		go ran.Store(true)
+		more := sh.Sweep()
+		if more != (i < batches) {
+			t.Fatalf("batch %d of %d: more is %v", i, batches, more)
+		}
+		if more && !ran.Load() {
+			t.Errorf("batch %d has not made way", i)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/wstest"
 	"webim/room/wire"
 )
 
@@ -90,6 +91,7 @@ func TestThreatBrokenCommands(t *testing.T) {
 			if err := c.send(ws.OpText, line+"\n"+`{"id":99,"ping":{}}`); err != nil {
 				t.Fatal(err)
 			}
+			c.Wait()
 			for {
 				op, p, err := c.read()
 				if err != nil {
@@ -108,7 +110,7 @@ func TestThreatBrokenCommands(t *testing.T) {
 					break
 				}
 			}
-			c.c.Close()
+			c.Conn.Close()
 		}
 	}
 	if ending == 0 {
@@ -141,18 +143,19 @@ func TestThreatBrokenBytes(t *testing.T) {
 				b = append(b[:at:at], append([]byte{byte(r.Uint32())}, b[at:]...)...)
 			}
 		}
-		if err := k.raw(string(b)); err != nil {
+		if err := k.SendMessage(string(b)); err != nil {
 			t.Fatal(err)
 		}
-		k.say(&protocol.Command{Id: 99, Ping: &protocol.PingRequest{}})
+		k.Say(&protocol.Command{Id: 99, Ping: &protocol.PingRequest{}})
+		k.Wait()
 		for {
-			reply, err := k.next()
+			reply, err := k.Next()
 			if err != nil {
-				var end closedWith
-				if e, ok := err.(closedWith); ok {
+				var end wstest.ClosedError
+				if e, ok := err.(wstest.ClosedError); ok {
 					end = e
 				}
-				if end.code < 3500 || end.code > 3999 {
+				if end.Code < 3500 || end.Code > 3999 {
 					t.Fatalf("%x: %v", b, err)
 				}
 				break
@@ -161,7 +164,7 @@ func TestThreatBrokenBytes(t *testing.T) {
 				break
 			}
 		}
-		k.c.Close()
+		k.Conn.Close()
 	}
 }
 
@@ -190,16 +193,17 @@ func TestThreatBuffersAreNotShared(t *testing.T) {
 		canary := strings.Repeat(string(rune('A'+i)), 1+i*700)
 		k := n.connect(enc)
 		room := fmt.Sprint("room", i)
-		k.subscribe(t, &protocol.SubscribeRequest{Channel: room})
+		k.Subscribe(&protocol.SubscribeRequest{Channel: room})
 		wg.Go(func() {
 			for round := range 200 {
 				data := fmt.Sprintf(`{"text":"%d %s"}`, round, canary[:1+round*len(canary)/200])
-				if err := k.say(&protocol.Command{Id: uint32(round + 10), Publish: &protocol.PublishRequest{Channel: room, Data: []byte(data)}}); err != nil {
+				if err := k.Say(&protocol.Command{Id: uint32(round + 10), Publish: &protocol.PublishRequest{Channel: room, Data: []byte(data)}}); err != nil {
 					t.Error(err)
 					return
 				}
+				end := k.Wait()
 				for pushed := false; !pushed; {
-					r, err := k.next()
+					r, err := k.Next()
 					if err != nil {
 						t.Error(err)
 						return
@@ -209,6 +213,7 @@ func TestThreatBuffersAreNotShared(t *testing.T) {
 						return
 					}
 				}
+				end()
 			}
 		})
 	}

@@ -25,9 +25,6 @@ import (
 
 // Rows of the list of threats that lie between the frames and the commands.
 
-// hangUp ends the client's half of the stream.
-func (c *client) hangUp() { c.c.(*net.TCPConn).CloseWrite() }
-
 // A whole life in one go, or a byte at a time: the handshake, the commands, and the
 // end of the stream; all are answered.
 func TestThreatWholeLife(t *testing.T) {
@@ -39,11 +36,11 @@ func TestThreatWholeLife(t *testing.T) {
 				t.Fatal(err)
 			}
 			var all bytes.Buffer
-			k := &protocolClient{client: &client{c: &gathering{conn, &all}}, enc: enc}
+			k := protocolOver(t, &gathering{conn, &all}, enc)
 			subprotocol := map[wire.Encoding]string{wire.Protobuf: wire.SubprotocolProtobuf}[enc]
-			all.Write(upgrade(wire.EndpointPath, noDeflate, subprotocol))
-			k.say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}, &protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
-			k.say(&protocol.Command{Id: 3, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"last words"}`)}}, &protocol.Command{Id: 4, Ping: &protocol.PingRequest{}})
+			all.Write(wstest.UpgradePath(wire.EndpointPath, offers(noDeflate, subprotocol)...))
+			k.Say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{}}, &protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+			k.Say(&protocol.Command{Id: 3, Publish: &protocol.PublishRequest{Channel: "r", Data: []byte(`{"text":"last words"}`)}}, &protocol.Command{Id: 4, Ping: &protocol.PingRequest{}})
 			for b := all.Bytes(); len(b) > 0; {
 				m := min(piece, len(b))
 				if _, err := conn.Write(b[:m]); err != nil {
@@ -51,14 +48,15 @@ func TestThreatWholeLife(t *testing.T) {
 				}
 				b = b[m:]
 			}
-			k.client = newClient(conn)
-			k.hangUp()
-			if err := k.readHead(); err != nil {
+			k.Client = wstest.NewClient(t, conn)
+			k.HangUp()
+			if err := k.raw().readHead(); err != nil {
 				t.Fatal(err)
 			}
 			answered := map[uint32]bool{}
+			k.Wait()
 			for {
-				r, err := k.next()
+				r, err := k.Next()
 				if err == io.EOF {
 					break
 				}
@@ -100,7 +98,7 @@ func TestThreatSlowFirstCommand(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			k := n.open(wire.JSON)
-			if _, err := k.c.Write(trickle.first); err != nil {
+			if _, err := k.Conn.Write(trickle.first); err != nil {
 				t.Fatal(err)
 			}
 			done := make(chan struct{})
@@ -109,13 +107,14 @@ func TestThreatSlowFirstCommand(t *testing.T) {
 				tick := time.NewTicker(10 * time.Millisecond)
 				defer tick.Stop()
 				for range tick.C {
-					if _, err := k.c.Write(trickle.then); err != nil {
+					if _, err := k.Conn.Write(trickle.then); err != nil {
 						return
 					}
 				}
 			}()
+			k.Wait()
 			for {
-				op, p, err := k.read()
+				op, p, err := k.ReadMessage()
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -126,7 +125,7 @@ func TestThreatSlowFirstCommand(t *testing.T) {
 					break
 				}
 			}
-			k.c.Close()
+			k.Conn.Close()
 			<-done
 		})
 	}
@@ -149,8 +148,8 @@ func TestThreatBombInCommands(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		f := ws.NewFrame(op, true, bomb)
 		f.Header.Rsv = ws.Rsv(true, false, false)
-		c.hurry()
-		go ws.WriteFrame(c.c, ws.MaskFrame(f))
+		c.Wait()
+		go ws.WriteFrame(c.Conn, ws.MaskFrame(f))
 		for {
 			op, p, err := c.read()
 			if err != nil {
@@ -167,22 +166,22 @@ func TestThreatBombInCommands(t *testing.T) {
 		if runtime.ReadMemStats(&after); after.TotalAlloc-before.TotalAlloc > 24<<20 {
 			t.Errorf("%d bytes were allocated for a bomb", after.TotalAlloc-before.TotalAlloc)
 		}
-		c.c.Close()
+		c.Conn.Close()
 	}
 	for _, connected := range []bool{false, true} {
 		for _, enc := range bothEncodings {
-			k, err := dialProtocol(new(net.Dialer), n.addr, enc, deflate)
+			k, err := dialProtocol(t, new(net.Dialer), n.addr, enc, deflate)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if connected {
-				k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{}})
+				k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{}})
 			}
 			op := ws.OpText
 			if enc == wire.Protobuf {
 				op = ws.OpBinary
 			}
-			send(k.client, op)
+			send(k.raw(), op)
 		}
 	}
 	send(n.join("/r", deflate), ws.OpText)
@@ -202,9 +201,9 @@ func TestThreatLyingLengths(t *testing.T) {
 			for _, message := range []string{varint + "\x08", string(binary.AppendUvarint(nil, uint64(len(field)))) + field} {
 				k := n.open(wire.Protobuf)
 				if connected {
-					k.ask(t, &protocol.Command{Connect: &protocol.ConnectRequest{}})
+					k.Ask(&protocol.Command{Connect: &protocol.ConnectRequest{}})
 				}
-				if err := k.raw(message); err != nil {
+				if err := k.SendMessage(message); err != nil {
 					t.Fatal(err)
 				}
 				k.expectClose(t, wire.DisconnectBadRequest)
@@ -212,7 +211,7 @@ func TestThreatLyingLengths(t *testing.T) {
 		}
 	}
 	k := n.open(wire.Protobuf)
-	if err := k.raw(strings.Repeat("\xff", 10) + "\x01"); err != nil { // a length of eleven bytes
+	if err := k.SendMessage(strings.Repeat("\xff", 10) + "\x01"); err != nil { // a length of eleven bytes
 		t.Fatal(err)
 	}
 	k.expectClose(t, wire.DisconnectBadRequest)
@@ -239,11 +238,11 @@ func TestThreatTextOfProtobuf(t *testing.T) {
 		from.expectError(t, wire.ErrBadRequest, &protocol.Command{Subscribe: &protocol.SubscribeRequest{Channel: room}})
 	}
 	mad := n.connect(wire.Protobuf)
-	if err := mad.say(&protocol.Command{Id: 9, Subscribe: &protocol.SubscribeRequest{Channel: "\xff"}}); err != nil {
+	if err := mad.Say(&protocol.Command{Id: 9, Subscribe: &protocol.SubscribeRequest{Channel: "\xff"}}); err != nil {
 		t.Fatal(err)
 	}
 	mad.expectClose(t, wire.DisconnectBadRequest)
-	from.publish(t, "r", "{\n\"text\"\r\n:\t\"\\u0041 \u202e<b>\"\n}")
+	from.Publish("r", "{\n\"text\"\r\n:\t\"\\u0041 \u202e<b>\"\n}")
 	line := reader.reply(t)
 	if strings.ContainsAny(line, "\r\n") || !json.Valid([]byte(line)) || !utf8.ValidString(line) {
 		t.Errorf("told %q", line)
@@ -287,7 +286,7 @@ func TestThreatRepliesUnread(t *testing.T) {
 		CloseTimeout: 100 * time.Millisecond}) // it does not answer the Close frame either
 	forEncodings(t, func(t *testing.T, enc wire.Encoding) {
 		k, other := n.connect(enc), n.connect(enc)
-		k.c.(*net.TCPConn).SetReadBuffer(4 << 10)
+		k.Conn.(*net.TCPConn).SetReadBuffer(4 << 10)
 		var all []*protocol.Command
 		for i := range 200 {
 			all = append(all, &protocol.Command{Id: uint32(i + 1000), Ping: &protocol.PingRequest{}})
@@ -295,7 +294,7 @@ func TestThreatRepliesUnread(t *testing.T) {
 		peak, before := int64(0), n.s.Stats().Closed[netpoll.Slow]
 		for range 1_000_000 {
 			peak = max(peak, n.s.Stats().Queued)
-			if k.say(all...) != nil {
+			if k.Say(all...) != nil {
 				break
 			}
 		}
@@ -303,11 +302,11 @@ func TestThreatRepliesUnread(t *testing.T) {
 		if peak > most+wireSlack {
 			t.Errorf("%d bytes waited, the bound is %d", peak, most)
 		}
-		if r := other.ask(t, &protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil {
+		if r := other.Ask(&protocol.Command{Ping: &protocol.PingRequest{}}); r.Ping == nil {
 			t.Errorf("the other is told %v", r)
 		}
-		k.c.Close()
-		other.c.Close()
+		k.Conn.Close()
+		other.Conn.Close()
 	})
 }
 

@@ -16,8 +16,9 @@ import (
 // typingUntil counts the pushes about users that type, until a message comes.
 func typingUntil(t *testing.T, k *protocolClient, text string) (n int) {
 	t.Helper()
+	defer k.Wait()()
 	for {
-		pub := k.push(t).Pub
+		pub := k.Push().Pub
 		switch {
 		case pub == nil:
 			t.Fatal("another push")
@@ -37,7 +38,7 @@ func TestTypingIsCoalesced(t *testing.T) {
 	var all []*protocolClient
 	for _, enc := range bothEncodings {
 		k := n.connect(enc)
-		k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+		k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 		all = append(all, k)
 	}
 	r := n.room("r")
@@ -81,7 +82,7 @@ func TestTypingIsCoalesced(t *testing.T) {
 func TestLargeRoomsGetNoTyping(t *testing.T) {
 	n := start(t, openConfig(), netpoll.Config{})
 	k := n.connect(wire.JSON)
-	k.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
+	k.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 	n.joinAll(room.MaxTyping, "/r", plain)
 	n.hub.Engine().Notify("r", engine.Notice{Typing: true, Who: engine.Author{Client: "a"}})
 	if err := n.say("r", "next"); err != nil {

@@ -9,6 +9,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/moderation"
 	"webim/room/wire"
 )
@@ -18,44 +19,38 @@ import (
 func TestRoomsAreWalkedAlone(t *testing.T) {
 	n := start(t, openConfig(), netpoll.Config{})
 	here, other := n.connect(wire.JSON), n.connect(wire.Protobuf)
-	here.subscribe(t, &protocol.SubscribeRequest{Channel: "r"})
-	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
+	here.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
+	other.Subscribe(&protocol.SubscribeRequest{Channel: "s"})
 	n.joinAll(2, "/r", plain)
 	n.joinAll(20, "/s", plain)
-	looked := func(selects func(room.Kind) bool) (k int) {
-		for c := range n.hub.Conns("r", selects) {
+	looked := func(plainly bool) (k int) {
+		for c := range n.hub.Conns("r", plainly) {
 			if k++; !c.Exists() {
 				t.Error("a connection that is not there")
 			}
 		}
 		return k
 	}
-	any := func(room.Session) bool { return true }
-	if k := looked(func(k room.Kind) bool { return k.Dialect() == room.PlainDialect }); k != 2 {
+	if k := looked(true); k != 2 {
 		t.Errorf("%d plain connections are looked at, not 2", k)
 	}
-	plainly := 0
-	n.hub.ClosePlain("r", wire.DisconnectBanned, "", func(netpoll.Conn) bool { plainly++; return false })
-	if plainly != 2 {
-		t.Errorf("%d plain connections are asked about, not 2", plainly)
-	}
-	if k := len(n.hub.SessionsIn("r", any)); k != 1 {
+	if k := looked(false); k != 1 {
 		t.Errorf("%d sessions are looked at, not 1", k)
 	}
-	s := n.hub.SessionsIn("s", any)[0] // the other one is joining now
+	var s identity.Session // the other one is joining now
+	for c := range n.hub.Conns("s", false) {
+		s = identity.SessionOf(c)
+	}
 	r := n.room("r")
 	r.Mu().Lock()
 	r.SetPending(&room.PendingJoin{Conn: s.Conn(), Kind: room.KindOf(room.ProtobufDialect, s.Conn().Variant(), false)})
 	r.Mu().Unlock()
-	if k := looked(room.AnyKind); k != 4 {
+	if k := looked(true) + looked(false); k != 4 {
 		t.Errorf("%d connections are looked at, not 4", k)
 	}
 	r.Mu().Lock()
 	r.SetPending(nil)
 	r.Mu().Unlock()
-	if k := len(n.hub.SessionsIn("", any)); k != 2 {
-		t.Errorf("%d sessions are looked at everywhere, not 2", k)
-	}
 }
 
 // TestBanByAddressInARoom checks that the ban ends the memberships of that room, and no others.
@@ -63,12 +58,12 @@ func TestBanByAddressInARoom(t *testing.T) {
 	n := start(t, openConfig(), netpoll.Config{})
 	here, other := n.connect(wire.JSON), n.connect(wire.Protobuf)
 	for _, room := range []string{"r", "s"} {
-		here.subscribe(t, &protocol.SubscribeRequest{Channel: room})
+		here.Subscribe(&protocol.SubscribeRequest{Channel: room})
 	}
-	other.subscribe(t, &protocol.SubscribeRequest{Channel: "s"})
+	other.Subscribe(&protocol.SubscribeRequest{Channel: "s"})
 	plainHere, plainOther := n.join("/r", noDeflate), n.join("/s", noDeflate)
 	sanctioned(t, n.hub.Impose, moderation.Sanction{Table: engine.TableBanIP, Room: "r", Who: "127.0.0.0/8"})
-	if p := here.push(t); p.Channel != "r" || p.Unsubscribe == nil {
+	if p := here.Push(); p.Channel != "r" || p.Unsubscribe == nil {
 		t.Errorf("in the room: %v", p)
 	}
 	if op, data, err := plainHere.read(); err != nil || op != ws.OpClose {
@@ -79,7 +74,7 @@ func TestBanByAddressInARoom(t *testing.T) {
 	}
 	plainOther.expect(t, ws.OpText, "still")
 	for _, k := range []*protocolClient{here, other} {
-		if p := k.push(t); p.Channel != "s" || p.Pub == nil {
+		if p := k.Push(); p.Channel != "s" || p.Pub == nil {
 			t.Errorf("in the other room: %v", p)
 		}
 	}

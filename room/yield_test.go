@@ -11,7 +11,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room/centrifuge"
-	"webim/room/judge"
+	"webim/room/identity"
 	"webim/room/mux"
 )
 
@@ -25,7 +25,7 @@ type noting struct {
 }
 
 func (h *noting) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
-	if judge.AddressOf(c).String() != h.busy {
+	if identity.AddressOf(c).String() != h.busy {
 		h.done <- h.calls
 		h.Handler.Message(c, op, data)
 		return

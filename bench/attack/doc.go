@@ -30,4 +30,9 @@
 // the server's process is unknown, the lab does not judge memory and files, and the report says so.
 //
 // The package uses the lab's own client, and shares no code with the server.
+//
+// # Lock order
+//
+// attacker.mu and watcher.mu are leaves: no lock is taken under them. An attacker resets a connection under attacker.mu,
+// which does not wait.
 package attack

@@ -16,6 +16,7 @@ const programVariable = "WEBIM_BENCH_TEST_PROGRAM"
 const (
 	FloorProgram  = "floor"  // the floor server; the argument is the address to listen on
 	WorkerProgram = "worker" // a worker process
+	NATSProgram   = "nats"   // a NATS server; the argument is its folder
 )
 
 // Main runs the tests of a package and fails if they leave goroutines behind. If the test binary was started by

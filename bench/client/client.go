@@ -38,12 +38,13 @@ type Client struct {
 	answer    []byte // the answer to the upgrade request, while it is incomplete
 	Decoder   ws.Decoder
 	Sink      Sink
-	session   *Session // in the Centrifuge dialect, after the upgrade
-	terms     Terms    // the terms of the handshake
-	Stuck     bool     // the client does not read
-	Err       error    // why the client is absent
-	due       int64    // when the client was due; 0 means that it is not a transient client
-	CloseCode int      // of the server's close frame; 0 without one
+	session   *Session  // in the Centrifuge dialect, after the upgrade
+	terms     Terms     // the terms of the handshake
+	Recovery  *Recovery // in the Centrifuge dialect; nil: the client does not recover
+	Stuck     bool      // the client does not read
+	Err       error     // why the client is absent
+	due       int64     // when the client was due; 0 means that it is not a transient client
+	CloseCode int       // of the server's close frame; 0 without one
 
 	// The receiver owns these fields, too. They are for a scenario's sink.
 	Seen  []uint64 // one bit per message of the run: received

@@ -70,9 +70,14 @@ const (
 	firstMessageID
 )
 
-// JoinCommands returns a client's first message: the commands connect and subscribe.
-func JoinCommands(room, token string) []byte {
-	return fmt.Appendf(connectCommand(connectID, token), "\n{\"id\":%d,\"subscribe\":{\"channel\":%s}}", subscribeID, QuotedChannel(room))
+// JoinCommands returns a client's first message: the commands connect and subscribe. A client with a place in the
+// history asks for everything after it.
+func JoinCommands(room, token string, from *Recovery) []byte {
+	resume := ""
+	if from != nil && from.Resume {
+		resume = fmt.Sprintf(`,"recover":true,"epoch":%q,"offset":%d`, from.Epoch, from.Offset)
+	}
+	return fmt.Appendf(connectCommand(connectID, token), "\n{\"id\":%d,\"subscribe\":{\"channel\":%s%s}}", subscribeID, QuotedChannel(room), resume)
 }
 
 // connectCommand returns the connect command, without a token if it is empty.

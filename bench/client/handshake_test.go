@@ -64,7 +64,7 @@ func TestToken(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", c.cfg, got, c.want)
 		}
 	}
-	if got := string(JoinCommands("/a", "x")); !strings.Contains(got, `"token":"x"`) || strings.Count(got, "\n") != 1 {
+	if got := string(JoinCommands("/a", "x", nil)); !strings.Contains(got, `"token":"x"`) || strings.Count(got, "\n") != 1 {
 		t.Errorf("%q", got)
 	}
 }

@@ -181,7 +181,8 @@ func (w *Receiver) upgraded(c *Client, rest []byte) error {
 	c.setSending(true)
 	if w.fleet.cfg.Centrifuge() {
 		c.session = NewSession()
-		c.Send(ws.AppendFrame(nil, ws.Text, JoinCommands(c.Room, w.fleet.cfg.Token), &c.Mask))
+		c.session.recovery = c.Recovery
+		c.Send(ws.AppendFrame(nil, ws.Text, JoinCommands(c.Room, w.fleet.cfg.Token, c.Recovery), &c.Mask))
 	} else {
 		w.opened(c)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"webim/bench/stamp"
+	"webim/bench/stat"
 	"webim/bench/ws"
 )
 
@@ -28,6 +29,8 @@ type Session struct {
 	// everything else that the client does for a message.
 	published [2][]byte
 
+	recovery *Recovery // nil: nobody asks for it
+
 	refused []string // why messages were refused; the caller empties it
 }
 
@@ -44,8 +47,8 @@ type reply struct {
 		Ping int  `json:"ping"` // seconds
 		Pong bool `json:"pong"`
 	} `json:"connect"`
-	Subscribe *struct{} `json:"subscribe"`
-	Publish   *struct{} `json:"publish"`
+	Subscribe *subscribed `json:"subscribe"`
+	Publish   *struct{}   `json:"publish"`
 	Push      *struct {
 		Pub *struct {
 			Data json.RawMessage `json:"data"`
@@ -135,6 +138,9 @@ func (s *Session) line(out, answer, line []byte) ([]byte, []byte, error) {
 		s.pong = r.Connect.Pong
 	case r.Subscribe != nil:
 		s.Joined = true
+		if s.recovery != nil {
+			s.recovery.joined(r.Subscribe, stat.Now())
+		}
 	case r.Publish != nil:
 		s.learnPublished(line, r.ID)
 	}

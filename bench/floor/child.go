@@ -16,14 +16,23 @@ type Process struct {
 	URL string
 }
 
-// Start starts a floor server by its command; an empty command means this program with "floor --listen 127.0.0.1:0".
+// Command returns argv, or if that is empty, the command that starts a floor server as a child of this program.
+func Command(argv []string) ([]string, error) {
+	if len(argv) > 0 {
+		return argv, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("the floor server: %w", err)
+	}
+	return []string{self, "floor", "--listen", "127.0.0.1:0"}, nil
+}
+
+// Start starts a floor server by its command; an empty command means this program.
 func Start(ctx context.Context, argv []string) (*Process, error) {
-	if len(argv) == 0 {
-		self, err := os.Executable()
-		if err != nil {
-			return nil, fmt.Errorf("the floor server: %w", err)
-		}
-		argv = []string{self, "floor", "--listen", "127.0.0.1:0"}
+	argv, err := Command(argv)
+	if err != nil {
+		return nil, err
 	}
 	return launch(ctx, argv)
 }

@@ -101,6 +101,12 @@ func (s *Server) Stop() {
 	<-s.exited
 }
 
+// Kill ends the server and its children by SIGKILL.
+func (s *Server) Kill() {
+	_ = syscall.Kill(-s.PID(), syscall.SIGKILL)
+	<-s.exited
+}
+
 // Tail is a writer that keeps the last 4 KB, and passes on the first line. It is safe for concurrent use.
 type Tail struct {
 	mu    sync.Mutex

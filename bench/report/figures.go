@@ -111,6 +111,11 @@ func (l *figureList) other(r *Report) {
 		l.count("", "lost, doubled or reordered", r.Echo.Lost+r.Echo.Duplicates+r.Echo.Reordered)
 	case r.Rooms != nil:
 		l.rooms(*r.Rooms)
+	case r.Restart != nil:
+		serving, last := r.Restart.spreads()
+		l.spread("", "serving, s", serving)
+		l.spread("", "all recovered, s", last)
+		l.count("", "not recovered", r.Restart.wrong())
 	case r.Million != nil:
 		l.million(*r.Million)
 	case r.Rate != nil:

@@ -43,6 +43,8 @@ type MillionResult struct {
 	AllLast  float64     `json:"all_lobbies_at_once_last_client_ms"`
 	Received int         `json:"broadcasts_received"`
 	Lost     int         `json:"broadcasts_lost"`
+
+	OneRoom *OneRoom `json:"one_room,omitempty"` // instead of the broadcasts, if the servers are nodes that share their rooms
 }
 
 // rows returns a table with the parts of a client's memory.
@@ -53,12 +55,15 @@ func (r *MillionResult) rows() [][]string {
 	}
 	k := r.Kernel
 	all := r.ServerFull - r.ServerEmpty + r.ClientFull - r.ClientEmpty + k.Sum()
-	return [][]string{{fmt.Sprintf("memory of %d clients", r.Clients), "MB before", "MB with them", "bytes a client"},
+	rows := [][]string{{fmt.Sprintf("memory of %d clients", r.Clients), "MB before", "MB with them", "bytes a client"},
 		row(fmt.Sprintf("%d servers (PSS)", r.Servers), r.ServerFull, r.ServerEmpty),
 		row(fmt.Sprintf("%d client processes (PSS)", r.Servers), r.ClientFull, r.ClientEmpty),
 		row("kernel, both ends: slab", k.Slab, 0), row("kernel: bytes in sockets", k.Sockets, 0), row("kernel: page tables, stacks", k.Tables, 0),
-		row("sum", all, 0), row("machine: memory no longer free", -k.Free, 0),
-		row("servers after the broadcasts", r.ServerAfter, r.ServerEmpty)}
+		row("sum", all, 0), row("machine: memory no longer free", -k.Free, 0)}
+	if r.OneRoom == nil {
+		rows = append(rows, row("servers after the broadcasts", r.ServerAfter, r.ServerEmpty))
+	}
+	return rows
 }
 
 // tables returns the other tables: times, heartbeats, broadcasts, kernel objects.
@@ -71,6 +76,9 @@ func (r *MillionResult) tables() [][][]string {
 		{fmt.Sprint(r.Servers), stat.Cell(r.Started), fmt.Sprint(r.Clients), stat.Cell(r.Seconds), stat.Cell(r.PerSec), fmt.Sprint(failed), fmt.Sprint(r.Gone)}}}
 	if r.Hold != nil {
 		tables = append(tables, r.Hold.rows())
+	}
+	if r.OneRoom != nil {
+		tables = append(tables, r.OneRoom.rows(), r.OneRoom.memory(r.Clients))
 	}
 	if r.Received > 0 {
 		tables = append(tables, [][]string{{"a message in each lobby", "median client ms", "last client ms", "received", "lost"},

@@ -32,6 +32,7 @@ type Report struct {
 	Quiet   *QuietResult   `json:"quiet,omitempty"`
 	Pair    *PairResult    `json:"pair,omitempty"`
 	Storm   *StormResult   `json:"storm,omitempty"`
+	Restart *RestartResult `json:"restart,omitempty"`
 	Slow    *SlowResult    `json:"slow,omitempty"`
 	Big     *BigResult     `json:"big,omitempty"`
 	Echo    *EchoResult    `json:"echo,omitempty"`
@@ -166,6 +167,8 @@ func (r *Report) Rows() [][]string {
 		return r.Pair.rows()
 	case r.Storm != nil:
 		return r.Storm.rows()
+	case r.Restart != nil:
+		return r.Restart.rows()
 	case r.Slow != nil:
 		return r.Slow.rows()
 	case r.Big != nil:

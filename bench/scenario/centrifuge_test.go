@@ -92,9 +92,7 @@ func TestCentrifugeRefusals(t *testing.T) {
 		t.Error(err)
 	}
 	s := (&benchtest.ChannelServer{Kick: true, Silent: true}).Start(t)
-	o := talking
-	o.Grace = 100 * time.Millisecond
-	r, err := o.Run(ctx, client.Config{URL: s.URL, Dialect: client.Centrifuge})
+	r, err := talking.Run(ctx, client.Config{URL: s.URL, Dialect: client.Centrifuge})
 	if err != nil || r.Flood[0].Gone != 2 {
 		t.Errorf("%v %+v: the senders are gone", err, r)
 	}

@@ -58,9 +58,8 @@ func TestChurnCountsLossesAndDoesNotOmit(t *testing.T) {
 		}
 		return [][]byte{p}
 	}}
-	o := coming
-	o.Grace = time.Second
-	r, err := o.Run(context.Background(), client.Config{URL: s.Start(t).URL})
+	ctx, cfg := until(t, s.Start(t), client.Config{}, 100, 990)
+	r, err := coming.Run(ctx, cfg)
 	if err != nil || r.Churn.Stayers.Lost != 10 || r.Churn.Stayers.Latency.Max < 390 || r.Churn.Stayers.Latency.P90 < 200 {
 		t.Errorf("%v %+v", err, r.Churn)
 	}

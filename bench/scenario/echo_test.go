@@ -49,12 +49,11 @@ func TestEchoCountsLosses(t *testing.T) {
 		}
 		return [][]byte{p}
 	}
-	o := asking
-	o.Grace = time.Second
-	if res := echo(t, &benchtest.ChatServer{Receive: drop}, o, client.Config{}).Echo; res.Sent != 200 || res.Lost != 2 {
-		t.Errorf("at a rate: %+v", res)
+	ctx, cfg := until(t, (&benchtest.ChatServer{Receive: drop}).Start(t), client.Config{}, 200, 198)
+	if r, err := asking.Run(ctx, cfg); err != nil || r.Echo.Sent != 200 || r.Echo.Lost != 2 {
+		t.Errorf("at a rate: %v, %+v", err, r.Echo)
 	}
-	o = Echo{Clients: 4, InFlight: 8, Seconds: .4, Size: option.FixedSize(16)}
+	o := Echo{Clients: 4, InFlight: 8, Seconds: .4, Size: option.FixedSize(16)}
 	s := &benchtest.ChatServer{Receive: drop}
 	res := echo(t, s, o, client.Config{Timeout: 300 * time.Millisecond}).Echo
 	messages, _ := s.Counted()
@@ -130,7 +129,7 @@ func TestRateFindsTheLimit(t *testing.T) {
 		time.Sleep(2 * time.Millisecond) // the behaviour under test
 		return [][]byte{p}
 	}}).Start(t)
-	o := Rate{Clients: 4, Senders: 2, From: 20, Upto: 4000, Factor: 5, Narrow: 1, Bound: 500 * time.Millisecond, Seconds: .6, Size: option.FixedSize(16), Grace: 10 * time.Second}
+	o := Rate{Clients: 4, Senders: 2, From: 20, Upto: 4000, Factor: 5, Narrow: 1, Bound: 1500 * time.Millisecond, Seconds: .8, Size: option.FixedSize(16), Grace: 10 * time.Second}
 	r, err := o.Run(context.Background(), client.Config{URL: s.URL})
 	if err != nil {
 		t.Fatal(err)

@@ -54,9 +54,12 @@ func TestFloodCountsLosses(t *testing.T) {
 		}
 		return [][]byte{p}
 	}}
-	o := small
-	o.Grace = time.Second
-	res := one(t, s.Start(t), o)
+	ctx, cfg := until(t, s.Start(t), client.Config{}, 200, 3960)
+	r, err := small.Run(ctx, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res := r.Flood[0]
 	if res.Expected != 4000 || res.Lost != 40 || res.Duplicates != 0 || res.Reordered != 0 {
 		t.Errorf("1 %% is lost: %+v", res)
 	}

@@ -3,13 +3,10 @@ package scenario
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"strings"
-	"sync"
 	"time"
 
 	"webim/bench/client"
-	"webim/bench/cluster"
 	"webim/bench/load"
 	"webim/bench/option"
 	"webim/bench/proc"
@@ -19,28 +16,27 @@ import (
 )
 
 // Million holds as many idle clients as possible on one machine and measures the cost of each. It starts as many servers
-// as their limit of open files requires, and a worker process with clients for each. The servers do not know each other:
-// each has its own lobby.
+// as their limit of open files requires, and a worker process with clients for each. The servers are nodes that share their
+// rooms over a NATS server, so all clients are in one room; or servers of a given command, each with a lobby of its own.
 type Million struct {
 	Clients int           `default:"1000000" help:"Number of clients of all servers together."`
 	Servers option.Auto   `default:"auto" help:"Number of server processes, each with one client process; auto means as many as the limit of open files requires."`
 	Hold    time.Duration `default:"60s" help:"How long to hold all clients, to measure the CPU time of heartbeats: at least twice the ping interval."`
 	Size    option.Size   `default:"128" help:"Payload length of the broadcasts in bytes, at least 16."`
-	Server  string        `kong:"-"` // command of a server that names its address in its first line; empty means bin/webim serve --dev on a free port
+	Rounds  int           `default:"5" help:"Number of messages to the room of all clients."`
+	Floor   bool          `default:"true" negatable:"" help:"Afterwards connect as many clients to bare servers, which only write, and send as many messages."`
+	Webim   string        `default:"bin/webim" help:"Program of the nodes, which share their rooms over a NATS server; not with --cmd."`
+	Server  string        `kong:"-"` // command of servers that do not know each other, and name their addresses in their first lines; empty means nodes
+	NATS    []string      `kong:"-"` // command of the NATS server; empty means this program with the command nats
 }
-
-// millionServer is the default of Million.Server.
-const millionServer = "bin/webim serve --dev --listen 127.0.0.1:0 --log-level warn"
 
 // millionRun is a running Million.
 type millionRun struct {
 	Million
-	cfg     client.Config
-	servers []*proc.Server
-	urls    []string
-	cluster *cluster.Cluster // the clients of process k connect to server k
-	r       *report.Report
-	res     *report.MillionResult
+	*pairs
+	nodes *nodes // nil if the servers do not know each other
+	r     *report.Report
+	res   *report.MillionResult
 }
 
 // Run runs the scenario. It refuses more clients than the machine has resources for.
@@ -49,18 +45,16 @@ func (o Million) Run(ctx context.Context, cfg client.Config) (*report.Report, er
 }
 
 func (o Million) run(ctx context.Context, cfg client.Config, m *millionRun) (*report.Report, error) {
-	pairs, err := o.check()
+	count, err := o.check()
 	if err != nil {
 		return nil, err
 	}
-	*m = millionRun{Million: o, cfg: cfg, res: &report.MillionResult{Servers: pairs}, cluster: cluster.Empty(cfg, o.Clients)}
-	defer m.close()
+	cfg.Timeout = max(cfg.Timeout, time.Duration(o.Clients)*allowance)
+	*m = millionRun{Million: o, pairs: newPairs(cfg, o.Clients, count), res: &report.MillionResult{Servers: count}}
+	defer func() { m.close() }()
 	start := time.Now()
-	for k := range pairs {
-		if err := m.addPair(ctx, k, pairs); err != nil {
-			return nil, err
-		}
-		cfg.ShowProgress("starting processes", 2*k+2, 2*pairs)
+	if err := m.startServers(ctx); err != nil {
+		return nil, err
 	}
 	m.res.Started = time.Since(start).Seconds()
 	m.cfg.URL, m.cfg.PID = m.urls[0], m.servers[0].PID()
@@ -68,11 +62,7 @@ func (o Million) run(ctx context.Context, cfg client.Config, m *millionRun) (*re
 		return nil, err
 	}
 	m.r.Million = m.res
-	defer load.StartSampling(m.r, m.cluster, m.server())()
-	alive, stop := m.whileAllLive(ctx)
-	defer stop()
-	err = m.measure(alive)
-	m.finish()
+	err = m.measureAll(ctx)
 	if m.r.Interrupted = ctx.Err() != nil; m.r.Interrupted {
 		err = nil
 	} else if lost := m.lost(); lost != nil {
@@ -81,43 +71,65 @@ func (o Million) run(ctx context.Context, cfg client.Config, m *millionRun) (*re
 	return m.r, err
 }
 
+// allowance is how long a message may take to all clients, for each of them: many times what it takes.
+const allowance = 60 * time.Microsecond
+
+// startServers starts the servers, as nodes or each for itself.
+func (m *millionRun) startServers(ctx context.Context) (err error) {
+	if m.Server != "" {
+		return m.start(ctx, func(int) []string { return proc.SplitCommand(m.Server) })
+	}
+	if m.nodes, err = startNodes(ctx, m.Webim, m.NATS); err != nil {
+		return err
+	}
+	return m.start(ctx, m.nodes.command)
+}
+
+// measureAll measures the servers, then the floor.
+func (m *millionRun) measureAll(ctx context.Context) error {
+	stopSampling := load.StartSampling(m.r, m.cluster, m.server())
+	alive, stop := m.whileAllLive(ctx)
+	err := m.measure(alive)
+	stop()
+	stopSampling()
+	m.finish()
+	if err != nil || m.nodes == nil || !m.Floor {
+		return err
+	}
+	if err = m.lost(); err == nil {
+		err = m.bareWrites(ctx)
+	}
+	return err
+}
+
+// nodeFiles is the number of files that a node of webim keeps for other things than clients, and some more.
+const nodeFiles = 400
+
+// perServer returns the number of clients that one server, and its worker process, can have here.
+func (o Million) perServer() int {
+	if o.Server == "" {
+		return max(1, proc.MaxClients()-nodeFiles)
+	}
+	return proc.MaxClients()
+}
+
 // check returns the number of pairs of processes, or why the machine is too small.
-func (o Million) check() (pairs int, err error) {
-	if pairs = int(o.Servers); pairs == 0 {
-		pairs = (o.Clients + proc.MaxClients() - 1) / proc.MaxClients()
+func (o Million) check() (count int, err error) {
+	most := o.perServer()
+	fewest := (o.Clients + most - 1) / most
+	if count = int(o.Servers); count == 0 {
+		count = fewest
 	}
 	switch {
 	case o.Size.Check() != nil:
 		return 0, o.Size.Check()
-	case o.Clients < 1 || pairs > o.Clients || o.Hold < 0:
-		return 0, option.Bad("--clients %d --servers %d --hold %s: give at least one client to each server, and a time of at least 0s", o.Clients, pairs, o.Hold)
-	case (o.Clients+pairs-1)/pairs > proc.MaxClients():
+	case o.Clients < 1 || count > o.Clients || o.Hold < 0 || o.Rounds < 0:
+		return 0, option.Bad("--clients %d --servers %d --hold %s --rounds %d: give at least one client to each server, a time of at least 0s, and at least 0 rounds", o.Clients, count, o.Hold, o.Rounds)
+	case count < fewest:
 		return 0, option.Bad("--servers %d: each would have %d clients, but a process can have only %d here; give at least %d servers",
-			pairs, (o.Clients+pairs-1)/pairs, proc.MaxClients(), (o.Clients+proc.MaxClients()-1)/proc.MaxClients())
+			count, (o.Clients+count-1)/count, most, fewest)
 	}
-	return pairs, checkCapacity(o.Clients, pairs)
-}
-
-// addPair starts server k and the worker process of its clients.
-func (m *millionRun) addPair(ctx context.Context, k, pairs int) error {
-	s, url, err := proc.StartAnnounced(ctx, "the server", proc.SplitCommand(option.OrDefault(m.Server, millionServer)))
-	if err != nil {
-		return err
-	}
-	m.servers, m.urls = append(m.servers, s), append(m.urls, url)
-	share := m.cfg
-	share.URL, share.PID, share.Progress = url, 0, nil
-	return m.cluster.Add(share, k, pairs)
-}
-
-// server returns all server processes and their descendants.
-func (m *millionRun) server() (all proc.Process) {
-	for _, s := range m.servers {
-		if p, err := proc.Tree(s.PID()); err == nil { // otherwise it has ended, which lost reports
-			all.PIDs = append(all.PIDs, p.PIDs...)
-		}
-	}
-	return all
+	return count, checkCapacity(o.Clients, count)
 }
 
 // measure connects the clients, reads the memory, holds them, and sends broadcasts.
@@ -141,58 +153,14 @@ func (m *millionRun) measure(ctx context.Context) error {
 		hold, err = holdStill(ctx, m.cfg, m.cluster, server, m.Hold)
 		res.Hold = &hold
 	}
+	if err == nil && m.nodes != nil {
+		return m.oneRoom(ctx)
+	}
 	if err == nil {
 		err = m.broadcast(ctx)
 		res.ServerAfter = server.PSS()
 	}
 	return err
-}
-
-// connect dials in as many worker processes at a time as there are processors, because the server of each works as hard.
-func (m *millionRun) connect(ctx context.Context) error {
-	stop := client.KeepShowing(func() { m.cfg.ShowProgress("connecting", m.cluster.Open(), m.Clients) })
-	err := m.cluster.DialAll(ctx, runtime.NumCPU())
-	stop()
-	return err
-}
-
-// whileAllLive returns a context that ends when any process ends, because the rest is not worth the wait.
-func (m *millionRun) whileAllLive(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	watch := func(exited <-chan struct{}) {
-		watching.Go(func() {
-			select {
-			case <-exited:
-				cancel()
-			case <-ctx.Done():
-			}
-		})
-	}
-	for k, s := range m.servers {
-		watch(s.Done())
-		watch(m.cluster.Workers[k].Done())
-	}
-	return ctx, func() { cancel(); watching.Wait() }
-}
-
-// lost returns an error that names the process that has ended, or nil.
-func (m *millionRun) lost() error {
-	for _, s := range m.servers {
-		select {
-		case <-s.Done():
-			return fmt.Errorf("the server process %d ended (%s); it said: %s", s.PID(), s.State(), s.Output())
-		default:
-		}
-	}
-	for _, worker := range m.cluster.Workers {
-		select {
-		case <-worker.Done():
-			return worker.Fault()
-		default:
-		}
-	}
-	return m.cluster.Fault()
 }
 
 // broadcast sends one message in each lobby, one lobby after the other, and then one in all lobbies at once.
@@ -215,31 +183,13 @@ func (m *millionRun) broadcast(ctx context.Context) error {
 
 // allAtOnce measures the time from the first sending to the last reception.
 func (m *millionRun) allAtOnce(ctx context.Context, tag uint64) error {
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	var failed error
-	first, last := int64(0), int64(0)
-	for _, worker := range m.cluster.Workers {
-		all.Go(func() {
-			start, times, n, err := worker.SendOne(ctx, m.Size, tag, 2)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed = err
-				return
-			}
-			if first == 0 || start < first {
-				first = start
-			}
-			for _, t := range times {
-				last = max(last, t)
-			}
-			m.res.Received, m.res.Lost = m.res.Received+len(times), m.res.Lost+n-len(times)
-		})
+	round, err := sendEverywhere(ctx, m.cluster, m.Size, tag, 2)
+	if err != nil {
+		return err
 	}
-	all.Wait()
-	m.res.AllLast = stat.MS(max(0, last-first))
-	return failed
+	n := m.cluster.Open()
+	m.res.AllLast, m.res.Received, m.res.Lost = round.Last, m.res.Received+n-round.Lost, m.res.Lost+round.Lost
+	return nil
 }
 
 func (m *millionRun) finish() {
@@ -257,12 +207,10 @@ func (m *millionRun) finish() {
 	m.r.Conditions.Server = fmt.Sprintf("%d times %s", len(m.servers), strings.TrimSpace(m.r.Conditions.Server))
 }
 
-// close ends all processes. The clients end first, so the servers need not close each connection.
+// close ends all processes.
 func (m *millionRun) close() {
-	m.cluster.Close()
-	var all sync.WaitGroup
-	for _, s := range m.servers {
-		all.Go(s.Stop)
+	m.pairs.close()
+	if m.nodes != nil {
+		m.nodes.close()
 	}
-	all.Wait()
 }

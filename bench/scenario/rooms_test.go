@@ -27,8 +27,14 @@ func talkingRooms(rate float64) Rooms {
 // rooms runs o against a server.
 func rooms(t *testing.T, o Rooms, cfg client.Config) *report.Report {
 	t.Helper()
-	cfg.Settle, cfg.Timeout, cfg.Floor = time.Millisecond, option.OrDefault(cfg.Timeout, 5*time.Second), benchtest.FloorCommand("127.0.0.1:0")
-	r, err := o.Run(context.Background(), cfg)
+	return roomsIn(context.Background(), t, o, cfg)
+}
+
+// roomsIn is rooms in a context.
+func roomsIn(ctx context.Context, t *testing.T, o Rooms, cfg client.Config) *report.Report {
+	t.Helper()
+	cfg.Settle, cfg.Timeout, cfg.Floor = time.Millisecond, option.OrDefault(cfg.Timeout, 20*time.Second), benchtest.FloorCommand("127.0.0.1:0")
+	r, err := o.Run(ctx, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,11 +77,15 @@ func TestRoomsCounts(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []float64{300, 0} {
 		o := talkingRooms(rate)
-		o.Senders, o.Grace = 1, time.Second
-		s := &benchtest.ChatServer{Receive: func(n int, p []byte) [][]byte {
+		o.Senders = 1
+		s := (&benchtest.ChatServer{Receive: func(n int, p []byte) [][]byte {
 			return slices.Repeat([][]byte{p}, map[bool]int{true: 1}[n != 7 && n != 11]+map[int]int{11: 2}[n])
-		}}
-		r := rooms(t, o, client.Config{URL: s.Start(t).URL, Timeout: 300 * time.Millisecond})
+		}}).Start(t)
+		ctx, cfg := context.Background(), client.Config{URL: s.URL, Timeout: 3 * time.Second} // the closed loop waits that long for the lost one
+		if rate > 0 {
+			ctx, cfg = until(t, s, cfg, 90, 3*89)
+		}
+		r := roomsIn(ctx, t, o, cfg)
 		if got := r.Rooms.Steps[0].Server; got.Lost != 3 || got.Duplicates != 3 || got.Foreign != 0 || got.Delivered != 3*got.Sent-3 {
 			t.Errorf("rate %g: %+v", rate, got)
 		}
@@ -156,7 +166,7 @@ func TestIdleInRooms(t *testing.T) {
 func TestRoomsWithoutOne(t *testing.T) {
 	t.Parallel()
 	s := (&benchtest.ChannelServer{Kick: true, Silent: true}).Start(t) // closes every sender after its first message
-	r := rooms(t, talkingRooms(0), client.Config{URL: s.URL, Dialect: client.Centrifuge, Timeout: 100 * time.Millisecond})
+	r := rooms(t, talkingRooms(0), client.Config{URL: s.URL, Dialect: client.Centrifuge})
 	if got := r.Rooms.Steps[0].Server; got.Gone != 18 || got.Sent == 0 {
 		t.Errorf("%+v", got)
 	}

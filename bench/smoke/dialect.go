@@ -75,7 +75,7 @@ func (r *run) subscribe(conn net.Conn, br *bufio.Reader, room string) (*bufio.Re
 	if !r.config.Centrifuge() {
 		return br, nil
 	}
-	if _, err := conn.Write(ws.AppendFrame(nil, ws.Text, client.JoinCommands(room, r.config.Token), &mask)); err != nil {
+	if _, err := conn.Write(ws.AppendFrame(nil, ws.Text, client.JoinCommands(room, r.config.Token, nil), &mask)); err != nil {
 		return nil, err
 	}
 	s := newSessionReader(conn, br)

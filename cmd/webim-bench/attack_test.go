@@ -9,6 +9,7 @@ import (
 
 	"webim/bench/attack"
 	"webim/bench/client"
+	"webim/netpoll/wstest"
 )
 
 // attackedRooms allows everybody everything that the attacks use. Its rates allow the bystander ten messages per second,
@@ -37,7 +38,7 @@ func TestAttacksOnWebim(t *testing.T) {
 	for _, dialect := range []string{client.Plain, client.Centrifuge} {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			at, name := freePort(t), filepath.Join(dir, dialect+".json")
+			at, name := wstest.FreeAddr(t).String(), filepath.Join(dir, dialect+".json")
 			args := []string{"attack", "--url", "ws://" + at + "/", "--cmd", server + " serve --open --engine memory --config " + settings + " --shutdown-spread 1ms --log-level error --listen " + at,
 				"--dialect", dialect, "--json", name, "--no-latency", "--connections", "20", "--bytes", "1048576", "--window", "1500ms", "--baseline", "200ms",
 				"--recovery", "30s", "--grace", "30s"}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"webim/netpoll/wstest"
 )
 
 // Three runs of the program, compared with themselves and with worse ones.
@@ -13,7 +15,7 @@ func TestRunsAndCompare(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	name, worse := filepath.Join(dir, "before.json"), filepath.Join(dir, "after.json")
-	at := freePort(t)
+	at := wstest.FreeAddr(t).String()
 	out, code := program(t, "echo", "--url", "ws://"+at+"/", "--clients", "1", "--seconds", "0.1", "--runs", "3", "--json", name,
 		"--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at)
 	if code != 0 && code != exitLimited {

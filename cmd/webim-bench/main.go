@@ -8,9 +8,10 @@
 //	webim-bench attack --cmd "bin/webim serve --open --engine memory" --dialect centrifuge --html attack.html
 //
 //	webim-bench flood --runs 5 --json before.json; ...; webim-bench compare before.json after.json
+//	webim-bench chaos --seed 7 --for 10m
 //
 // The exit code is 0 on success; 1 if it could not measure, if compare found a figure that got
-// worse, or if attack found a requirement that does not hold; 2 for wrong flags; 3 if the
+// worse, if attack found a requirement that does not hold, or if chaos found a violation; 2 for wrong flags; 3 if the
 // client was the bottleneck, so that the figures say little about the server; 130 after Ctrl-C,
 // with a report of the measurements so far. Package bench documents the measurements and their
 // methods.
@@ -29,8 +30,10 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"webim/bench/client"
 	"webim/bench/cluster"
 	"webim/bench/floor"
+	"webim/bench/nats"
 	"webim/bench/option"
 	"webim/bench/scenario"
 )
@@ -53,6 +56,7 @@ type commands struct {
 	Quiet   scenario.Quiet   `cmd:"" help:"Single messages into a quiet room; compared with the floor."`
 	Pair    scenario.Pair    `cmd:"" help:"A room of two beside a flooded room."`
 	Storm   scenario.Storm   `cmd:"" help:"All clients lose their connections at once and reconnect at once."`
+	Restart scenario.Restart `cmd:"" help:"The server (--cmd) is killed and started again; all clients connect again and recover the messages that they missed."`
 	Slow    scenario.Slow    `cmd:"" help:"Some clients never read."`
 	Big     scenario.Big     `cmd:"" help:"Memory that remains after one big message per client."`
 	Echo    scenario.Echo    `cmd:"" help:"Echo to each client alone, at a fixed rate or as fast as possible."`
@@ -61,8 +65,12 @@ type commands struct {
 	Churn   scenario.Churn   `cmd:"" help:"Clients connect and disconnect while messages flow: the effect on the others."`
 	Soak    scenario.Soak    `cmd:"" help:"A mixed load for hours: drift of memory, files and latency."`
 	Attack  attackCmd        `cmd:"" help:"Named attacks beside a bystander in another room: the cost for the attacker, the server and the bystander. Exit code 1 if the bystander suffers or the server does not release memory or files."`
-	Million scenario.Million `cmd:"" help:"As many idle clients as fit on the machine, with as many server processes (--cmd) as needed: the cost of each client."`
+	Chaos   chaosCmd         `cmd:"" help:"Three webim processes and three NATS servers, which are killed, paused and separated at random while clients talk; then every record is checked. Exit code 1 if anything was lost, repeated or reordered. Build with make chaos."`
+	Million scenario.Million `cmd:"" help:"As many idle clients as fit on the machine, on as many nodes of webim as needed: the cost of each client, and of a message to all. With --cmd: servers that do not know each other."`
 	Floor   floorCmd         `cmd:"" help:"Run the floor server: a bare loop of write(2), the limit to compare with."`
+
+	NATS    natsCmd    `cmd:"" name:"nats" help:"Run a NATS server with JetStream, which nodes of webim can share (webim serve --engine nats)."`
+	Cluster clusterCmd `cmd:"" help:"Run webim nodes and a NATS server on this machine, to try out in a browser. Measures nothing."`
 
 	Worker workerCmd `cmd:"" hidden:"" help:"A client process of another webim-bench, controlled by standard input and output."`
 
@@ -100,6 +108,10 @@ func (cli *commands) run(ctx context.Context, command string) int {
 	switch {
 	case command == "floor":
 		return fail(cli.Floor.serve(ctx))
+	case command == "nats":
+		return fail(cli.NATS.serve(ctx))
+	case command == "cluster":
+		return fail(cli.Cluster.run(ctx))
 	case command == "worker":
 		return fail(cli.Worker.serve())
 	case cli.Compare.Before != "":
@@ -108,6 +120,8 @@ func (cli *commands) run(ctx context.Context, command string) int {
 		return fail(cli.Peers.run(ctx, command))
 	case command == "attack":
 		return cli.Attack.run(ctx, cli.common)
+	case command == "chaos":
+		return cli.Chaos.run(ctx)
 	case command == "suite":
 		cfg, err := cli.config("suite")
 		if err != nil {
@@ -116,9 +130,11 @@ func (cli *commands) run(ctx context.Context, command string) int {
 		return cli.Suite.run(ctx, cli.common, cfg)
 	case command == "million": // it starts its servers itself
 		cli.Million.Server, cli.Cmd = cli.Cmd, ""
+	case command == "restart":
+		cli.Restart.Server, cli.Cmd, cli.Dialect = cli.Cmd, "", client.Centrifuge
 	}
 	chosen, ok := map[string]measurement{"idle": cli.Idle, "flood": cli.Flood, "fanout": cli.Fanout, "quiet": cli.Quiet,
-		"pair": cli.Pair, "storm": cli.Storm, "slow": cli.Slow, "big": cli.Big,
+		"pair": cli.Pair, "storm": cli.Storm, "restart": cli.Restart, "slow": cli.Slow, "big": cli.Big,
 		"echo": cli.Echo, "rooms": cli.Rooms, "rate": cli.Rate, "churn": cli.Churn, "soak": cli.Soak, "million": cli.Million}[command]
 	if !ok {
 		return fail(fmt.Errorf("%q is not a scenario", command))
@@ -155,6 +171,15 @@ func (workerCmd) serve() error {
 		return err
 	}
 	return cluster.ServeWorker(os.Stdin, os.Stdout)
+}
+
+// natsCmd runs a NATS server.
+type natsCmd struct{ nats.Options }
+
+func (n natsCmd) serve(ctx context.Context) error {
+	return nats.Serve(ctx, n.Options, func(a netip.AddrPort) {
+		fmt.Printf("the NATS server listens on %s\n", a)
+	})
 }
 
 // floorCmd runs the floor server.

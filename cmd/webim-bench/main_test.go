@@ -8,10 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"webim/bench/report"
+	"webim/netpoll/wstest"
 )
 
 // asProgram makes the test binary the program.
@@ -99,6 +103,8 @@ func TestWrongFlags(t *testing.T) {
 		{"suite --repeat 0", "--repeat"},
 		{"suite --peers nonsense", "gorilla"},
 		{"storm --processes 2", "--processes"},
+		{"chaos --only nonsense", "kill-webim"},
+		{"chaos --clients 1", "at least 10"},
 		{"million --servers many", "auto"},
 		{"million --clients 100000000", "or give --clients"},
 		{"million --clients 30 --servers 40", "to each server"},
@@ -136,7 +142,7 @@ func TestPeersSmoke(t *testing.T) {
 
 func TestNobodyThere(t *testing.T) {
 	t.Parallel()
-	out, code := program(t, "flood", "--url", "ws://"+freePort(t)+"/", "--clients", "20")
+	out, code := program(t, "flood", "--url", "ws://"+wstest.FreeAddr(t).String()+"/", "--clients", "20")
 	if code != exitFailed || !strings.Contains(out, "connection refused") {
 		t.Errorf("exit %d: %s", code, out)
 	}
@@ -145,7 +151,7 @@ func TestNobodyThere(t *testing.T) {
 // The whole program, with a server that it starts itself.
 func TestFloodOfTheFloor(t *testing.T) {
 	t.Parallel()
-	at, name := freePort(t), filepath.Join(t.TempDir(), "report.json")
+	at, name := wstest.FreeAddr(t).String(), filepath.Join(t.TempDir(), "report.json")
 	out, code := program(t, "flood", "--url", "ws://"+at+"/", "--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at,
 		"--clients", "20", "--senders", "2", "--rate", "100", "--seconds", "0.3", "--json", name)
 	if code != 0 && code != exitLimited { // on a busy machine the client may be the bottleneck
@@ -171,7 +177,7 @@ func TestFloodOfTheFloor(t *testing.T) {
 // Worker processes are the program itself.
 func TestProcesses(t *testing.T) {
 	t.Parallel()
-	out, code := program(t, "flood", "--url", "ws://"+freePort(t)+"/", "--processes", "2", "--clients", "20")
+	out, code := program(t, "flood", "--url", "ws://"+wstest.FreeAddr(t).String()+"/", "--processes", "2", "--clients", "20")
 	if code != exitFailed || !strings.Contains(out, "connection refused") {
 		t.Errorf("exit %d: %s", code, out)
 	}
@@ -188,11 +194,64 @@ func TestProcesses(t *testing.T) {
 	}
 }
 
+// Nodes of webim have one room together: a message to it reaches the clients of all nodes, and each node knows their number.
+func TestMillionOnNodes(t *testing.T) {
+	t.Parallel()
+	webim, bench := buildPrograms(t)
+	name := filepath.Join(t.TempDir(), "million.json")
+	out, code := runProgram(t, bench, "million", "--clients", "100", "--servers", "3", "--hold", "0s", "--settle", "1ms", "--rounds", "2", "--webim", webim, "--json", name)
+	if code != 0 {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	var r report.Report
+	b, err := os.ReadFile(name)
+	if err != nil || json.Unmarshal(b, &r) != nil {
+		t.Fatalf("%v %s", err, b)
+	}
+	one := r.Million.OneRoom
+	if one == nil || !slices.Equal(one.Members, []int{100, 100}) || one.Room.Lost+one.Floor.Lost != 0 || r.Million.Gone != 0 {
+		t.Errorf("%+v %s", one, out)
+	}
+	for name, figure := range map[string]float64{"last": one.Room.Last.Min, "last at the floor": one.Floor.Last.Min, "servers": one.Room.Server.Min, "clients": one.Room.Client.Min, "NATS": float64(one.NATS)} {
+		if figure <= 0 {
+			t.Errorf("%s: %v was measured: %s", name, figure, out)
+		}
+	}
+}
+
+// All clients recover the messages that they missed, after each restart of a server with a store, and none after that of
+// a server without one.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	webim, bench := buildPrograms(t)
+	for _, c := range []struct {
+		engine, members string
+		recovered       int
+	}{{"--data " + filepath.Join(t.TempDir(), "store"), "3", 30}, {"--engine memory", "0", 0}} {
+		at, name := wstest.FreeAddr(t).String(), filepath.Join(t.TempDir(), "restart.json")
+		out, code := runProgram(t, bench, "restart", "--url", "ws://"+at+"/", "--cmd", webim+" serve --dev --listen "+at+" "+c.engine,
+			"--clients", "30", "--members", c.members, "--missed", "4", "--rounds", "2", "--json", name)
+		if code != 0 {
+			t.Fatalf("exit %d: %s", code, out)
+		}
+		var r report.Report
+		b, err := os.ReadFile(name)
+		if err != nil || json.Unmarshal(b, &r) != nil || r.Restart == nil || len(r.Restart.Rounds) != 2 {
+			t.Fatalf("%v %s", err, b)
+		}
+		for _, round := range r.Restart.Rounds {
+			if round.Recovered != c.recovered || round.Lost != 30-c.recovered || round.Wrong+round.Absent != 0 || round.ServingSeconds <= 0 || round.CPU <= 0 {
+				t.Errorf("%+v", round)
+			}
+		}
+	}
+}
+
 // If the program ends for any reason, its servers and workers end, too.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	killed(t, 4, "million", "--clients", "20", "--servers", "2", "--hold", "1h", "--settle", "1ms", "--cmd", os.Args[0]+" floor --listen 127.0.0.1:0")
-	at := freePort(t)
+	at := wstest.FreeAddr(t).String()
 	killed(t, 2, "attack", "--url", "ws://"+at+"/", "--only", "half-message", "--baseline", "10m", "--cmd", os.Args[0]+" floor --listen "+at) // the server and the bystander
 }
 
@@ -205,7 +264,7 @@ func killed(t *testing.T, processes int, args ...string) {
 		t.Fatal(err)
 	}
 	var children []string
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for len(children) < processes && time.Now().Before(deadline) {
 		children = nil
 		lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", cmd.Process.Pid))
@@ -237,14 +296,14 @@ func killed(t *testing.T, processes int, args ...string) {
 // Ctrl-C at any time ends the program and the server that it started.
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
-	at := freePort(t)
+	at := wstest.FreeAddr(t).String()
 	cmd := exec.Command(os.Args[0], "flood", "--url", "ws://"+at+"/", "--clients", "20", "--seconds", "600",
 		"--cmd", "/usr/bin/env "+asProgram+"=1 "+os.Args[0]+" floor --listen "+at)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) { // until the server is up
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) { // until the server is up
 		if c, err := net.Dial("tcp", at); err == nil {
 			c.Close()
 			break
@@ -261,16 +320,6 @@ func TestInterrupted(t *testing.T) {
 		c.Close()
 		t.Error("the server still runs")
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // A scenario's own flags come before those of all scenarios.

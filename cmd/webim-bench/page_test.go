@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"webim/bench/report"
+	"webim/netpoll/wstest"
 )
 
 const (
@@ -78,7 +79,7 @@ func (v *viewer) listen(event any) {
 
 func (v *viewer) do(steps ...chromedp.Action[chromedp.Void]) {
 	v.t.Helper()
-	ctx, cancel := context.WithTimeout(v.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(v.ctx, time.Minute)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		v.t.Fatal(err)
@@ -98,7 +99,7 @@ func (v *viewer) look(file, name, scheme string, width int64) {
 		Wide, Charts, Bad int
 		Back              string
 	}
-	ctx, cancel := context.WithTimeout(v.ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(v.ctx, time.Minute)
 	defer cancel()
 	got, err := chromedp.Run(ctx, chromedp.Evaluate[view](`({Wide: document.documentElement.scrollWidth, Charts: document.querySelectorAll("svg path.line, svg rect").length,
 		Bad: [...document.querySelectorAll("svg path, svg rect, svg text")].filter((e) => /NaN|Inf/.test(e.outerHTML)).length, Back: getComputedStyle(document.body).backgroundColor})`))
@@ -136,7 +137,7 @@ func (v *viewer) look(file, name, scheme string, width int64) {
 func TestPageOpens(t *testing.T) {
 	t.Parallel()
 	_, bench := buildPrograms(t)
-	at, dir := freePort(t), t.TempDir()
+	at, dir := wstest.FreeAddr(t).String(), t.TempDir()
 	args := func(scenario, flags string) []string {
 		return append(strings.Fields(scenario+" --url ws://"+at+"/ --html "+filepath.Join(dir, scenario+".html")+" "+flags),
 			"--cmd", bench+" floor --listen "+at)

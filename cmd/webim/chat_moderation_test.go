@@ -24,8 +24,12 @@ func testKicked(t *testing.T, browser context.Context, program string) {
 	bob.shows("one")
 	id := eval[string](ann, `JSON.parse(atob(JSON.parse(localStorage.getItem('webim.identity')).token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/'))).sub`)
 	ann.expect(closing, server.host)
+	// After a code with which the page connects again by itself, it says once why, and what to do.
+	callAPI(t, server, "disconnect", `{"user":`+quote(id)+`,"disconnect":{"code":3008,"reason":"slow"}}`)
+	ann.wait(`[...document.querySelectorAll('.toast')].filter((n) => /^Your device received messages too slowly, .* close other downloads\.$/.test(n.textContent)).length === 1`)
+	ann.isIn()
 	callAPI(t, server, "disconnect", `{"user":`+quote(id)+`,"disconnect":{"code":3503,"reason":"force disconnect"}}`)
-	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection.'`)
+	ann.wait(`document.body.dataset.state === 'ended' && document.querySelector('#state').textContent === 'Disconnected: a moderator has ended your connection. You may connect again.'`)
 	ann.enter(text, "two")
 	ann.wait(`document.querySelector('#log .message.failed .fault span')?.textContent.startsWith('Not sent: Disconnected: a moderator')`)
 	ann.expectUp()

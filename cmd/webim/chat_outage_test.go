@@ -5,13 +5,15 @@ import (
 	"fmt"
 	"testing"
 
+	"webim/netpoll/wstest"
+
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
 
 func testChatServerIsKilled(t *testing.T, browser context.Context, program string) {
-	server := startWebim(t, program, "127.0.0.1:0")
+	server := startWebim(t, program, wstest.FreeAddr(t).String())
 	ann, bob := come(t, browser, server.url, "Ann"), come(t, browser, server.url, "Bob")
 	ann.enter(text, "before")
 	bob.shows("before")
@@ -104,7 +106,7 @@ func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program st
 	dev := func(listen string) *running {
 		return launch(t, program, nil, "--dev", "--listen", listen, "--token-secret", "a secret of thirty-two bytes or more")
 	}
-	server := dev("127.0.0.1:0")
+	server := dev(wstest.FreeAddr(t).String())
 	url := "http://" + server.addrs[0] + "/"
 	ann := come(t, browser, url, "Ann")
 	ann.expect(unreached, server.host)
@@ -128,12 +130,14 @@ func testUnsentOutlivesThePage(t *testing.T, browser context.Context, program st
 // testGuestOfAnotherTime checks that a guest with a token that is no longer valid connects again under
 // the same name, without a question.
 func testGuestOfAnotherTime(t *testing.T, browser context.Context, program string) {
-	server := startWebim(t, program, "127.0.0.1:0")
+	server := startWebim(t, program, wstest.FreeAddr(t).String())
 	ann := come(t, browser, server.url, "Ann")
 	ann.do(chromedp.Navigate("about:blank"))
+	ann.expect(unreached, server.host) // the page that was left may try once more
 	server.kill()
 	ann.do(chromedp.Navigate(startWebim(t, program, server.host).url))
 	ann.isIn()
+	ann.expectUp()
 	ann.wait(`document.querySelector('#me').textContent === 'You are Ann'`)
 	ann.enter(text, "here again")
 	ann.shows("here again")

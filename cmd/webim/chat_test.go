@@ -24,6 +24,8 @@ func TestChatPage(t *testing.T) {
 		{"BothPagesInOneRoom", testBothPagesInOneRoom},
 		{"HostileTexts", testHostileTexts},
 		{"ServerIsKilled", testChatServerIsKilled},
+		{"OutlivesRestart", testChatOutlivesRestart},
+		{"SparseHistory", testSparseHistory},
 		{"OfflineAndOnline", testOfflineAndOnline},
 		{"UnsentOutlivesThePage", testUnsentOutlivesThePage},
 		{"GuestOfAnotherTime", testGuestOfAnotherTime},

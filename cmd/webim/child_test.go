@@ -20,13 +20,16 @@ import (
 	"webim/netpoll/wstest"
 )
 
-// startTimeout is for the first line of a child: generous, since a race build
-// on two busy cores starts slowly.
-const startTimeout = 20 * time.Second
+// startTimeout is for the first line of a child.
+const startTimeout = wstest.Patience
 
 // The tests of this package share a program and a browser. The first test that needs one of them
 // makes it, and TestMain ends it.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(fillFolder); dir != "" {
+		fmt.Fprintln(os.Stderr, fillAndDie(dir))
+		os.Exit(1)
+	}
 	code := m.Run()
 	if browser.stop != nil {
 		browser.stop()

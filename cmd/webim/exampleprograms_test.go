@@ -99,20 +99,6 @@ func begin(t *testing.T, cmd *exec.Cmd, ready string) *bytes.Buffer {
 	return &errs
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // TestExampleProgramsInGo: every Go block is a whole program, and one of those that the tests
 // here run.
 func TestExampleProgramsInGo(t *testing.T) {
@@ -143,7 +129,7 @@ func TestExampleOfTheSDKInGo(t *testing.T) {
 // TestExampleOfNetpoll talks with the server of fifteen lines, in the manual and in the README.
 func TestExampleOfNetpoll(t *testing.T) {
 	b := blockWith(t, "go", "package main\n\nimport (\n\t\"fmt\"\n\t\"log\"\n\n\t\"github.com/gobwas/ws\"")
-	port := freePort(t)
+	port := fmt.Sprint(wstest.FreeAddr(t).Port())
 	program := buildExample(t, b, `":9501"`, `"127.0.0.1:`+port+`"`)
 	cmd := exec.Command(program)
 	var out bytes.Buffer
@@ -208,7 +194,7 @@ func TestExampleHooks(t *testing.T) {
 		},
 	}
 	for name, start := range backends {
-		port := freePort(t)
+		port := fmt.Sprint(wstest.FreeAddr(t).Port())
 		start("SECRET="+longSecret, "PORT="+port)
 		for _, c := range []struct{ secret, cookie, want string }{
 			{longSecret, "user=anna", `"connect":`},

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"webim/cmd/internal/manual"
+	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/testcert"
 )
 
@@ -49,6 +50,7 @@ func exampleFiles(t *testing.T) {
 	cert, key := testcert.New(t, -time.Hour, 24*365*time.Hour, "chat.example.org")
 	for name, text := range map[string]string{
 		"secret": longSecret, "hook-secret": longSecret, "api.key": "0123456789abcdef0", "ci.key": "0123456789abcdef1", "shop.key": "0123456789abcdef2",
+		"backend.key": "0123456789abcdef3", "prometheus.key": "0123456789abcdef4",
 		"new": longSecret + "1", "old": longSecret + "2", "cert.pem": cert, "key.pem": key,
 		"webim.yaml": gettingStarted(t),
 	} {
@@ -94,6 +96,9 @@ func TestExampleConfigurations(t *testing.T) {
 	}
 }
 
+// assignment is a variable that a shell sets for a command.
+var assignment = regexp.MustCompile(`^[A-Z_]+=(\$\([^)]*\)|\S*) `)
+
 // TestExampleCommands parses the commands of the examples.
 func TestExampleCommands(t *testing.T) {
 	makefile, err := os.ReadFile(root + "/Makefile")
@@ -106,7 +111,7 @@ func TestExampleCommands(t *testing.T) {
 	for _, b := range blocks {
 		for line := range strings.Lines(strings.ReplaceAll(b.Text, "\\\n", " ")) {
 			line, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "ExecStart="), " #")
-			for command := range strings.SplitSeq(line, " | ") {
+			for command := range strings.SplitSeq(assignment.ReplaceAllString(line, ""), " | ") {
 				words := shellWords(localFiles(command))
 				if len(words) == 0 {
 					continue
@@ -120,6 +125,7 @@ func TestExampleCommands(t *testing.T) {
 						t.Errorf("%s: the Makefile has no target %s", b.Place, words[1])
 					}
 				case "curl", "openssl", "go", "webim-bench": // see the list above
+				case "cp", "install", "chown", "useradd", "systemctl", "docker", "helm": // of the system
 				default:
 					if b.Lang == "sh" {
 						t.Errorf("%s: no test knows the command %s", b.Place, name)
@@ -174,20 +180,20 @@ func parseExample(t *testing.T, place string, words []string) {
 		t.Errorf("%s: webim %s: %v", place, strings.Join(words, " "), err)
 		return
 	}
-	command := map[string]*withSettings{"serve": &cli.Serve, "check": &cli.Check}[ctx.Command()]
+	command := map[string]*config.Flags{"serve": &cli.Serve, "check": &cli.Check}[ctx.Command()]
 	if command == nil {
 		return
 	}
 	if strings.HasPrefix(command.Settings.HookConnect, "http:") {
 		command.Settings.Insecure = true // the backend of the example is on the same machine
 	}
-	given := givenFlags(ctx)
+	given := config.GivenFlags(ctx)
 	given["insecure"] = command.Settings.Insecure
-	c, err := load(&command.Settings, given, nil, command.Config)
+	c, err := config.Load(&command.Settings, given, nil, command.Config)
 	if err == nil {
-		var p *prepared
-		if p, err = c.prepare(); err == nil {
-			p.close()
+		var p *config.Prepared
+		if p, err = c.Prepare(); err == nil {
+			p.Close()
 		}
 	}
 	if err != nil {

@@ -1,71 +1,80 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"io"
-	"net/http"
-	"strings"
-	"sync/atomic"
+	"slices"
+	"time"
 
-	"webim/room/wire"
+	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/initial"
+	"webim/cmd/webim/internal/listen"
+	"webim/cmd/webim/internal/probe"
 )
 
-// health serves /health: 200 while the program serves, and 503 after it has begun to shut down, or while
-// the engine's store cannot be used, so that load balancers send clients elsewhere.
-type health struct {
-	stopping atomic.Bool
-	fault    func() (why string, fault bool) // of the store: room.Hub.StoreFault; nil: none
+// healthCommand is webim health.
+type healthCommand struct {
+	config.Flags
+	Ready bool          `help:"Ask whether it is ready for clients (/ready) instead of whether it serves (/health)."`
+	Wait  time.Duration `default:"5s" placeholder:"TIME" help:"How long to wait for the answer."`
 }
 
-// answer is netpoll.Config.Health: netpoll calls it when over cannot answer because the
-// connection limits are reached.
-func (h *health) answer() (status int, text string) {
-	if h.stopping.Load() {
-		return http.StatusServiceUnavailable, "shutting down"
+// run asks the internal address, or else the first address for clients, and prints the answer.
+func (h *healthCommand) run(c *config.Config, _ io.Reader, out, _ io.Writer) error {
+	target, err := healthTarget(c)
+	if err != nil {
+		return err
 	}
-	if h.fault != nil {
-		if _, fault := h.fault(); fault { // why is for operators: anybody may read this
-			return http.StatusServiceUnavailable, "the store cannot be used"
+	path := "/health"
+	if h.Ready {
+		path = "/ready"
+	}
+	answer, err := probe.Ask(context.Background(), target, path, h.Wait)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, answer)
+	return err
+}
+
+// healthTarget returns an address on which webim serves with these settings. One where the PROXY protocol is spoken is
+// taken last, because a listed proxy on this machine would have to begin with a header.
+func healthTarget(c *config.Config) (t probe.Target, err error) {
+	for _, texts := range [][]string{{c.Internal}, c.Listen, c.TLSListen} {
+		for _, text := range texts {
+			a, err := listen.Parse(text)
+			if err != nil || a.AnyPort() {
+				continue
+			}
+			found := probe.Target{Network: a.Network, Addr: a.Name, TLS: len(c.TLSListen) > 0 && &texts[0] == &c.TLSListen[0]}
+			if !slices.Contains(c.ProxyProtocol, text) {
+				return found, nil
+			}
+			t = found
 		}
 	}
-	return http.StatusOK, "ok"
+	if t.Addr == "" {
+		return t, config.Usagef("webim health does not know on which port webim serves: write a port in --listen, --tls-listen or --internal.")
+	}
+	return t, nil
 }
 
-// over returns a handler that serves /health itself and passes all other paths to pages.
-func (h *health) over(pages http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.TrimRight(r.URL.Path, "/") != "/health" {
-			pages.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		switch {
-		case r.Method != http.MethodGet && r.Method != http.MethodHead:
-			w.Header().Set("Allow", "GET, HEAD")
-			w.WriteHeader(http.StatusMethodNotAllowed)
-			_, _ = io.WriteString(w, "Use GET or HEAD.\n")
-		default:
-			status, text := h.answer()
-			w.WriteHeader(status)
-			_, _ = io.WriteString(w, text+"\n")
-		}
-	})
+// initCommand is webim init.
+type initCommand struct {
+	Data   string `default:"/var/lib/webim" placeholder:"DIR" help:"Folder of the messages that the configuration names."`
+	Folder string `arg:"" optional:"" default:"." help:"Folder of the files, made if it does not exist."`
 }
 
-// upgradeOver returns a handler that answers requests without an upgrade for the endpoint of
-// the Centrifuge protocol, in any spelling of its path, and passes all others to pages. In most
-// cases a proxy has removed the Upgrade header from such a request.
-func upgradeOver(pages http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if target, _, _ := wire.TargetOf(r.URL.Path); target != wire.TargetEndpoint {
-			pages.ServeHTTP(w, r)
-			return
-		}
-		w.Header().Set("Upgrade", "websocket")
-		w.Header().Set("Connection", "Upgrade")
-		w.Header().Set("Cache-Control", "no-store")
-		http.Error(w, "This address is for WebSockets, and this request does not ask for one. If a WebSocket client sent it, "+
-			"a proxy on the way drops the headers Upgrade and Connection: configure the proxy to pass them on.", http.StatusUpgradeRequired)
-	})
+// run writes the files and prints their names.
+func (i *initCommand) run(out io.Writer) error {
+	paths, err := initial.Write(i.Folder, i.Data)
+	if err != nil {
+		return err
+	}
+	for _, path := range paths {
+		fmt.Fprintln(out, path)
+	}
+	_, err = fmt.Fprintf(out, "Look at the first, then run: webim check --config %s\n", paths[0])
+	return err
 }

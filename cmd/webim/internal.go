@@ -4,9 +4,13 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"time"
 
+	"webim/cmd/webim/internal/listen"
+	"webim/cmd/webim/internal/metrics"
+	"webim/cmd/webim/internal/operator"
+	"webim/cmd/webim/internal/version"
 	"webim/netpoll"
+	"webim/room/flight"
 )
 
 // internal is the listener for operators, which must not be public. It has a server of its own,
@@ -16,36 +20,28 @@ type internal struct {
 	server *netpoll.Server
 }
 
-// The limits of the internal listener, which has few users. One address gets a minor share of
-// the connections. Loopback and proxies are unlimited, but if connections run out, the silent
-// ones are closed first, so that they cannot keep an operator out.
-const (
-	internalConns   = 256
-	internalFDs     = internalConns + 64 // including refused connections, epoll and the listeners
-	internalPerIP   = 64
-	internalHTTP    = 192 // for one address; netpoll allows an address a quarter of MaxHTTP
-	internalMessage = 16 << 10
-	internalQueued  = 64 << 20
-
-	internalHandshake = 3 * time.Second
-)
-
 // newInternal creates the server, but does not listen yet.
 func (p *program) newInternal(h http.Handler) *internal {
-	c := p.cfg
-	nc := netpoll.Config{
-		Loops: 1, Workers: 2,
-		MaxConns: internalConns, MaxConnsPerIP: internalPerIP, MaxHandshakesPerIP: internalPerIP / 4, MaxHTTP: 4 * internalHTTP,
-		Exempt: c.proxies(), ExemptUnix: c.unixProxy(), MaxHead: c.MaxHead, Health: p.health.answer,
-		MaxMessage: internalMessage, MaxUnfinished: internalConns * internalMessage, MaxQueued: internalQueued,
-		HandshakeTimeout: min(c.HandshakeTimeout, internalHandshake), PingInterval: c.PingInterval, PongTimeout: c.PongTimeout,
-		WriteTimeout: c.WriteTimeout, CloseTimeout: c.CloseTimeout,
-		HTTP: h, Logger: p.log,
-	}
+	nc := p.cfg.InternalConfig()
+	nc.Health, nc.HTTP, nc.Logger = p.health.Answer, p.operatorOver(h), p.log
 	if p.feed == nil {
 		return &internal{server: netpoll.New(nc, noSockets)}
 	}
 	return &internal{server: netpoll.New(nc, p.feed)}
+}
+
+// operatorOver returns a handler that serves the paths for operators, and passes all others to rest.
+func (p *program) operatorOver(rest http.Handler) http.Handler {
+	mc := metrics.Config{Server: p.server, Hub: p.hub, Hooks: p.hooks, Ready: p.health.Ready}
+	mc.Version, mc.Revision, mc.GoVersion = version.Build()
+	why := func(who string, done func(any)) { p.flights.Collect(p.hub, who, func(f flight.Found) { done(f) }) }
+	switch {
+	case p.ACME != nil:
+		mc.Until = p.ACME.Until
+	case p.Certs != nil:
+		mc.Until = p.Certs.Until
+	}
+	return operator.Over(operator.Config{Guard: p.guard, Metrics: metrics.Handler(mc), MetricsOpen: p.cfg.MetricsOpen, Why: why, Reload: p.serveReload, Upgrade: p.serveUpgrade, Logger: p.log}, rest)
 }
 
 // noSockets refuses WebSockets.
@@ -53,7 +49,7 @@ var noSockets = &netpoll.Funcs{OnHandshake: func(r *netpoll.Request) { r.Refuse(
 
 // openInternal opens the listener.
 func (p *program) openInternal() error {
-	addrs, err := listenOn(p.inner.server, p.cfg.Internal, nil)
+	addrs, err := listen.Open(p.inner.server, p.cfg.Internal, nil, false, p.inherit(fileInternal))
 	if err != nil {
 		return err
 	}

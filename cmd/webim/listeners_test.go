@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,44 +12,6 @@ import (
 
 	"webim/netpoll/wstest"
 )
-
-// TestUnixSocketFile checks that clear removes only a socket that no process listens on.
-func TestUnixSocketFile(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "file")
-	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	link := filepath.Join(dir, "link")
-	if err := os.Symlink(file, link); err != nil {
-		t.Fatal(err)
-	}
-	stale, busy := filepath.Join(dir, "stale"), filepath.Join(dir, "busy")
-	for _, path := range []string{stale, busy} {
-		ln, err := net.Listen("unix", path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if path == busy {
-			t.Cleanup(func() { ln.Close() })
-			continue
-		}
-		ln.(*net.UnixListener).SetUnlinkOnClose(false)
-		ln.Close()
-	}
-	for path, stays := range map[string]bool{file: true, link: true, dir: true, stale: false, busy: true} {
-		err := address{"unix", path}.clear()
-		if _, there := os.Lstat(path); (there == nil) != stays {
-			t.Errorf("%s is there: %v", path, there)
-		}
-		if refused := path == file || path == link || path == dir; (err != nil) != refused || refused && !strings.Contains(err.Error(), "not a socket") {
-			t.Errorf("%s: %v", path, err)
-		}
-	}
-	if text, err := os.ReadFile(file); err != nil || string(text) != "precious" {
-		t.Errorf("the file has %q, %v", text, err)
-	}
-}
 
 // TestLocalhostIsBoth: --listen localhost serves both loopback addresses, on one port.
 func TestLocalhostIsBoth(t *testing.T) {
@@ -105,7 +66,7 @@ func TestProxyOnAUnixSocket(t *testing.T) {
 func TestSilentSocketsKeepNoOperatorOut(t *testing.T) {
 	p := startProgram(t, "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--open", "--api-key", "0123456789abcdef")
 	addr := p.inner.addr.String()
-	for i := range internalConns + 20 {
+	for i := range p.cfg.InternalConfig().MaxConns + 20 {
 		c, err := net.Dial("tcp", addr)
 		if err != nil {
 			t.Fatal(err)
@@ -116,7 +77,7 @@ func TestSilentSocketsKeepNoOperatorOut(t *testing.T) {
 		}
 	}
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(wstest.Patience); ; {
 		r, err := client.Post("http://"+addr+"/api/info", "application/json", strings.NewReader("{}"))
 		if err == nil {
 			r.Body.Close()
@@ -126,26 +87,6 @@ func TestSilentSocketsKeepNoOperatorOut(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the operator gets %v, %v", r, err)
-		}
-	}
-}
-
-// TestFilesAreReserved checks that the limit of open files must suffice for the clients, for the hooks
-// and for the internal listener together.
-func TestFilesAreReserved(t *testing.T) {
-	hooks := settings{HookConnect: "http://h", HookPublish: "http://h", HookDisconnect: "http://h", HookConcurrency: 256, Internal: "127.0.0.1:1"}
-	for _, tt := range []struct {
-		name     string
-		settings settings
-		limit    uint64
-		warns    bool
-	}{
-		{"none", settings{}, 1024, false}, {"hooks", hooks, 1024, false}, {"hooks", hooks, 900, true},
-		{"fixed", settings{MaxConns: 1000}, 1024, true}, {"fixed", settings{MaxConns: 960}, 1024, false},
-	} {
-		c := &config{settings: tt.settings}
-		if got := c.fileWarnings(tt.limit); (len(got) > 0) != tt.warns {
-			t.Errorf("%s of %d: %q", tt.name, tt.limit, got)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/cmd/webim/internal/version"
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
 	"webim/room/api"
@@ -21,15 +22,12 @@ const livePrefix = "/live/"
 // newFeed creates the feed of the live picture, unless there are no credentials with which to
 // open it.
 func (p *program) newFeed() (err error) {
-	if len(p.apiKeys) == 0 && p.tokens == nil {
-		return nil
-	}
-	if p.guard, err = apikey.NewGuard(p.apiKeys, p.cfg.APIHost); err != nil {
+	if p.guard, err = apikey.NewGuard(p.APIKeys, p.cfg.APIHost); err != nil || len(p.APIKeys) == 0 && p.Tokens == nil {
 		return err
 	}
-	p.feed, err = live.New(live.Config{Hub: p.hub, Guard: p.guard, Version: "webim " + release, Logger: p.log,
+	p.feed, err = live.New(live.Config{Hub: p.hub, Flights: p.flights, Guard: p.guard, Version: "webim " + version.Release, Logger: p.log,
 		Methods: func(c netpoll.Conn) []string {
-			if len(p.apiKeys) == 0 || c.Server() == p.server && !p.cfg.API {
+			if len(p.APIKeys) == 0 || c.Server() == p.server && !p.cfg.API {
 				return nil // this server does not serve the API
 			}
 			return api.Methods()
@@ -88,6 +86,21 @@ func (h *liveHandler) Handshake(r *netpoll.Request) {
 		h.feed.Handshake(r)
 	} else {
 		h.Handler.Handshake(r)
+	}
+}
+
+// Export keeps the connections of the feed in this process: their pages connect again.
+func (h *liveHandler) Export(c netpoll.Conn, dst []byte) (data []byte, ok bool) {
+	if h.feed.Owns(c) {
+		return nil, false
+	}
+	return h.Handler.Export(c, dst)
+}
+
+// Stay tells the hub which of its connections stay.
+func (h *liveHandler) Stay(c netpoll.Conn) {
+	if !h.feed.Owns(c) {
+		h.Handler.Stay(c)
 	}
 }
 

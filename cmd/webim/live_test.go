@@ -187,7 +187,7 @@ func TestPictureIsAnnounced(t *testing.T) {
 		if said == nil || said[1] != want || !strings.HasPrefix(said[2], c.behind) || (c.behind == "") != (said[2] == "") {
 			t.Errorf("%q: said %q", c.flags, out.String())
 		}
-		if c.behind == "its key is " && said != nil && strings.TrimPrefix(said[2], c.behind) != p.apiKeys[0].Secret {
+		if c.behind == "its key is " && said != nil && strings.TrimPrefix(said[2], c.behind) != p.APIKeys[0].Secret {
 			t.Errorf("%q: the key is another", c.flags)
 		}
 	}

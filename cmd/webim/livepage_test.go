@@ -12,7 +12,9 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 	"github.com/gobwas/ws/wsutil"
+	"github.com/nats-io/nats-server/v2/server"
 
+	"webim/netpoll/wstest"
 	"webim/room/token"
 )
 
@@ -35,7 +37,8 @@ func TestLivePage(t *testing.T) {
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel() // most of the time is spent waiting for the next second
-			r := launch(t, program, nil, "--dev", "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--api-key", liveKey, "--token-secret", liveSecret)
+			// Sockets that a test does not read answer no pings.
+			r := launch(t, program, nil, "--dev", "--ping-interval", "none", "--listen", "127.0.0.1:0", "--internal", wstest.FreeAddr(t).String(), "--api-key", liveKey, "--token-secret", liveSecret)
 			part.test(t, browser, r)
 		})
 	}
@@ -204,7 +207,28 @@ func testLiveDisconnect(t *testing.T, browser context.Context, r *running) {
 	}
 	p.wait(`document.querySelector('#outcome').textContent.endsWith('done.') && document.querySelectorAll('#results tbody tr').length === 1`)
 	two.echo("still here")
+	eval[bool](p, `(document.querySelector('#who').value = 'ann', document.querySelector('#trace').click(), true)`)
+	p.wait(`document.querySelector('#traced').textContent.includes('connections 1')`)
+	two.echo("of this the page shows only the size")
+	p.wait(`['messages from it', 'messages to it'].every((text) => document.querySelector('#trace-events').textContent.includes(text))`)
+	if eval[bool](p, `document.body.textContent.includes('only the size')`) {
+		t.Error("the trace shows a text")
+	}
+	p.screenshot("live-11-trace")
+	p.judge("live-11-trace")
+	eval[bool](p, `(document.querySelector('#trace').click(), true)`)
+	p.wait(`document.querySelector('#traced').textContent === '' && document.querySelector('#trace').textContent === 'Trace for 5 minutes'`)
+	_ = one.Close() // the server waits for it
+	ended := `[...document.querySelectorAll('#ended tbody td')].map((c) => c.textContent).join(' ')`
+	p.wait(`(document.querySelector('#find').requestSubmit(), document.querySelectorAll('#ended tbody tr').length === 1)`)
+	if got := eval[string](p, ended); !strings.Contains(got, "operator") || !strings.Contains(got, "3503") || !strings.Contains(got, one.LocalAddr().String()) {
+		t.Errorf("of the one that has ended the page says %s", got)
+	}
+	p.screenshot("live-10-ended")
+	p.judge("live-10-ended")
+	p.find("127.0.0.1", "ip", 1)
 	p.find("nobody", "user", 0)
+	p.wait(`document.querySelector('#ended-h').hidden`)
 }
 
 // testLiveBanByToken opens the picture with a moderator's token, and bans a user.
@@ -339,7 +363,7 @@ func testLiveParts(t *testing.T, browser context.Context, r *running) {
 			document.querySelector('#results button').focus();
 			rows.show([], 0, (item) => item);
 			said.push(focused());
-			return said.join()`, "two,two,two,Find somebody,Find somebody,Find somebody"},
+			return said.join()`, "two,two,two,Find a user or a room,Find a user or a room,Find a user or a room"},
 		{"the charts go on when the clock is set back, and draw nothing where nothing was seen", `
 			const { Charts } = await import('/live/charts.js');
 			const [place, moment, told] = ['div', 'p', 'p'].map((name) => document.querySelector('main').appendChild(document.createElement(name)));
@@ -395,4 +419,37 @@ func dialPath(t *testing.T, addr, path string) *socket {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// TestLiveNodes opens the live picture of one of two real nodes. It shows both, finds a user and a room on the other one,
+// and disconnects a client there. When the other node dies, it is gone.
+func TestLiveNodes(t *testing.T) {
+	browser, program := startChromium(t), buildForPages(t)
+	nats := startNATS(t, &server.Options{})
+	here, there := startNode(t, program, nats, "--internal", "127.0.0.1:0"), startNode(t, program, nats)
+	here.user("ann")
+	ann, annID := there.user("ann")
+	bob, _ := there.user("bob")
+	join(bob, "team")
+
+	p := openLive(t, browser, here.addrs[1], storeKey)
+	p.wait(`document.querySelectorAll('#nodes tbody tr').length === 2 && document.querySelector('#nodes').textContent.includes('(this one)')`)
+	p.find("ann", "user", 1)
+	p.wait(`document.querySelectorAll('#elsewhere tbody tr').length === 1 && document.querySelector('#elsewhere').textContent.includes(` + quote(annID) + `)`)
+	p.screenshot("live-8-nodes")
+	p.judge("live-8-nodes")
+	p.do(chromedp.Click(chromedp.CSS("#elsewhere [data-action=disconnect]")), chromedp.Click(chromedp.CSS("#ask-yes")))
+	if code, _ := ann.Disconnected(); code != 3503 {
+		t.Errorf("disconnected with %d", code)
+	}
+	p.wait(`document.querySelector('#elsewhere').textContent === ''`)
+	p.find("te*", "room", 0)
+	p.wait(`document.querySelectorAll('#foundRooms tbody tr').length === 1 && document.querySelector('#foundRooms td').textContent === 'team' && document.querySelector('#found').textContent.startsWith('One room')`)
+	phone(p)
+	if !eval[bool](p, `document.documentElement.scrollWidth <= innerWidth`) {
+		t.Error("on a phone the page is wider than the window")
+	}
+	p.screenshot("live-9-rooms-phone")
+	there.kill()
+	p.wait(`document.querySelectorAll('#nodes tbody tr').length === 1 && document.querySelector('#missing').textContent === ''`)
 }

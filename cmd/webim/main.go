@@ -1,29 +1,3 @@
-// Command webim is a chat server: rooms over WebSocket, and a web page to use them.
-//
-//	webim serve --dev       serve on this machine, for trials
-//	webim serve             serve clients
-//	webim check             print the settings and check them
-//	webim token make        make a token for a client
-//	webim token inspect     print a token and verify it
-//	webim version           print the version
-//
-// Every setting has a flag (--max-conns), an environment variable (WEBIM_MAX_CONNS) and a key
-// in the file that --config names (max_conns). A flag overrides the variable; the variable
-// overrides the file.
-//
-// SIGTERM and SIGINT make the server disconnect its clients, spread over --shutdown-spread, and
-// then exit; meanwhile it refuses new clients with 503. A second signal makes it exit at once.
-// SIGHUP never ends it: it makes the server reload the certificate, which it also reloads when
-// the files change. If NOTIFY_SOCKET names a service manager's socket, the server reports these
-// states there.
-//
-// check reports everything that serve would report about the same settings, because both call
-// config.prepare. An error names the place where its author made it: the flag, the variable, or
-// the line and key of the file. The defaults make a working chat; if the file makes the page
-// unusable for everybody, there is a warning.
-//
-// The exit code is 0 after SIGTERM or SIGINT, 1 if the server cannot serve, and 2 if a setting
-// is wrong.
 package main
 
 import (
@@ -31,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/upgrade"
+	"webim/cmd/webim/internal/version"
 )
 
 // Exit codes.
@@ -45,27 +22,66 @@ const (
 
 // commands are the commands of the command line.
 type commands struct {
-	Serve   withSettings  `cmd:"" help:"Serve until SIGTERM or SIGINT."`
-	Check   withSettings  `cmd:"" help:"Check the settings and print them, as a file for --config, with the source of each value."`
-	Token   tokenCommands `cmd:"" help:"Make and inspect tokens."`
-	Version struct{}      `cmd:"" help:"Print the version, and the commit that it was built from."`
+	Serve   config.Flags   `cmd:"" help:"Serve until SIGTERM or SIGINT."`
+	Check   config.Flags   `cmd:"" help:"Check the settings and print them, as a file for --config, with the source of each value."`
+	Erase   eraseCommand   `cmd:"" help:"Make everything that a user has said unreadable for ever, and remove the user from rooms. Takes the settings of serve, whose store it works on, whether webim runs or not."`
+	Backup  backupCommand  `cmd:"" help:"Copy the store to a new folder, without the keys of users, whether webim runs or not. Takes the settings of serve."`
+	Restore restoreCommand `cmd:"" help:"Replace the store by a backup, while webim does not run. Users that were erased since stay erased. Takes the settings of serve."`
+	Export  exportCommand  `cmd:"" help:"Print all messages, or those of a room or a user, as JSON lines, whether webim runs or not. Takes the settings of serve."`
+	Import  importCommand  `cmd:"" help:"Publish an export in rooms without messages, whether webim runs or not. Takes the settings of serve."`
+	Reload  config.Flags   `cmd:"" help:"Make the running server read its settings again, as SIGHUP does, and print what has changed. Takes the settings of serve: it asks the server at --internal, with a key."`
+	Upgrade config.Flags   `cmd:"" help:"Replace the running server by the program that is now in its place, with its present settings, without closing a connection, and print what became of it. Takes the settings of serve: it asks the server at --internal, with a key."`
+	Why     whyCommand     `cmd:"" help:"Print why the last connections of a user, an IP address or an id have ended. Asks a running server at its internal address, with an API key. Takes the settings of serve."`
+	Token   tokenCommands  `cmd:"" help:"Make and inspect tokens."`
+	Init    initCommand    `cmd:"" help:"Write a commented configuration and fresh secrets to a folder. Nothing is overwritten."`
+	Health  healthCommand  `cmd:"" help:"Ask the webim that runs on this machine with these settings whether it serves, for health checks; exit code 1 if it does not. Takes the settings of serve."`
+	Version struct{}       `cmd:"" help:"Print the version, and the commit that it was built from."`
 }
 
-// withSettings is a command that takes all settings as flags.
-type withSettings struct {
-	Config   string   `short:"c" type:"text" placeholder:"FILE" group:"serving" help:"Settings in YAML; the keys are the flags' names with _ for -."`
-	Settings settings `embed:""`
+// A configured command takes all settings.
+type configured struct {
+	flags *config.Flags
+	run   func(c *config.Config, in io.Reader, out, errs io.Writer) error
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)) }
+// configured returns the commands that take all settings, by their names.
+func (cli *commands) configured() map[string]configured {
+	return map[string]configured{
+		"serve":   {&cli.Serve, serve},
+		"check":   {&cli.Check, check},
+		"upgrade": {&cli.Upgrade, upgradeCommand},
+		"reload":  {&cli.Reload, reloadCommand},
+		"health":  {&cli.Health.Flags, cli.Health.run},
+		"erase":   {&cli.Erase.Flags, cli.Erase.run},
+		"backup":  {&cli.Backup.Flags, cli.Backup.run},
+		"restore": {&cli.Restore.Flags, cli.Restore.run},
+		"export":  {&cli.Export.Flags, cli.Export.run},
+		"import":  {&cli.Import.Flags, cli.Import.run},
+		"why":     {&cli.Why.Flags, cli.Why.run},
+	}
+}
+
+func main() {
+	var err error
+	if inherited, err = upgrade.Inherit(); err != nil {
+		fmt.Fprintf(os.Stderr, "webim: %v.\n", err)
+		os.Exit(exitFailed)
+	}
+	code := run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	os.Exit(code)
+}
 
 // run is main without the call of os.Exit; it returns the exit code.
 func run(args, environ []string, in io.Reader, out, errs io.Writer) (code int) {
 	err := do(args, environ, in, out, errs)
-	var usage *usageError
+	var usage *config.UsageError
 	switch {
 	case err == nil:
 		return 0
+	case inherited != nil: // the old process tells its operator
+		inherited.Fail(err)
+	}
+	switch {
 	case errors.As(err, &usage):
 		fmt.Fprintf(errs, "webim: %v\n", err)
 		return exitUsage
@@ -74,136 +90,63 @@ func run(args, environ []string, in io.Reader, out, errs io.Writer) (code int) {
 	return exitFailed
 }
 
+// do parses the command line, and runs the command that it names.
 func do(args, environ []string, in io.Reader, out, errs io.Writer) error {
 	var cli commands
-	var helped bool
-	parser := newParser(&cli, out, errs, &helped)
-	ctx, err := parser.Parse(args)
-	if helped {
-		return nil
-	}
-	var value *valueError
-	if errors.As(err, &value) {
-		return usagef("%v.", err)
-	}
-	if err != nil {
-		return usagef("%v; webim --help lists the commands, webim serve --help the flags.", err)
-	}
-	var command *withSettings
-	switch ctx.Command() {
-	case "version":
-		fmt.Fprintln(out, versionText())
-		return nil
-	case "serve":
-		command = &cli.Serve
-	case "check":
-		command = &cli.Check
-	case "token make":
-		return cli.Token.Make.run(environ, out, errs)
-	default: // token inspect, with and without a token
-		return cli.Token.Inspect.run(environ, in, out)
-	}
-	c, err := load(&command.Settings, givenFlags(ctx), environ, command.Config)
-	if err != nil {
+	ctx, err := parse(&cli, args, out, errs)
+	if ctx == nil {
 		return err
 	}
-	if ctx.Command() == "check" {
-		return check(c, out)
-	}
-	return serve(c, out, errs)
-}
-
-// givenFlags returns the names of the flags on the command line.
-func givenFlags(ctx *kong.Context) map[string]bool {
-	given := map[string]bool{}
-	for _, p := range ctx.Path {
-		if p.Flag != nil {
-			given[p.Flag.Name] = true
+	name, _, _ := strings.Cut(ctx.Command(), " <")
+	if command, ok := cli.configured()[name]; ok {
+		c, err := command.flags.Load(ctx, environ)
+		if err != nil {
+			return err
 		}
+		return command.run(c, in, out, errs)
 	}
-	return given
+	switch name {
+	case "version":
+		_, err := fmt.Fprintln(out, version.Text())
+		return err
+	case "init":
+		return cli.Init.run(out)
+	case "token make":
+		return cli.Token.Make.run(environ, out, errs)
+	}
+	return cli.Token.Inspect.run(environ, in, out) // token inspect, with and without a token
 }
 
-// newParser returns a parser of command lines that reads values with setting.parse.
+// parse parses a command line into cli. If the command line asks for help, parse prints it and returns nil.
+func parse(cli *commands, args []string, out, errs io.Writer) (*kong.Context, error) {
+	var helped bool
+	ctx, err := newParser(cli, out, errs, &helped).Parse(args)
+	var value *config.ValueError
+	switch {
+	case helped:
+		return nil, nil
+	case errors.As(err, &value):
+		return nil, config.Usagef("%v.", err)
+	case err != nil:
+		return nil, config.Usagef("%v; webim --help lists the commands, webim serve --help the flags.", err)
+	}
+	return ctx, nil
+}
+
+// newParser returns a parser of command lines. It sets helped when it has printed the help.
 func newParser(cli *commands, out, errs io.Writer, helped *bool) *kong.Kong {
-	options := []kong.Option{
+	parser, err := kong.New(cli, append(config.FlagOptions(),
 		kong.Name("webim"),
 		kong.Description("A chat server: rooms over WebSocket, and a web page to use them."),
 		kong.Writers(out, errs),
 		kong.Exit(func(int) { *helped = true }),
-		kong.ValueFormatter(describe),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.ExplicitGroups([]kong.Group{
-			{Key: "serving", Title: "Serving:"},
-			{Key: "api", Title: "Server API:"},
-			{Key: "store", Title: "Store:"},
-			{Key: "limits", Title: "Limits of connections:"},
-			{Key: "rooms", Title: "Limits of rooms:"},
-			{Key: "rights", Title: "Rights, and limits of users:"},
-			{Key: "hooks", Title: "Hooks:"},
-			{Key: "tokens", Title: "Tokens:"},
-		}),
-	}
-	for _, k := range []kind{"count", "size", "time", "oneof", "list", "rate", "flow", "text", "secret"} {
-		options = append(options, kong.NamedMapper(string(k), k))
-	}
-	parser, err := kong.New(cli, options...)
+	)...)
 	if err != nil {
 		panic(err) // the struct is wrong; a test would notice
 	}
 	return parser
 }
 
-// A valueError reports a flag with a value that is wrong in itself.
-type valueError struct{ error }
-
-// kind decodes the flags of one type of setting. It implements kong.Mapper.
-type kind string
-
-// Decode decodes a flag's value. Each use of a list flag appends to the list.
-func (k kind) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
-	t := ctx.Scan.Peek()
-	text := t.String()
-	if t.IsEOL() || t.Type != kong.FlagValueToken && strings.HasPrefix(text, "-") {
-		return &valueError{errors.New("its value is missing")}
-	}
-	ctx.Scan.Pop()
-	switch k {
-	case "text", "secret": // also --config, which is not a setting
-		target.SetString(text)
-		return nil
-	case "list":
-		target.Set(reflect.AppendSlice(target, reflect.ValueOf(fields(text))))
-		return nil
-	}
-	s := lookup(ctx.Value.Name, func(s *setting) string { return s.name })
-	if err := s.parse(text, target); err != nil {
-		return &valueError{err}
-	}
-	return nil
-}
-
-// PlaceHolder returns the placeholder for the value in the help.
-func (k kind) PlaceHolder(f *kong.Flag) string {
-	if f.PlaceHolder != "" {
-		return f.PlaceHolder
-	}
-	return map[kind]string{"count": "N", "size": "BYTES", "time": "TIME", "oneof": "WORD", "rate": "N/TIME", "flow": "BYTES/TIME"}[k]
-}
-
-// describe adds the defaults to a flag's help.
-func describe(v *kong.Value) string {
-	s := lookup(v.Name, func(s *setting) string { return s.name })
-	if s == nil {
-		return v.Help
-	}
-	text := v.Help
-	if s.def != "" && s.kind != "bool" {
-		text += " Default " + s.def
-		if s.dev != "" {
-			text += ", with --dev " + s.dev
-		}
-		text += "."
-	}
-	return strings.TrimSpace(text)
-}
+// check is webim check.
+func check(c *config.Config, _ io.Reader, out, _ io.Writer) error { return c.Check(out) }

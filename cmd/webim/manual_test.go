@@ -9,6 +9,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/roomsfile"
+	"webim/cmd/webim/internal/setting"
 )
 
 // update makes the tests write the generated parts of the manual, instead of comparing them:
@@ -45,11 +49,11 @@ func TestManualHasAllSettings(t *testing.T) {
 	compareManual(t, "configuration.md", "settings", settingsManual(t))
 	var rows strings.Builder
 	rows.WriteString("| key | value | default | meaning |\n| --- | --- | --- | --- |\n")
-	for _, s := range roomTable {
-		if s.help == "" {
-			t.Errorf("%s of an entry of rooms has no help", s.name)
+	for _, s := range roomsfile.Table {
+		if s.Help == "" {
+			t.Errorf("%s of an entry of rooms has no help", s.Name)
 		}
-		fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", s.key(), valueOf(s), defaultOf(s), linked(s.help, nil))
+		fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", s.Key(), valueOf(s), defaultOf(s), linked(s.Help, nil))
 	}
 	compareManual(t, "rooms.md", "keys", rows.String())
 }
@@ -57,14 +61,14 @@ func TestManualHasAllSettings(t *testing.T) {
 // settingsManual is the reference: a section for each group, and in it one for each setting.
 func settingsManual(t *testing.T) string {
 	t.Helper()
-	groups := map[string][]*setting{}
+	groups := map[string][]*setting.Setting{}
 	var b strings.Builder
 	for _, g := range groupTitles(t, groups) {
 		fmt.Fprintf(&b, "## %s\n\n", strings.TrimSuffix(g.title, ":"))
 		for _, s := range groups[g.key] {
-			fmt.Fprintf(&b, "### %s\n\n", s.name)
-			fmt.Fprintf(&b, "`--%s`, `%s`, `%s`. Value: %s. Default: %s.\n\n", s.name, s.env(), s.key(), valueOf(s), defaultOf(s))
-			fmt.Fprintf(&b, "%s\n\n", linked(s.help, s))
+			fmt.Fprintf(&b, "### %s\n\n", s.Name)
+			fmt.Fprintf(&b, "`--%s`, `%s`, `%s`. Value: %s. Default: %s.\n\n", s.Name, s.Env(), s.Key(), valueOf(s), defaultOf(s))
+			fmt.Fprintf(&b, "%s%s\n\n", linked(s.Help, s), map[bool]string{true: " [A reload](production.md#reloading) applies a new value."}[s.Live])
 		}
 	}
 	return b.String()
@@ -74,7 +78,7 @@ type group struct{ key, title string }
 
 // groupTitles returns the groups as webim serve --help has them, and sorts the settings into
 // groups.
-func groupTitles(t *testing.T, into map[string][]*setting) (all []group) {
+func groupTitles(t *testing.T, into map[string][]*setting.Setting) (all []group) {
 	t.Helper()
 	var cli commands
 	var helped bool
@@ -84,7 +88,7 @@ func groupTitles(t *testing.T, into map[string][]*setting) (all []group) {
 			continue
 		}
 		for _, f := range node.Flags {
-			s := lookup(f.Name, func(s *setting) string { return s.name })
+			s := config.Lookup(f.Name, func(s *setting.Setting) string { return s.Name })
 			if s == nil {
 				continue // --config
 			}
@@ -103,41 +107,41 @@ func groupTitles(t *testing.T, into map[string][]*setting) (all []group) {
 	for _, settings := range into {
 		n += len(settings)
 	}
-	if n != len(table) {
-		t.Errorf("%d of %d settings are in a group", n, len(table))
+	if n != len(config.Table) {
+		t.Errorf("%d of %d settings are in a group", n, len(config.Table))
 	}
 	return all
 }
 
 // valueOf says how to write a value, with its bounds.
-func valueOf(s *setting) string {
+func valueOf(s *setting.Setting) string {
 	names := map[string]string{
 		"count": "a number", "size": "a size", "time": "a duration", "rate": "a rate", "flow": "a rate of bytes",
 		"list": "a list", "text": "text", "secret": "text", "bool": "`true` or `false`", "rights": "roles for actions",
 	}
-	text := names[s.kind]
-	if s.kind == "oneof" {
-		text = "`" + strings.Join(s.oneOf, "`, `") + "`"
+	text := names[s.Kind]
+	if s.Kind == "oneof" {
+		text = "`" + strings.Join(s.OneOf, "`, `") + "`"
 	}
-	if s.min != "" {
-		text += fmt.Sprintf(", `%s` to `%s`", s.min, s.max)
+	if s.Min != "" {
+		text += fmt.Sprintf(", `%s` to `%s`", s.Min, s.Max)
 	}
-	for _, word := range s.words {
+	for _, word := range s.Words {
 		text += ", or `" + word + "`"
 	}
 	return text
 }
 
-func defaultOf(s *setting) string {
+func defaultOf(s *setting.Setting) string {
 	code := func(text string) string {
 		if text == "" {
 			return "none"
 		}
 		return "`" + text + "`"
 	}
-	text := code(s.def)
-	if s.dev != "" {
-		text += ", with `--dev` `" + s.dev + "`"
+	text := code(s.Def)
+	if s.Dev != "" {
+		text += ", with `--dev` `" + s.Dev + "`"
 	}
 	return text
 }
@@ -148,10 +152,10 @@ var (
 )
 
 // linked returns a help text as Markdown, with links from each flag that it names.
-func linked(help string, self *setting) string {
+func linked(help string, self *setting.Setting) string {
 	help = special.ReplaceAllString(help, `\$0`)
 	return flagName.ReplaceAllStringFunc(help, func(flag string) string {
-		s := lookup(strings.TrimPrefix(flag, "--"), func(s *setting) string { return s.name })
+		s := config.Lookup(strings.TrimPrefix(flag, "--"), func(s *setting.Setting) string { return s.Name })
 		if s == nil || s == self {
 			return "`" + flag + "`"
 		}
@@ -159,6 +163,6 @@ func linked(help string, self *setting) string {
 		if self == nil {
 			page = "configuration.md"
 		}
-		return fmt.Sprintf("[`%s`](%s#%s)", flag, page, s.name)
+		return fmt.Sprintf("[`%s`](%s#%s)", flag, page, s.Name)
 	})
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"testing"
-	"time"
 
 	"github.com/centrifugal/protocol"
 
@@ -20,18 +19,4 @@ func TestPingSettingsHoldForSessions(t *testing.T) {
 	}
 	c.Expect(0x81, "{}")
 	c.ExpectClose(3012) // the client answers nothing
-}
-
-func TestSessionPings(t *testing.T) {
-	for _, one := range []struct{ interval, timeout, wantInterval, wantTimeout time.Duration }{
-		{25 * time.Second, 10 * time.Second, 25 * time.Second, 10 * time.Second},
-		{none, 10 * time.Second, -1, -1},
-		{time.Second, 10 * time.Second, time.Second, 800 * time.Millisecond},
-		{time.Millisecond, time.Millisecond, 100 * time.Millisecond, time.Millisecond},
-	} {
-		c := config{settings: settings{PingInterval: one.interval, PongTimeout: one.timeout}}
-		if interval, timeout := c.sessionPings(); interval != one.wantInterval || timeout != one.wantTimeout {
-			t.Errorf("%v and %v: %v and %v", one.interval, one.timeout, interval, timeout)
-		}
-	}
 }

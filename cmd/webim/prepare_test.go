@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/testcert"
 	"webim/netpoll/wstest"
 )
@@ -50,12 +51,12 @@ func TestCheckSaysWhatServeSays(t *testing.T) {
 	} {
 		args := append(strings.Fields(c.flags), "--listen", "127.0.0.1:0", "--log-format", "json")
 		command, given := parseFlags(t, args...)
-		cfg, err := load(&command.Settings, given, c.env, command.Config)
+		cfg, err := config.Load(&command.Settings, given, c.env, command.Config)
 		if err != nil {
 			t.Fatalf("%s: %v", c.flags, err)
 		}
 		var lines logLines
-		p := &program{cfg: cfg, log: cfg.newLogger(&lines)}
+		p := newProgram(cfg, &lines)
 		if err := p.start(); err != nil {
 			t.Fatalf("%s: %v", c.flags, err)
 		}

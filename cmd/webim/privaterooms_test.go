@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -107,32 +106,6 @@ func TestRoomsOfTheManual(t *testing.T) {
 	somebody := connectAs(t, addr, "")
 	somebody.ask(`"subscribe":{"channel":"news"}`, `"subscribe":`)
 	somebody.ask(`"subscribe":{"channel":"#anna"}`, `"code":103`)
-}
-
-// Entries of the file take precedence over the built-in rules of private rooms.
-func TestPrivateRoomsOfTheFile(t *testing.T) {
-	for entries, want := range map[string]string{ // the direct room's history, or "" for no rights
-		"- match: lobby":                                                            "100",
-		"- {match: \"#*,*\", history: 7}":                                           "",
-		"- {match: \"#*\", history: 7}":                                             "",
-		"- {match: \"*\", history: 7, allow: {}}":                                   "",
-		"- {match: \"$*\", history: 7, allow: {}}":                                  "100",
-		"- {match: \"*\", history: 7, allow: {join: user, read: user, send: user}}": "7",
-	} {
-		c, err := load(&settings{}, nil, nil, write(t, "webim.yaml", "rooms:\n  "+entries+"\n"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		o := c.roomConfig().Options("#anna,bob")
-		got := ""
-		if permits(o, 0) {
-			b, _ := json.Marshal(o.History.Messages)
-			got = string(b)
-		}
-		if got != want {
-			t.Errorf("%s: %q, want %q", entries, got, want)
-		}
-	}
 }
 
 func TestPageWarnings(t *testing.T) {

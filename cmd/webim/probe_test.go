@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -89,11 +88,12 @@ func TestCheckProbes(t *testing.T) {
 	}
 }
 
-// TestCannotListenHints checks the hint in the error about a port that only root may open.
-func TestCannotListenHints(t *testing.T) {
-	got := address{"tcp", ":80"}.cannotListen(":80", &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", syscall.EACCES)})
-	want := "cannot listen on :80: permission denied; choose a port from 1024 up, or give the program the capability CAP_NET_BIND_SERVICE (AmbientCapabilities= of systemd, setcap)"
-	if got.Error() != want {
-		t.Errorf("%v, want %s", got, want)
+// check prints the table and its sum, and nothing that a file could not hold.
+func TestCheckPrintsMemory(t *testing.T) {
+	code, out, errs := webim("", nil, "check", "--max-conns", "1000", "--max-queued", "256MiB")
+	for _, want := range []string{"\n# memory: the bounds and their sum\n", "\n#   max_queued                              256.0 MiB\n", "\n#   the sum "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%d: no %q in\n%s%s", code, want, out, errs)
+		}
 	}
 }

@@ -34,10 +34,18 @@ func TestProgram(t *testing.T) {
 		{"AtTheLimit", testAtTheLimit},
 		{"OutOfFiles", testOutOfFiles},
 		{"Draining", testDraining},
+		{"DrainDelay", testDrainDelay},
+		{"ReconnectSlope", testReconnectSlope},
 		{"CertificateReload", testCertificateReload},
 		{"ServiceManager", testServiceManager},
+		{"Init", testInit},
 		{"Store", testStore},
 		{"WhereMessagesGo", testWhereMessagesGo},
+		{"Erase", testErase},
+		{"Backup", testBackup},
+		{"Export", testExport},
+		{"NATSAccess", testNATSAccess},
+		{"WrongNATS", testWrongNATS},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()
@@ -90,7 +98,7 @@ func testWrongSettings(t *testing.T, program string) {
 		args, env string
 		want      string
 	}{
-		{"", "", `expected one of "serve", "check", "token", "version"; webim --help lists the commands, webim serve --help the flags.`},
+		{"", "", `expected one of "serve", "check", "erase", "backup", "restore", ...; webim --help lists the commands, webim serve --help the flags.`},
 		{"serve --max-conns many", "", `--max-conns: "many" is not a whole number: write digits only, or auto.`},
 		{"serve", "WEBIM_MAX_QUEUE=1MB", `WEBIM_MAX_QUEUE: "1MB" is not a size: write bytes as 65536, 64KiB or 1MiB.`},
 		{"check --api --api-key short", "", `--api-key has 5 bytes and can be guessed`},

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/cmd/webim/internal/config"
 	"webim/room/engine"
 	"webim/room/policy"
 )
@@ -48,11 +49,11 @@ func TestRoomsOfTheFile(t *testing.T) {
 		{[]string{"--dev", "--no-open"}, false, policy.Options{}},
 	} {
 		command, given := parseFlags(t, c.flags...)
-		cfg, err := load(&command.Settings, given, nil, file)
+		cfg, err := config.Load(&command.Settings, given, nil, file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		rc := cfg.roomConfig()
+		rc := cfg.RoomConfig()
 		if rc.Anonymous != c.anonymous {
 			t.Errorf("%q: anonymous %v, want %v", c.flags, rc.Anonymous, c.anonymous)
 		}
@@ -77,11 +78,11 @@ func TestAnonymousByTheFile(t *testing.T) {
 		"allow: {join: nobody}":            false,
 		"presence: true":                   false,
 	} {
-		c, err := load(&settings{}, nil, nil, write(t, "webim.yaml", "rooms:\n  - match: a\n    "+text+"\n"))
+		c, err := config.Load(&config.Settings{}, nil, nil, write(t, "webim.yaml", "rooms:\n  - match: a\n    "+text+"\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.roomConfig().Anonymous; got != want {
+		if got := c.RoomConfig().Anonymous; got != want {
 			t.Errorf("%s: anonymous %v, want %v", text, got, want)
 		}
 	}
@@ -97,12 +98,12 @@ func TestProgramKeepsToTheFile(t *testing.T) {
 		"- {match: lobby, allow: {join: nobody}}\n  - {match: \"*\", allow: {join: anonymous, read: anonymous}}":     403, // the first decides
 		"- {match: \"l*y\", allow: {join: [anonymous], read: [member, anonymous]}}\n  - {match: \"*\", allow: {}}\n": 101,
 	} {
-		cfg, err := load(&settings{Listen: []string{"127.0.0.1:0"}, Engine: engineMemory}, map[string]bool{"listen": true, "engine": true}, nil, write(t, "webim.yaml", "rooms:\n  "+allow+"\n"))
+		cfg, err := config.Load(&config.Settings{Listen: []string{"127.0.0.1:0"}, Engine: config.EngineMemory}, map[string]bool{"listen": true, "engine": true}, nil, write(t, "webim.yaml", "rooms:\n  "+allow+"\n"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		cfg.ShutdownSpread = 0
-		p := &program{cfg: cfg, log: cfg.newLogger(io.Discard)}
+		p := newProgram(cfg, io.Discard)
 		if err := p.start(); err != nil {
 			t.Fatal(err)
 		}

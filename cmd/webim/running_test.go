@@ -25,11 +25,11 @@ type running struct {
 	addrs []string // that it listens on, in order
 }
 
-// launch runs `webim serve` with JSON logs and returns when it listens. The
-// words of prefix, if any, stand before the program.
+// launch runs `webim serve` with JSON logs, by default without --drain-delay, and returns when it listens.
+// The words of prefix, if any, stand before the program.
 func launch(t *testing.T, program string, prefix []string, args ...string) *running {
 	t.Helper()
-	words := append(append(prefix, program, "serve", "--log-format", "json"), testargs.WithEngine(args)...)
+	words := append(append(prefix, program, "serve", "--log-format", "json", "--drain-delay", "0s"), testargs.WithEngine(args)...)
 	cmd := exec.Command(words[0], words[1:]...)
 	c := &child{t: t, exited: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = &c.output, &c.output

@@ -98,7 +98,7 @@ func TestFileForTheSDK(t *testing.T) {
 	if status, body := ask(t, addr, "POST", "/api/publish", "test-api-key", `{"channel":"test","data":{}}`); status != 200 {
 		t.Errorf("the API: %d, %s", status, body)
 	}
-	for _, r := range p.cfg.rooms {
+	for _, r := range p.cfg.Rooms {
 		if want := map[string]int{"recovery:*": 100, "smallhistory:*": 2, "*": 100}[r.Match]; r.History != want || r.HistoryAge != 300*time.Second {
 			t.Errorf("%s keeps %d for %v", r.Match, r.History, r.HistoryAge)
 		}

@@ -9,13 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
 	"go.uber.org/goleak"
 
+	"webim/cmd/webim/internal/certs"
+	"webim/cmd/webim/internal/config"
 	"webim/netpoll/wstest"
 )
 
@@ -34,11 +35,11 @@ func startProgramOf(t *testing.T, file string, flags ...string) *program {
 	t.Helper()
 	running := goleak.IgnoreCurrent()
 	command, given := parseFlags(t, flags...)
-	c, err := load(&command.Settings, given, nil, file)
+	c, err := config.Load(&command.Settings, given, nil, file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{cfg: c, log: c.newLogger(io.Discard)}
+	p := newProgram(c, io.Discard)
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,11 @@ func TestOrigins(t *testing.T) {
 // TestDevCertificate checks that the certificate is valid for localhost only.
 func TestDevCertificate(t *testing.T) {
 	p := startProgram(t, "--dev", "--listen", "127.0.0.1:0", "--tls-listen", "127.0.0.1:0")
-	leaf, err := x509.ParseCertificate(p.certs.current.Load().Certificate[0])
+	inUse, err := p.Certs.Config().GetCertificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(inUse.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +206,7 @@ func TestDevCertificate(t *testing.T) {
 // its DER.
 func writeCertificate(t *testing.T, certFile, keyFile string) (der string) {
 	t.Helper()
-	cert, err := makeCertificate(time.Now())
+	cert, err := certs.Make(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,27 +246,13 @@ func TestCertificateReload(t *testing.T) {
 	old := connect(first)
 
 	second := writeCertificate(t, certFile, keyFile)
-	p.reload()
+	p.reload("a test")
 	connect(second).echo("new")
 	old.reads("new") // all are in the lobby
 
 	if err := os.WriteFile(keyFile, []byte("nonsense"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p.reload()
+	p.reload("a test")
 	connect(second).echo("the good one stays")
-}
-
-// TestDebugLog: opens and closes are logged at debug level, and at no other is
-// anything between the server and the hub.
-func TestDebugLog(t *testing.T) {
-	var lines strings.Builder
-	c := &config{settings: settings{LogLevel: "debug", LogFormat: "json"}}
-	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHandler); !ok {
-		t.Error("nothing logs opens at debug level")
-	}
-	c.LogLevel = "info"
-	if _, ok := handler(nil, c.newLogger(&lines)).(*loggedHandler); ok {
-		t.Error("opens pass a logger at info level")
-	}
 }

@@ -14,8 +14,18 @@ import (
 
 const storeKey = "a key of sixteen bytes or more"
 
-// call calls the server API.
+// call calls the server API, which must not answer with an error.
 func (r *running) call(method, data string) string {
+	r.t.Helper()
+	body := r.try(method, data)
+	if strings.HasPrefix(body, `{"error"`) {
+		r.t.Fatalf("%s: %s", method, body)
+	}
+	return body
+}
+
+// try calls the server API.
+func (r *running) try(method, data string) string {
 	r.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, "http://"+r.addrs[0]+"/api/"+method, bytes.NewReader([]byte(data)))
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
+
+	"webim/netpoll/wstest"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
@@ -27,10 +28,8 @@ const (
 	// screenshots is below bin, which git ignores.
 	screenshots = "../../bin/screenshots"
 
-	// waitTimeout is for one state of a page. It is long for a loaded machine
-	// and still shorter than the page's longest back-off of 30 s, so that a test
-	// that waits for "at once" cannot be answered by the next try.
-	waitTimeout = 20 * time.Second
+	// waitTimeout is for one state of a page.
+	waitTimeout = wstest.Patience
 )
 
 // browser is the Chromium of all tests. Each tab has cookies and a cache of its own, so

@@ -14,6 +14,9 @@ import (
 	"time"
 	"unicode"
 
+	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/jwkslog"
+	"webim/cmd/webim/internal/secrets"
 	"webim/room/token"
 )
 
@@ -40,12 +43,12 @@ type tokenMake struct {
 }
 
 func (m *tokenMake) run(environ []string, out, errs io.Writer) error {
-	c, err := load(&settings{}, nil, environ, m.Config)
+	c, err := config.Load(&config.Settings{}, nil, environ, m.Config)
 	if err != nil {
 		return err
 	}
 	if m.Exp < 0 {
-		return usagef("--exp is %v, so that the token would expire at once: write 1h, or 0s for a token that never expires.", m.Exp)
+		return config.Usagef("--exp is %v, so that the token would expire at once: write 1h, or 0s for a token that never expires.", m.Exp)
 	}
 	k, err := m.key(c)
 	if err != nil {
@@ -53,11 +56,11 @@ func (m *tokenMake) run(environ []string, out, errs io.Writer) error {
 	}
 	s, err := token.NewSigner(k)
 	if err != nil {
-		return usagef("%v.", err)
+		return config.Usagef("%v.", err)
 	}
 	text, err := s.Sign(m.claims(c))
 	if err != nil {
-		return usagef("%v.", err)
+		return config.Usagef("%v.", err)
 	}
 	if k.PEM == nil && len(k.Secret) < token.MinSecret {
 		fmt.Fprintf(errs, "webim: %s has under %d bytes and can be guessed from this token.\n", k.Name, token.MinSecret)
@@ -67,29 +70,29 @@ func (m *tokenMake) run(environ []string, out, errs io.Writer) error {
 }
 
 // key returns the key to sign with.
-func (m *tokenMake) key(c *config) (k token.Key, err error) {
+func (m *tokenMake) key(c *config.Config) (k token.Key, err error) {
 	switch {
 	case m.SecretFile != "":
 		k.Name = "--secret-file"
 		var secret string
-		secret, err = readSecret(m.SecretFile)
+		secret, err = secrets.Read(m.SecretFile)
 		k.Secret = []byte(secret)
 	case m.KeyFile != "":
 		k.Name = "--key-file"
-		k.PEM, err = readKeyFile(m.KeyFile)
+		k.PEM, err = secrets.ReadFile(m.KeyFile)
 	default:
 		return m.configured(c)
 	}
 	k.ID, k.Alg = m.KID, m.Alg
 	if err != nil {
-		return k, usagef("%s: %v.", k.Name, err)
+		return k, config.Usagef("%s: %v.", k.Name, err)
 	}
 	return k, nil
 }
 
 // configured returns the first configured secret, or the first with the kid if one is given.
-func (m *tokenMake) configured(c *config) (token.Key, error) {
-	keys, err := c.tokenKeys()
+func (m *tokenMake) configured(c *config.Config) (token.Key, error) {
+	keys, err := c.TokenKeys()
 	if err != nil {
 		return token.Key{}, err
 	}
@@ -100,12 +103,12 @@ func (m *tokenMake) configured(c *config) (token.Key, error) {
 		}
 	}
 	if m.KID != "" {
-		return token.Key{}, usagef("the settings have no secret with the kid %q: add --secret-file FILE or --key-file FILE.", m.KID)
+		return token.Key{}, config.Usagef("the settings have no secret with the kid %q: add --secret-file FILE or --key-file FILE.", m.KID)
 	}
-	return token.Key{}, usagef("there is nothing to sign with: add --secret-file FILE or --key-file FILE, or a --config with a secret, or set WEBIM_TOKEN_SECRET.")
+	return token.Key{}, config.Usagef("there is nothing to sign with: add --secret-file FILE or --key-file FILE, or a --config with a secret, or set WEBIM_TOKEN_SECRET.")
 }
 
-func (m *tokenMake) claims(c *config) token.Claims {
+func (m *tokenMake) claims(c *config.Config) token.Claims {
 	now := time.Now()
 	claims := token.Claims{
 		User: m.User, Issuer: c.TokenIssuer, ID: rand.Text(), IssuedAt: now.Unix(),
@@ -130,22 +133,22 @@ type tokenInspect struct {
 }
 
 func (i *tokenInspect) run(environ []string, in io.Reader, out io.Writer) error {
-	c, err := load(&settings{}, nil, environ, i.Config)
+	c, err := config.Load(&config.Settings{}, nil, environ, i.Config)
 	if err != nil {
 		return err
 	}
-	keys, err := c.tokenKeys()
+	keys, err := c.TokenKeys()
 	if err != nil {
 		return err
 	}
-	jwks := &jwksLog{}
-	v, err := c.verifierOf(keys, jwks)
+	jwks := &jwkslog.Log{}
+	v, err := c.VerifierOf(keys, jwks)
 	if err != nil {
 		return err
 	}
 	text := i.Token
 	if cmp.Or(text, "-") == "-" {
-		b, err := io.ReadAll(io.LimitReader(in, maxKeyFile))
+		b, err := io.ReadAll(io.LimitReader(in, secrets.MaxFile))
 		if err != nil {
 			return fmt.Errorf("standard input cannot be read: %w", err)
 		}
@@ -157,7 +160,7 @@ func (i *tokenInspect) run(environ []string, in io.Reader, out io.Writer) error 
 	}
 	defer v.Close()
 	sort, err := judgeToken(v, text)
-	if why := jwks.last(); err != nil && why != nil {
+	if why := jwks.Last(); err != nil && why != nil {
 		return fmt.Errorf("%w: %w", err, why)
 	}
 	if err != nil {

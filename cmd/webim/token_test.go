@@ -11,9 +11,14 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/jwkslog"
 	"webim/cmd/webim/internal/testargs"
 )
 
@@ -125,15 +130,15 @@ func TestTokenSettings(t *testing.T) {
 	judge := func(flags, claims string) string {
 		t.Helper()
 		command, given := parseFlags(t, strings.Fields(flags)...)
-		c, err := load(&command.Settings, given, nil, "")
+		c, err := config.Load(&command.Settings, given, nil, "")
 		if err != nil {
 			t.Fatal(err)
 		}
-		keys, err := c.tokenKeys()
+		keys, err := c.TokenKeys()
 		if err != nil {
 			return err.Error()
 		}
-		v, err := c.verifierOf(keys, &jwksLog{})
+		v, err := c.VerifierOf(keys, &jwkslog.Log{})
 		if err != nil {
 			return err.Error()
 		}
@@ -175,5 +180,15 @@ func TestCheckHidesSecrets(t *testing.T) {
 		if code != 0 || !strings.Contains(out, want) || strings.Contains(out+errs, longSecret) || strings.Contains(out+errs, "hushhush") {
 			t.Errorf("%s: %d, no %q in\n%s%s", vars, code, want, out, errs)
 		}
+	}
+}
+
+// TestInspectSaysWhyThereAreNoKeys checks that token inspect reports a JWKS that cannot be fetched.
+func TestInspectSaysWhyThereAreNoKeys(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }))
+	t.Cleanup(s.Close)
+	code, _, errs := webim("eyJhbGciOiJFZERTQSIsImtpZCI6ImEifQ.e30.AAAA", []string{"WEBIM_TOKEN_JWKS=" + s.URL}, "token", "inspect")
+	if code != exitFailed || !strings.Contains(errs, "not a JSON object") {
+		t.Errorf("%d, %s", code, errs)
 	}
 }

@@ -7,15 +7,16 @@ import (
 )
 
 // TestWrongSettings checks that webim ends with code 2 and one sentence, which names the setting as
-// its author wrote it and the remedy, and that it writes nothing to standard output.
+// its author wrote it and the remedy, and that it writes nothing to standard output. Half of the settings are for serve,
+// and half, more than fifty, for check.
 func TestWrongSettings(t *testing.T) {
-	for _, c := range []struct {
+	for i, c := range []struct {
 		args string // FILE stands for the file
 		env  string
 		file string
 		want string
 	}{
-		{args: "", want: `expected one of "serve", "check", "token", "version"; webim --help lists the commands, webim serve --help the flags.`},
+		{args: "", want: `expected one of "serve", "check", "erase", "backup", "restore", ...; webim --help lists the commands, webim serve --help the flags.`},
 		{args: "sevre", want: `unexpected argument sevre, did you mean "serve"?; webim --help lists the commands, webim serve --help the flags.`},
 		{args: "serve --max-cons 3", want: `unknown flag --max-cons, did you mean "--max-conns"?; webim --help`},
 		{args: "serve extra", want: `unexpected argument extra; webim --help`},
@@ -51,6 +52,19 @@ func TestWrongSettings(t *testing.T) {
 
 		{args: "serve --rate-send 10", want: `--rate-send: "10" is not a rate: write a number and a time, as 50/10s or 1000/1m, or none.`},
 		{args: "serve --proxy proxy.example", want: `--proxy: "proxy.example" is neither an address nor a network: write it as 10.0.0.1 or 10.0.0.0/8.`},
+		{args: "serve --acme chat.example.org", want: `--acme needs a folder where the certificates are kept: add --acme-dir DIR.`},
+		{args: "serve --acme chat.example.org --listen :80", want: `--acme has no effect without an address: add --tls-listen :443.`},
+		{args: "serve --acme chat.example.org --dev", want: `--acme and --dev contradict each other: with the second, webim makes a certificate itself.`},
+		{args: "serve --acme chat.example.org --tls-cert c --tls-key k", want: `--acme and --tls-cert contradict each other: remove one.`},
+		{args: "serve --acme localhost --acme-dir /a", want: `--acme: "localhost" is not a name that everybody knows: write the name by which clients connect, as chat.example.org.`},
+		{args: "serve --acme 192.0.2.1 --acme-dir /a", want: `--acme: "192.0.2.1" is not a name that everybody knows: write the name by which clients connect, as chat.example.org.`},
+		{args: "serve --acme chat.example.org:443 --acme-dir /a", want: `--acme: "chat.example.org:443" is not the name of a host: write it as chat.example.org, without a port.`},
+		{args: "serve --acme a.example --acme a.example --acme-dir /a", want: `--acme: a.example appears twice: remove one.`},
+		{args: "serve --acme a.example --acme-dir /a --acme-directory http://acme.example", want: `--acme-directory: "http://acme.example" is not the address of an ACME server: write it as https://host/directory.`},
+		{args: "serve --acme a.example --acme-dir /a --acme-ca /nowhere", want: `--acme-ca: open /nowhere: no such file or directory.`},
+		{args: "serve --acme-dir /a", want: `--acme-dir has no effect without a host: add --acme HOST.`},
+		{args: "serve --proxy 10.0.0.1 --listen :1 --proxy-protocol :2", want: `--proxy-protocol: webim does not serve :2: write an address as --listen or --tls-listen has it.`},
+		{args: "serve --listen :1 --proxy-protocol :1", want: `--proxy-protocol has no effect, because it is read from listed proxies only: add --proxy ADDRESS.`},
 		{args: "serve --max-rooms-per-conn 300", want: `--max-rooms-per-conn is 300, more than --max-commands, which is 256: lower the first or raise the second.`},
 		{args: "serve --rate-join 100/1m", want: `--rate-join allows joining 100 rooms at once, and --max-rooms-per-conn is 128: raise the first or lower the second.`},
 
@@ -79,7 +93,7 @@ func TestWrongSettings(t *testing.T) {
 		{args: "serve --tls-cert c.pem --tls-key k.pem --listen :0", want: `--tls-cert has no effect without an address: add --tls-listen ADDR.`},
 		{args: "serve --tls-cert /no/c.pem --tls-key k.pem --tls-listen 127.0.0.1:0", want: `--tls-cert: the certificate cannot be used: open /no/c.pem: no such file or directory.`},
 		{args: "check --tls-cert /no/c.pem --tls-key k.pem", want: `--tls-cert: the certificate cannot be used: open /no/c.pem: no such file or directory.`},
-		{args: "serve --tls-listen :0", want: `--tls-listen needs a certificate: add --tls-cert FILE and --tls-key FILE, or use --dev to try it out.`},
+		{args: "serve --tls-listen :0", want: `--tls-listen needs a certificate: add --tls-cert FILE and --tls-key FILE, or --acme HOST, or use --dev to try it out.`},
 		{args: "serve -c FILE", file: "listen: []", want: `FILE:1: listen names no address, so that there is nothing to listen on: add listen: ADDR.`},
 		{args: "serve --listen 9501", want: `--listen: "9501" is not an address: write host:port, as 127.0.0.1:9501, [::1]:9501 or :9501, or unix:/path.`},
 		{args: "serve --listen :http", want: `--listen: ":http" has no port: write a number from 0 to 65535 behind the colon; 0 takes a free one.`},
@@ -122,13 +136,14 @@ func TestWrongSettings(t *testing.T) {
 		{args: "serve -c FILE", file: "# ours\napi_key: 0123456789abcdef", want: `FILE:2: api_key has no effect, because the API is not served: add internal: 127.0.0.1:9500 or api: true.`},
 		{args: "serve", env: "WEBIM_API_KEY_FILE=/no/key", want: `WEBIM_API_KEY_FILE has no effect, because the API is not served: add WEBIM_INTERNAL=127.0.0.1:9500 or WEBIM_API=true.`},
 		{args: "serve --internal 127.0.0.1:0", want: `--internal has no effect without a key, which opens the API and the live picture: add --api-key-file FILE.`},
+		{args: "serve --metrics-open", want: `--metrics-open has no effect without an internal address: add --internal 127.0.0.1:9500.`},
 		{args: "check -c FILE", file: "open: true\ninternal: 127.0.0.1:0", want: `FILE:2: internal has no effect without a key, which opens the API and the live picture: add api_key_file: FILE.`},
 		{args: "serve --hook-open connect", want: `--hook-open: the hook connect is not configured: add --hook-connect URL, or leave connect out.`},
 		{args: "serve -c FILE", file: "hook_rpc: http://127.0.0.1/\nhook_open: [rpc, publish]", want: `FILE:2: hook_open: the hook publish is not configured: add hook_publish: URL, or leave publish out.`},
 		{args: "serve", env: "WEBIM_HOOK_REFRESH=http://127.0.0.1/", want: `WEBIM_HOOK_REFRESH has no effect without WEBIM_HOOK_CONNECT: webim asks only about clients that it accepted.`},
 		{args: "serve --hook-rpc http://127.0.0.1/ --hook-rooms team-*", want: `--hook-rooms has no effect without a hook that asks about rooms: add --hook-subscribe URL or --hook-publish URL.`},
 		{args: "serve -c FILE", file: "tls_cert: c.pem", want: `FILE:1: tls_cert is given without a key: add tls_key: FILE.`},
-		{args: "serve -c FILE", file: "tls_listen: [\":0\"]", want: `FILE:1: tls_listen needs a certificate: add tls_cert: FILE and tls_key: FILE, or use dev: true to try it out.`},
+		{args: "serve -c FILE", file: "tls_listen: [\":0\"]", want: `FILE:1: tls_listen needs a certificate: add tls_cert: FILE and tls_key: FILE, or acme: HOST, or use dev: true to try it out.`},
 		{args: "serve -c FILE", file: "listen: [\":0\"]\nshutdown_timeout: 1s", want: `shutdown_spread is 2s, more than FILE:2: shutdown_timeout, which is 1s: lower the first or raise the second.`},
 		{args: "serve", env: "WEBIM_MAX_COMMANDS=100", want: `WEBIM_MAX_ROOMS_PER_CONN is 128, more than WEBIM_MAX_COMMANDS, which is 100`},
 		{args: "serve -c FILE", file: "rate_join: 100/1m", want: `FILE:1: rate_join allows joining 100 rooms at once, and max_rooms_per_conn is 128`},
@@ -168,20 +183,29 @@ func TestWrongSettings(t *testing.T) {
 			path := write(t, "webim.yaml", c.file)
 			args[len(args)-1], c.want = path, strings.Replace(c.want, "FILE", path, 1)
 		}
-		var code int
-		var out, errs string
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			code, out, errs = webim("", vars, args...)
-		}()
-		select {
-		case <-ended:
-		case <-time.After(patience): // a program that serves does not end
-			t.Fatalf("webim %s, %s, %q is taken, and should be refused: %s", c.args, c.env, c.file, c.want)
+		if len(args) > 0 && args[0] == "serve" && i%2 > 0 { // check reports what serve would
+			args[0] = "check"
 		}
-		if code != exitUsage || out != "" || !strings.HasPrefix(errs, "webim: "+c.want) || strings.Count(errs, "\n") != 1 {
-			t.Errorf("webim %s, %s, %q:\nexit code %d, standard output %q and\n%swant 2, nothing and\nwebim: %s", c.args, c.env, c.file, code, out, errs, c.want)
-		}
+		refuses(t, vars, args, c.want)
+	}
+}
+
+// refuses runs webim with wrong settings.
+func refuses(t *testing.T, vars, args []string, want string) {
+	t.Helper()
+	var code int
+	var out, errs string
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		code, out, errs = webim("", vars, args...)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(patience): // a program that serves does not end
+		t.Fatalf("webim %q, %s is taken, and should be refused: %s", args, vars, want)
+	}
+	if code != exitUsage || out != "" || !strings.HasPrefix(errs, "webim: "+want) || strings.Count(errs, "\n") != 1 {
+		t.Errorf("webim %q, %s:\nexit code %d, standard output %q and\n%swant 2, nothing and\nwebim: %s", args, vars, code, out, errs, want)
 	}
 }

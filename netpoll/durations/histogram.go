@@ -2,6 +2,7 @@
 package durations
 
 import (
+	"iter"
 	mathbits "math/bits"
 	"sync/atomic"
 	"time"
@@ -58,6 +59,26 @@ func (c *Counts) Total() (n uint64) {
 		n += k
 	}
 	return n
+}
+
+// A Bucket is a range of durations of a Histogram, and how many were in it.
+type Bucket struct {
+	Least, Most time.Duration
+	N           uint64
+}
+
+// Buckets walks the ranges that have durations, the shortest first.
+func (c *Counts) Buckets() iter.Seq[Bucket] {
+	return func(yield func(Bucket) bool) {
+		least := time.Duration(0)
+		for i, n := range c {
+			most := bucketTop(i)
+			if n > 0 && !yield(Bucket{least, most, n}) {
+				return
+			}
+			least = most + 1
+		}
+	}
 }
 
 // Quantile returns the duration that a share q of all durations, from 0 to 1, does not exceed. It

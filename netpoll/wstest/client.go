@@ -11,9 +11,9 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsflate"
@@ -21,7 +21,7 @@ import (
 
 // Client is a WebSocket client over one connection. It knows nothing of the server's code, so it
 // cannot share the server's mistakes. Methods without an error in their results fail the test. Each
-// method has Patience; only one goroutine at a time uses a Client.
+// method has Patience, also if it reads many frames; only one goroutine at a time uses a Client.
 type Client struct {
 	Conn   net.Conn      // the socket
 	TLS    *tls.Conn     // over Conn; nil: none
@@ -30,7 +30,8 @@ type Client struct {
 	// frame itself sets it before ExpectClose.
 	Closing bool
 
-	t testing.TB
+	t     testing.TB
+	waits atomic.Int32 // see Wait; some tests read and write at the same time
 }
 
 // NewClient makes a client of a connection. The end of the test closes it.
@@ -106,9 +107,6 @@ func (c *Client) StartTLS(conn net.Conn, cfg *tls.Config) error {
 
 // TCP returns the socket of a client that has connected over TCP.
 func (c *Client) TCP() *net.TCPConn { return c.Conn.(*net.TCPConn) }
-
-// ResetDeadline gives the next reads and writes Patience.
-func (c *Client) ResetDeadline() { c.Conn.SetDeadline(time.Now().Add(Patience)) }
 
 // SendBytes writes bytes as they are.
 func (c *Client) SendBytes(b []byte) {
@@ -214,6 +212,7 @@ func Brief(s string) string {
 // frame's reason.
 func (c *Client) ExpectClose(codes ...int) string {
 	c.t.Helper()
+	defer c.Wait()()
 	b0, p, err := c.ReadFrame()
 	if err != nil || b0 != 0x88 {
 		c.t.Fatalf("got frame %02x %s, %v; want Close %v", b0, Brief(string(p)), err, codes)
@@ -264,6 +263,7 @@ func (c *Client) HangUp() {
 // 1000, eof", with "reset" for a reset and "cut" for an end inside a frame. If answer is set, it
 // answers a Close frame and hangs up.
 func (c *Client) Rest(answer bool) string {
+	defer c.Wait()()
 	var got []string
 	end := func(how string) string { return strings.Join(append(got, how), ", ") }
 	for {

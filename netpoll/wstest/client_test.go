@@ -2,11 +2,16 @@ package wstest
 
 import (
 	"bytes"
+	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 )
 
@@ -99,5 +104,63 @@ func TestHandshakeTells(t *testing.T) {
 	}()
 	if _, err := NewClient(t, client).TryHandshake("/"); err == nil {
 		t.Error("a wrong accept key is accepted")
+	}
+}
+
+// pinging is a connection to a server that only sends pings, until the deadline of the client has passed.
+type pinging struct {
+	net.Conn
+	pings     int
+	deadlines int // that the client has set
+}
+
+func (p *pinging) SetDeadline(time.Time) error { p.deadlines++; return nil }
+func (p *pinging) Write(b []byte) (int, error) { return len(b), nil }
+func (p *pinging) Close() error                { return nil }
+func (p *pinging) Read(b []byte) (n int, err error) {
+	if p.pings == 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	p.pings--
+	return copy(b, "\x81\x02{}"), nil
+}
+
+// failing is a testing.TB whose failures end only the goroutine.
+type failing struct {
+	testing.TB
+	said string
+}
+
+func (f *failing) Fatalf(format string, args ...any) {
+	f.said = fmt.Sprintf(format, args...)
+	runtime.Goexit()
+}
+
+// TestWaitsEnd checks that a server which pings for ever gives no reader more time: each wait has one deadline.
+func TestWaitsEnd(t *testing.T) {
+	for name, wait := range map[string]func(*Protocol){
+		"next":         func(p *Protocol) { p.Next() },
+		"ask":          func(p *Protocol) { p.Ask(&protocol.Command{Ping: &protocol.PingRequest{}}) },
+		"push":         func(p *Protocol) { p.Push() },
+		"disconnected": func(p *Protocol) { p.Disconnected() },
+		"rest":         func(p *Protocol) { p.Rest(false) },
+		"a loop of the test": func(p *Protocol) {
+			defer p.Wait()()
+			for p.ReadReplies() == nil {
+			}
+		},
+	} {
+		conn, done := &pinging{pings: 1000}, make(chan bool)
+		p := &Protocol{Client: NewClient(&failing{TB: t}, conn)}
+		go func() {
+			defer close(done)
+			wait(p)
+		}()
+		if <-done; conn.deadlines != 1 || conn.pings > 0 {
+			t.Errorf("%s: %d deadlines, and %d pings are left", name, conn.deadlines, conn.pings)
+		}
+		if p.waits.Load() != 0 {
+			t.Errorf("%s: the wait has not ended", name)
+		}
 	}
 }

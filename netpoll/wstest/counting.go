@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,8 +13,12 @@ import (
 // request, expects the answer 101, and resets the connection. If said is not nil, the client
 // sends it before the reset and reads once. The function waits for ended, which the server's
 // handler has to fill at the end of each connection. It allocates nothing, so that a test or a
-// benchmark counts the allocations of the server only. It panics if anything fails.
+// benchmark counts the allocations of the server only. It panics if anything fails,
+// or takes longer than Patience.
 func Visit(addr netip.AddrPort, request, said []byte, ended <-chan bool) func() {
+	patience := unix.NsecToTimeval(int64(Patience))
+	late := time.NewTimer(Patience)
+	late.Stop()
 	sa, linger := &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}, &unix.Linger{Onoff: 1}
 	answer := make([]byte, 1<<10)
 	must := func(err error) {
@@ -24,6 +29,7 @@ func Visit(addr netip.AddrPort, request, said []byte, ended <-chan bool) func() 
 	return func() {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		must(err)
+		must(unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &patience))
 		must(unix.Connect(fd, sa))
 		_, err = unix.Write(fd, request)
 		must(err)
@@ -39,6 +45,12 @@ func Visit(addr netip.AddrPort, request, said []byte, ended <-chan bool) func() 
 		}
 		must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger))
 		must(unix.Close(fd))
-		<-ended
+		late.Reset(Patience)
+		select {
+		case <-ended:
+			late.Stop()
+		case <-late.C:
+			panic("the server does not see the end of a connection")
+		}
 	}
 }

@@ -9,12 +9,14 @@
 //	protocol.go  Protocol: the Centrifuge protocol over a Client, in JSON and in Protobuf
 //	counting.go  Visit: a client that allocates nothing, for tests that count allocations
 //	counted.go   Counted: a task that checks that each wake of a turn leads to a run
-//	wait.go      Eventually, Patience, Long
+//	port.go      FreeAddr
+//	wait.go      Eventually, Patience, Long; the deadlines of a Client
+//	serve.go     Serve: a server that runs until the test ends
 //	leak.go      Main and Descriptors: a test must leave no goroutine and no descriptor behind
 //	log.go       Log: text that goroutines write and a test reads
 //	locks.go     LockOrder: each mutex of a package stands in the text of its lock order
 //
-// A test starts its own server: the kit knows the address only.
+// A test makes its own server: the clients know the address only.
 //
 // # Lock order
 //

@@ -42,6 +42,7 @@ func (c *Client) Handshake(headers ...string) *http.Response {
 
 // TryHandshake is Handshake for a path, and returns the error.
 func (c *Client) TryHandshake(path string, headers ...string) (*http.Response, error) {
+	defer c.Wait()()
 	if err := c.TrySend(UpgradePath(path, headers...)); err != nil {
 		return nil, err
 	}

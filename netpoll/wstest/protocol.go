@@ -17,12 +17,11 @@ import (
 // answers the server's pings.
 type Protocol struct {
 	*Client
-	Pings int  // of the server, until now
-	Mute  bool // do not answer them
-
-	binary  bool // Protobuf
-	id      uint32
-	replies []*protocol.Reply // read and not yet taken
+	Binary  bool              // Protobuf instead of JSON
+	ID      uint32            // of the last command of Ask or Try
+	Replies []*protocol.Reply // read and not yet taken
+	Pings   int               // of the server, until now
+	Mute    bool              // do not answer them
 }
 
 // OpenProtocol opens a WebSocket for a path, which must work, and sends no command. binary selects
@@ -35,24 +34,33 @@ func OpenProtocol(t testing.TB, addr, path string, binary bool, headers ...strin
 // Protocol is OpenProtocol over a connection of the test's.
 func (c *Client) Protocol(path string, binary bool, headers ...string) *Protocol {
 	c.t.Helper()
+	p, err := c.TryProtocol(path, binary, headers...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return p
+}
+
+// TryProtocol is Protocol, and returns the error.
+func (c *Client) TryProtocol(path string, binary bool, headers ...string) (*Protocol, error) {
 	if binary {
 		headers = slices.Concat(headers, []string{"Sec-WebSocket-Protocol: centrifuge-protobuf"})
 	}
 	r, err := c.TryHandshake(path, headers...)
 	if err != nil {
-		c.t.Fatal(err)
+		return nil, err
 	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
-		c.t.Fatalf("handshake: %s", r.Status)
+		return nil, fmt.Errorf("handshake: %s", r.Status)
 	}
-	return &Protocol{Client: c, binary: binary}
+	return &Protocol{Client: c, Binary: binary}, nil
 }
 
 // Say sends commands in one message. It gives them no number: Ask does.
 func (p *Protocol) Say(commands ...*protocol.Command) error {
 	var all []byte
 	for i, c := range commands {
-		if p.binary {
+		if p.Binary {
 			b, err := c.MarshalCF()
 			if err != nil {
 				return err
@@ -75,7 +83,7 @@ func (p *Protocol) Say(commands ...*protocol.Command) error {
 // SendMessage sends a message as it is.
 func (p *Protocol) SendMessage(message string) error {
 	b0 := byte(0x81)
-	if p.binary {
+	if p.Binary {
 		b0 = 0x82
 	}
 	return p.TrySend(Frame(b0, message))
@@ -87,31 +95,32 @@ type ClosedError struct {
 	Reason string
 }
 
-func (e *ClosedError) Error() string { return fmt.Sprintf("closed with %d %s", e.Code, e.Reason) }
+func (e ClosedError) Error() string { return fmt.Sprintf("closed with %d %s", e.Code, e.Reason) }
 
 // Next takes the next reply or push.
 func (p *Protocol) Next() (*protocol.Reply, error) {
-	for len(p.replies) == 0 {
-		if err := p.read(); err != nil {
+	defer p.Wait()()
+	for len(p.Replies) == 0 {
+		if err := p.ReadReplies(); err != nil {
 			return nil, err
 		}
 	}
-	r := p.replies[0]
-	p.replies = p.replies[1:]
+	r := p.Replies[0]
+	p.Replies = p.Replies[1:]
 	return r, nil
 }
 
-// read reads one frame, and answers and counts the pings in it.
-func (p *Protocol) read() error {
+// ReadReplies reads one frame, adds its replies and pushes to Replies, and answers and counts its pings.
+func (p *Protocol) ReadReplies() error {
 	op, payload, err := p.ReadMessage()
 	if err != nil {
 		return err
 	}
 	if op == ws.OpClose {
 		code, reason := ws.ParseCloseFrameData(payload)
-		return &ClosedError{int(code), reason}
+		return ClosedError{int(code), reason}
 	}
-	if p.binary != (op == ws.OpBinary) || op.IsControl() {
+	if p.Binary != (op == ws.OpBinary) || op.IsControl() {
 		return fmt.Errorf("a frame with the opcode %x", op)
 	}
 	all, err := p.decode(payload)
@@ -120,7 +129,7 @@ func (p *Protocol) read() error {
 	}
 	for _, r := range all {
 		if r.Id != 0 || r.Push != nil || r.Error != nil {
-			p.replies = append(p.replies, r)
+			p.Replies = append(p.Replies, r)
 			continue
 		}
 		p.Pings++
@@ -135,7 +144,7 @@ func (p *Protocol) read() error {
 }
 
 func (p *Protocol) pong() error {
-	if p.binary {
+	if p.Binary {
 		return p.SendMessage("\x00")
 	}
 	return p.SendMessage("{}")
@@ -143,7 +152,7 @@ func (p *Protocol) pong() error {
 
 func (p *Protocol) decode(message []byte) (all []*protocol.Reply, err error) {
 	var d protocol.ReplyDecoder = protocol.NewJSONReplyDecoder(message)
-	if p.binary {
+	if p.Binary {
 		d = protocol.NewProtobufReplyDecoder(message)
 	}
 	for {
@@ -163,19 +172,20 @@ func (p *Protocol) decode(message []byte) (all []*protocol.Reply, err error) {
 // Try sends a command under the next number and takes its reply. Pushes that come before the reply
 // stay for Next.
 func (p *Protocol) Try(c *protocol.Command) (*protocol.Reply, error) {
-	p.id++
-	c.Id = p.id
+	defer p.Wait()()
+	p.ID++
+	c.Id = p.ID
 	if err := p.Say(c); err != nil {
 		return nil, err
 	}
 	for i := 0; ; i++ {
-		for i == len(p.replies) {
-			if err := p.read(); err != nil {
+		for i == len(p.Replies) {
+			if err := p.ReadReplies(); err != nil {
 				return nil, err
 			}
 		}
-		if r := p.replies[i]; r.Id == c.Id {
-			p.replies = slices.Delete(p.replies, i, i+1)
+		if r := p.Replies[i]; r.Id == c.Id {
+			p.Replies = slices.Delete(p.Replies, i, i+1)
 			return r, nil
 		}
 	}
@@ -245,12 +255,13 @@ func (p *Protocol) ExpectError(c *protocol.Command) *protocol.Error {
 // reason.
 func (p *Protocol) Disconnected() (code int, reason string) {
 	p.t.Helper()
+	defer p.Wait()()
 	for {
 		_, err := p.Next()
 		if err == nil {
 			continue
 		}
-		var end *ClosedError
+		var end ClosedError
 		if !errors.As(err, &end) {
 			p.t.Fatalf("%v, want a Close frame", err)
 		}

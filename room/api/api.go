@@ -103,10 +103,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			"see", "api_key_file", "addr", r.RemoteAddr)
 		refuse(w, http.StatusUnauthorized, refused)
 	case !lines && !(below && known):
-		refuse(w, http.StatusNotFound, coded(wire.ErrMethodNotFound, "there is no method "+quoted(name)))
+		h.refuse(w, r, http.StatusNotFound, coded(wire.ErrMethodNotFound, "there is no method "+quoted(name)))
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, bad("send it with POST"))
+		h.refuse(w, r, http.StatusMethodNotAllowed, bad("send it with POST"))
 	default:
 		body, failed := h.read(w, r)
 		switch {
@@ -122,17 +122,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) read(w http.ResponseWriter, r *http.Request) (body []byte, failed bool) {
 	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		w.Header().Set("Accept-Encoding", "identity")
-		refuse(w, http.StatusUnsupportedMediaType, bad("the body is compressed: send it without Content-Encoding"))
+		h.refuse(w, r, http.StatusUnsupportedMediaType, bad("the body is compressed: send it without Content-Encoding"))
 		return nil, true
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.cfg.MaxBody))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		refuse(w, http.StatusRequestEntityTooLarge, bad("the body is too long"))
+		h.refuse(w, r, http.StatusRequestEntityTooLarge, bad("the body is too long"))
 		return nil, true
 	}
 	if err != nil {
-		refuse(w, http.StatusBadRequest, bad("the body is incomplete"))
+		h.refuse(w, r, http.StatusBadRequest, bad("the body is incomplete"))
 		return nil, true
 	}
 	return body, false
@@ -158,6 +158,12 @@ type success struct {
 
 type failure struct {
 	Error *Error `json:"error"`
+}
+
+// refuse refuses a request of a caller with a valid key or token that is no call, and logs that.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, status int, e *Error) {
+	h.told.Info("api: refused a request that is no call", "status", status, "reason", e.Message, "by", callerOf(r.Context()), "addr", r.RemoteAddr)
+	refuse(w, status, e)
 }
 
 func refuse(w http.ResponseWriter, status int, e *Error) { write(w, status, failure{e}) }

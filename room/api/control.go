@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room/await"
+	"webim/room/chat"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
@@ -27,7 +28,7 @@ func (t target) target() engine.Target {
 // command sends a control message. Success means that the engine has accepted it, not that
 // connections have changed.
 func (h *Handler) command(ctx context.Context, o engine.ControlMessage) (*empty, error) {
-	if err := await.Error(ctx, func(done func(error)) { h.cfg.Hub.SendControl(o, done) }); err != nil {
+	if err := await.Error(ctx, func(done func(error)) { h.cfg.Hub.Control().Send(o, done) }); err != nil {
 		return nil, err
 	}
 	return &empty{}, nil
@@ -148,4 +149,18 @@ func (h *Handler) revoke(ctx context.Context, q *revokeRequest) (*empty, error) 
 		at = time.Now()
 	}
 	return h.command(ctx, engine.ControlMessage{Kind: engine.ControlRevoke, To: engine.Target{User: q.User}, Token: q.UID, At: at, Until: unix(q.ExpireAt)})
+}
+
+type eraseRequest struct {
+	User string `json:"user"`
+}
+
+func (h *Handler) erase(ctx context.Context, q *eraseRequest) (*empty, error) {
+	if q.User == "" {
+		return nil, bad("user is missing")
+	}
+	if err := chat.Erase(ctx, h.cfg.Hub.Engine(), q.User); err != nil {
+		return nil, err
+	}
+	return &empty{}, nil
 }

@@ -67,6 +67,7 @@ func TestSubscribeOverride(t *testing.T) {
 	if s := d.next().Push.Subscribe; s == nil || !s.Recoverable {
 		t.Errorf("%+v", s)
 	}
+	c.Wait()
 	for {
 		r := c.next()
 		if r.Push.Join == nil {
@@ -88,6 +89,7 @@ func TestSubscribeCap(t *testing.T) {
 	}
 	n.ok("send", `{"user":"ann","data":"end"}`)
 	joined := 0
+	c.Wait()
 	for r := c.next(); r.Push.Message == nil; r = c.next() {
 		joined++
 	}
@@ -275,6 +277,7 @@ func TestControlWhileConnectionsCome(t *testing.T) {
 	var stay []*client
 	for i := range 60 {
 		c := n.chat("ann", []string{"", "centrifuge-protobuf"}[i%2])
+		c.Wait()
 		for r := c.next(); r.Push == nil || r.Push.Subscribe == nil; r = c.next() {
 		}
 		if i%3 > 0 {

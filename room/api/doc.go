@@ -19,7 +19,7 @@
 //	key.go       the methods and rooms that a key opens, by package room/apikey
 //	method.go    the table of methods; decoding a request, calling, encoding the result
 //	publish.go   publish, broadcast, send
-//	control.go   subscribe, unsubscribe, disconnect, refresh, revoke
+//	control.go   subscribe, unsubscribe, disconnect, refresh, revoke, erase
 //	rooms.go     history, history_remove, presence, presence_stats, channels, info
 //	sanctions.go ban, unban, mute, unmute, kick, sanctions
 //	batch.go     batch

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"webim/room"
+	"webim/room/control"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -57,9 +58,9 @@ func errorOf(err error) *Error {
 		return coded(wire.ErrTooManyRequests, "the room's members receive more slowly than others publish, try again")
 	case errors.Is(err, room.ErrBadMessage):
 		return bad("data must be one JSON value, at most 50 levels deep")
-	case errors.Is(err, room.ErrNoTarget):
+	case errors.Is(err, control.ErrNoTarget):
 		return bad("user or client is missing")
-	case errors.Is(err, room.ErrBadControl):
+	case errors.Is(err, control.ErrInvalid):
 		return bad("the code must be from 3000 to 4999, the reason at most 123 bytes, and info and data one JSON value each")
 	case errors.As(err, &name):
 		return bad(name.Error())

@@ -265,7 +265,7 @@ func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 // hubSubscribe sends a subscribe order without the API, as fast as possible.
 func (n *node) hubSubscribe(user, name string) {
 	done := make(chan error, 1)
-	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlSubscribe, To: engine.Target{User: user}, Room: name}, func(err error) { done <- err })
+	n.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlSubscribe, To: engine.Target{User: user}, Room: name}, func(err error) { done <- err })
 	if err := <-done; err != nil {
 		n.t.Error(err)
 	}

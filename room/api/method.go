@@ -40,6 +40,7 @@ func init() { // not in the declaration, which would be a cycle: batch uses meth
 		noted(needs(policy.ActKick, define("disconnect", (*Handler).disconnect))),
 		define("refresh", (*Handler).refresh),
 		noted(define("revoke", (*Handler).revoke)),
+		noted(define("erase", (*Handler).erase)),
 		needs(policy.ActHistory, define("history", (*Handler).history)),
 		noted(needs(policy.ActManage, define("history_remove", (*Handler).historyRemove))),
 		needs(policy.ActPresence, define("presence", (*Handler).presence)),
@@ -107,6 +108,9 @@ func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Opt
 	e := errorOf(err)
 	if e.Code == uint32(wire.ErrPermissionDenied) {
 		h.told.Warn("api: refused a call", "method", m.name, "by", callerOf(ctx), "reason", e.Message, "see", "api_key_rights, rooms (allow), the token's role")
+	}
+	if e.Code == uint32(wire.ErrBadRequest) {
+		h.told.Info("api: refused a call that is not valid", "method", m.name, "by", callerOf(ctx), "reason", e.Message)
 	}
 	if e.Code == uint32(wire.ErrInternal) {
 		h.cfg.Logger.Error("api", "method", m.name, "err", err)

@@ -217,21 +217,64 @@ func TestNodesRevoke(t *testing.T) {
 	}
 }
 
+// TestNodesErase erases a user on one node. The connection on the other node ends, the members of both learn
+// it by one event, and nobody reads what the user has said.
+func TestNodesErase(t *testing.T) {
+	a, b := startTwo(t)
+	ann, bob, cy := b.chat("ann", ""), a.chat("bob", ""), b.chat("cy", "centrifuge-protobuf")
+	for _, c := range []*client{bob, cy} {
+		c.subscribe("r")
+	}
+	ann.Publish("r", `"her text"`)
+	for _, c := range []*client{bob, cy} {
+		if p := c.pub("r"); string(p.Data) != `"her text"` {
+			t.Fatalf("%+v", p)
+		}
+	}
+	a.ok("erase", `{"user":"ann"}`)
+	if got := ann.closing(); !strings.HasPrefix(got, "closed: 3503") {
+		t.Error(got)
+	}
+	last := must[position](b, "publish", `{"channel":"r","data":"after"}`)
+	for _, c := range []*client{bob, cy} {
+		p := c.pub("r")
+		for ; p.Offset < last.Offset && p.Tags["event"] == "erase"; p = c.pub("r") {
+			if p.Tags["user"] != "ann" || p.Info != nil || string(p.Data) != "{}" {
+				t.Errorf("the event is %+v", p)
+			}
+		}
+		if p.Offset != last.Offset {
+			t.Errorf("%+v", p)
+		}
+	}
+	for _, n := range []*node{a, b} {
+		wstest.Eventually(t, "the text is gone, and there is one event", func() bool {
+			all := must[historyResult](n, "history", `{"channel":"r","limit":10}`).Publications
+			return len(all) == 3 && all[0].Tags["redacted"] != "" && !strings.Contains(string(all[0].Data), "her text") &&
+				(all[1].Tags["event"] == "erase" || all[2].Tags["event"] == "erase")
+		})
+	}
+}
+
 // TestRevokedAfterRestart checks that a node that starts later refuses a revoked token, and that a second
 // revocation does not weaken the first.
 func TestRevokedAfterRestart(t *testing.T) {
 	a, _ := startTwo(t)
+	tokens := map[string]string{} // issued before: a token of a later second is valid again
+	for name, claims := range map[string]token.Claims{"the token": {User: "bob", ID: "one"}, "the user": {User: "ann"}} {
+		text, err := a.sign.Sign(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens[name] = text
+	}
 	long, short := time.Now().Add(time.Hour), time.Now().Add(time.Minute)
 	for _, end := range []time.Time{long, short} {
 		a.ok("revoke", `{"uid":"one","expire_at":%d}`, end.Unix())
 		a.ok("revoke", `{"user":"ann","expire_at":%d}`, end.Unix())
 	}
 	late := start(t, a.hub.Engine()) // another hub
-	for name, claims := range map[string]token.Claims{"the token": {User: "bob", ID: "one"}, "the user": {User: "ann"}} {
-		text, err := late.sign.Sign(claims)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for name, text := range tokens {
 		c := late.dial("")
 		c.command(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{Token: text}})
 		if got := c.closing(); !strings.HasPrefix(got, "closed: 3500 ") {

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/control"
 	"webim/room/engine"
 	"webim/room/token"
 	"webim/room/wire"
@@ -221,7 +222,7 @@ func TestDescriptionErrors(t *testing.T) {
 	d := readDescription(t)
 	codes := d.Components.Schemas["Error"].Properties["code"].Enum
 	for _, err := range []error{
-		engine.ErrKeyReused, room.ErrBusy, room.ErrBadMessage, room.ErrNoTarget, room.ErrBadControl, token.ErrFull,
+		engine.ErrKeyReused, room.ErrBusy, room.ErrBadMessage, control.ErrNoTarget, control.ErrInvalid, token.ErrFull,
 		wire.CheckRoomName(""), wire.ErrNotAvailable, wire.ErrInternal, wire.ErrUnrecoverablePosition,
 		coded(wire.ErrUnauthorized, ""), coded(wire.ErrMethodNotFound, ""), http.ErrAbortHandler,
 	} {

@@ -155,6 +155,7 @@ func TestSend(t *testing.T) {
 		{phone, `{"n":1} {"n":2} "end"`}, {desk, `{"n":1} "end"`}, {other, `{"n":3} "end"`}, {guest, `{"n":4} "end"`},
 	} {
 		got := ""
+		c.Wait()
 		for !strings.HasSuffix(got, `"end" `) {
 			got += string(c.next().Push.Message.Data) + " "
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -73,7 +74,10 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	}
 	addr := remote(r)
 	who, err := await.Value(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Judge().Identify(text, addr, done) })
-	if err != nil {
+	switch {
+	case errors.Is(err, wire.ErrInternal):
+		return r, coded(wire.ErrInternal, "the token cannot be judged now: try again")
+	case err != nil:
 		return r, coded(wire.ErrUnauthorized, "the token is not valid")
 	}
 	r = r.WithContext(context.WithValue(context.WithValue(r.Context(), address{}, addr), caller{}, who))

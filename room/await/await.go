@@ -23,7 +23,7 @@ func Error(ctx context.Context, start func(done func(error))) error {
 	return err
 }
 
-// A Result is what a function will pass to its callback. One goroutine uses it.
+// A Result is the value that a function will pass to its callback. One goroutine uses it.
 type Result[T any] chan answer[T]
 
 type answer[T any] struct {

@@ -44,7 +44,7 @@ type Backend interface {
 	// wire.ErrorCode or a wire.DisconnectCode, perhaps with a sentence, or ErrNoAnswer; then the hub goes
 	// on as if the backend had not been asked.
 	Ask(q Request, done func(Reply, error))
-	// Disconnected tells the backend that a connection has ended whose connect command was answered.
+	// Disconnected tells the backend that a connection has ended, if its connect command was answered.
 	Disconnected(d DisconnectEvent)
 	// Headers returns the names of the handshake's headers that requests contain.
 	Headers() []string

@@ -69,15 +69,11 @@ const (
 // A Pool is a stock that all clients of the server share: bytes of a store, entries of a table,
 // slots of a queue. It counts the part of each owner, so that no owner takes the whole pool:
 //
-//   - In a store that cannot evict data, Take lets an owner hold at most a sixteenth of the
-//     free part. The first
-//
-// greedy owner gets 1/17 of the pool, the next one 1/17 of the rest, and so on: an owner that
-// holds little still gets space long after the large owners are refused.
-//   - In a store that evicts data, Add counts unconditionally, and Largest names the owner that
-//     loses its oldest
-//
-// data first.
+//   - In a store that cannot evict data, Take lets an owner hold at most a sixteenth of the free part.
+//     The first greedy owner gets 1/17 of the pool, the next one 1/17 of the rest, and so on: an owner
+//     that holds little still gets space long after the large owners are refused.
+//   - In a store that evicts data, Add counts unconditionally, and Largest names the owner that loses
+//     its oldest data first.
 //
 // Only the limit bounds the server itself. All methods are safe for concurrent use; they hold
 // one mutex and call no other code.

@@ -1,5 +1,7 @@
 package budget
 
+import "iter"
+
 // A Queue orders the entries of a store that evicts data. It keeps them in the order of their
 // arrival, counts each in a Pool for its owner, and names the entry to evict when the pool
 // exceeds its limit. The entry itself, and how to find it, are up to the caller.
@@ -58,6 +60,17 @@ func (q *Queue[T]) Remove(i *Item[T]) {
 		q.own = map[Owner]*ends[T]{} // Go's maps do not shrink, so start with a new one
 	}
 }
+
+// All iterates over the items, the oldest first. The queue must not change meanwhile.
+func (q *Queue[T]) All() iter.Seq[*Item[T]] {
+	return func(yield func(*Item[T]) bool) {
+		for i := q.all.oldest; i != nil && yield(i); i = i.all.younger {
+		}
+	}
+}
+
+// Owner returns the owner with which the item was pushed.
+func (i *Item[T]) Owner() Owner { return i.owner }
 
 // Oldest returns the oldest item; nil if the queue is empty.
 func (q *Queue[T]) Oldest() *Item[T] { return q.all.oldest }

@@ -107,5 +107,6 @@ func (b *Bucket) Used(r Rate, now int64) int {
 	return int(float64(missing) * float64(r.N) / float64(r.Per))
 }
 
-// Full returns the time at which the bucket is full again; it may be long ago.
-func (b *Bucket) Full() int64 { return b.full.Load() }
+// Full returns the time at which the bucket is full again; it may be long ago. SetFull sets it.
+func (b *Bucket) Full() int64     { return b.full.Load() }
+func (b *Bucket) SetFull(t int64) { b.full.Store(t) }

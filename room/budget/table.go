@@ -121,6 +121,10 @@ var Others = []Row{
 	{Name: "last messages in slow rooms", Unit: "entries", User: "20,000, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest wait is forgotten", Package: "room"},
 	{Name: "calls under way", Unit: "calls", Setting: "max-calls", User: "7/8 of 8 per CPU, 4x as many wait", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the server is busy with calls", Package: "room"},
 	{Name: "requests to a hook", Unit: "requests", Setting: "hook-concurrency", User: "7/8 of 256, four times as many wait", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the hook is busy", Package: "room/hooks"},
+	{Name: "messages kept for longer than a day", Unit: "bytes", User: "1/64 of max-store in 24h", Addr: "the same", Payer: paysStock, Answer: "error 100; plain: lost", Log: "a message is refused: its owner has stored", Package: "room/engine/jetstream"},
+	{Name: "keys of users who first speak", Unit: "keys", User: "10000/24h", Addr: "the same", Payer: paysStock, Answer: "error 100; plain: lost", Log: "a first message is refused: its owner", Package: "room/engine/jetstream"},
+	{Name: "messages that wait for the store", Unit: "bytes", User: "1/16 of the free part of 64MiB", Addr: "the same", Payer: paysStock, Answer: "error 100; plain: lost", Log: "the store is slow: a message of an owner", Package: "room/engine/jetstream"},
+	{Name: "reads of the log under way", Unit: "reads", User: "1/16 of the free part of 16,384", Addr: "the same", Payer: paysStock, Answer: "error 100", Log: "the store is slow: a read of an owner", Package: "room/engine/jetstream"},
 	{Name: "connections that ask for pages", Unit: "connections", Setting: "max-http", Addr: "256 of 1024, loopback free", Payer: "address", Answer: "the longest idle is closed; 503", Log: "a connection is refused", Package: "netpoll"},
 	{Name: "pings and pongs", Unit: "frames", Setting: "control-rate", Conn: "1000/1s", Payer: "connection", Answer: "closed with 1008", Package: "room"},
 }

@@ -9,6 +9,7 @@ import (
 	"webim/room"
 	"webim/room/backend"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/judge"
 	"webim/room/policy"
 	"webim/room/token"
@@ -29,7 +30,7 @@ func (k *connecting) connectByBackend() {
 				case a.Expired:
 					k.err = wire.ErrExpired
 				case policy.IsGuest(a.User):
-					k.s.d.hub.Judge().LogToken("connection", judge.ErrTokenGuest)
+					k.s.d.hub.Judge().LogToken("connection", judge.ErrTokenGuest, identity.Logged(k.s.conn))
 					k.err = wire.DisconnectInvalidToken // only guests have such names
 				default:
 					k.who = &token.Identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
@@ -62,14 +63,14 @@ func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, op
 			switch err := s.resolve(pending, err); {
 			case err == backend.ErrNoAnswer:
 				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, false)); err != nil {
-					s.fail(id, err)
+					s.fail(id, r.Channel, err)
 				}
 			case err != nil:
-				s.fail(id, err)
+				s.fail(id, r.Channel, err)
 			case a.Expired:
-				s.fail(id, wire.ErrExpired)
+				s.fail(id, r.Channel, wire.ErrExpired)
 			case wire.Admit(s.enc, opts.Binary) != nil:
-				s.Disconnect(wire.DisconnectInappropriateProtocol)
+				s.fail(id, r.Channel, wire.DisconnectInappropriateProtocol)
 			default:
 				t := &token.Subscription{Channel: r.Channel, Info: a.Info, Expires: a.Expires}
 				s.joinWith(id, r, opts.With(a.Override), t, 0, a.Data, true)
@@ -87,7 +88,7 @@ func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 		return s.d.hub.Judge().Refusal(s.d.hub.Judge().Session(s, policy.ActSend, what.Room, false))
 	}, func(what room.SessionMessage, err error) {
 		if err != nil {
-			s.fail(id, err)
+			s.fail(id, what.Room, err)
 			return
 		}
 		s.d.hub.PublishAs(s, what, func(_ engine.Position, err error) { s.Published(id, err) })
@@ -134,10 +135,10 @@ func (s *session) rpcByBackend(id uint32, r *protocol.RPCRequest) {
 			err = wire.ErrNotAvailable
 		}
 		if err != nil {
-			s.fail(id, err)
+			s.fail(id, "", err)
 			return
 		}
-		s.answer(id, nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: a.Data}})
+		s.answer(id, "", nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: a.Data}})
 	})
 }
 
@@ -159,7 +160,7 @@ func (s *session) refreshByBackend() bool {
 		case s.mayAskAgain(err):
 			s.d.hub.At(time.Now().Add(time.Second), s.checkExpiry)
 		case err != nil || a.Expired: // even with hook_open: only an answer can prolong the connection
-			s.logRefusal(nil, wire.DisconnectExpired)
+			s.logRefusal("", wire.DisconnectExpired)
 			s.Disconnect(wire.DisconnectExpired)
 		default:
 			s.applyRefresh(engine.ControlMessage{Kind: engine.ControlRefresh, Expires: a.Expires, Info: a.Info})

@@ -20,6 +20,9 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if !s.Connected() {
 		return wire.DisconnectBadRequest
 	}
+	if err := s.d.hub.CheckMoved(); err != nil {
+		return err
+	}
 	of := s.classOf(method, c)
 	if of == policy.ClassRead && s.conn.Lost() {
 		s.replied(c.Id)
@@ -36,7 +39,15 @@ func (s *session) command(o *out, method wire.Method, c *protocol.Command) error
 	if err := wire.Check(method, c); err != nil {
 		return err
 	}
-	return s.handle(o, method, c)
+	if !answersLater(method) {
+		return s.handle(o, method, c)
+	}
+	s.awaited.Add(1)
+	err := s.handle(o, method, c)
+	if err != nil {
+		s.awaited.Add(-1)
+	}
+	return err
 }
 
 // onPong charges a pong that answers no ping. A pong that answers one costs nothing, because each idle
@@ -60,6 +71,11 @@ func answersItself(method wire.Method) bool {
 		return true
 	}
 	return false
+}
+
+// answersLater reports whether a command that is not refused may be answered later, by session.answer, Published or fail.
+func answersLater(method wire.Method) bool {
+	return answersItself(method) || method == wire.Refresh || method == wire.SubRefresh
 }
 
 func (s *session) handle(o *out, method wire.Method, c *protocol.Command) error {
@@ -124,7 +140,7 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 	if err := wire.Admit(s.enc, opts.Binary); err != nil {
 		return err
 	}
-	q := room.HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.cfg().MaxReply}
+	q := room.HistoryQuery{Limit: int(r.Limit), Reverse: r.Reverse, Bytes: s.cfg().MaxReply, Payer: s.Payer()}
 	if r.Since != nil {
 		q.Since = &engine.Position{Epoch: r.Since.Epoch, Offset: r.Since.Offset}
 	}
@@ -137,7 +153,7 @@ func (s *session) onHistory(id uint32, r *protocol.HistoryRequest) error {
 				res.Publications = append(res.Publications, pub)
 			}
 		}
-		s.answer(id, err, &protocol.Reply{History: res})
+		s.answer(id, r.Channel, err, &protocol.Reply{History: res})
 	})
 	return nil
 }
@@ -152,7 +168,7 @@ func (s *session) onPresence(id uint32, r *protocol.PresenceRequest) error {
 		for _, a := range all {
 			res.Presence[a.Client] = encode.Author(&a)
 		}
-		s.answer(id, err, &protocol.Reply{Presence: res})
+		s.answer(id, r.Channel, err, &protocol.Reply{Presence: res})
 	})
 	return nil
 }
@@ -162,7 +178,7 @@ func (s *session) onPresenceStats(id uint32, r *protocol.PresenceStatsRequest) e
 		return err
 	}
 	s.d.hub.PresenceStats(r.Channel, func(clients, users int, err error) {
-		s.answer(id, err, &protocol.Reply{PresenceStats: &protocol.PresenceStatsResult{
+		s.answer(id, r.Channel, err, &protocol.Reply{PresenceStats: &protocol.PresenceStatsResult{
 			NumClients: uint32(clients), NumUsers: uint32(users)}})
 	})
 	return nil

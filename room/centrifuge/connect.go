@@ -11,6 +11,7 @@ import (
 	"webim/room/backend"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/judge"
 	"webim/room/policy"
 	"webim/room/token"
@@ -58,6 +59,9 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	if s.Connected() {
 		return false, wire.DisconnectBadRequest
 	}
+	if err := s.d.hub.CheckMoved(); err != nil {
+		return false, err
+	}
 	if err := s.d.hub.Meter().Allow(&s.Usage, policy.ClassRPC); err != nil {
 		return false, err // a client may try again after an expired token, but verifying a token costs time
 	}
@@ -65,10 +69,10 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 		return false, err
 	}
 	k := &connecting{s: s, id: c.Id, req: c.Connect}
-	s.connecting.Store(true) // first: see mustConnect
+	s.awaited.Add(1) // first: see mustConnect
 	k.identify()
 	if k.state.Load() == settled {
-		defer s.connecting.Store(false)
+		defer s.awaited.Add(-1)
 		return false, k.reply(o)
 	}
 	o.flush() // earlier replies come first
@@ -93,7 +97,7 @@ func (k *connecting) resume() {
 	defer k.release()
 	defer o.give()
 	err := k.reply(o)
-	s.connecting.Store(false)
+	s.awaited.Add(-1)
 	s.refused(o, &protocol.Command{Id: k.id}, err)
 }
 
@@ -106,12 +110,12 @@ func (k *connecting) identify() {
 	case k.req.Token == "":
 		k.withoutToken()
 	case !h.Judge().TakesTokens():
-		h.Judge().LogToken("connection", token.ErrInvalid)
+		h.Judge().LogToken("connection", token.ErrInvalid, identity.Logged(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
 		k.resolved()
 	default:
 		h.Judge().VerifyToken(k.req.Token, func(who *token.Identity, err error) {
-			if k.who, k.err = who, h.Judge().CheckToken(who, err); k.err != nil {
+			if k.who, k.err = who, h.Judge().CheckToken(who, err, identity.Logged(k.s.conn)); k.err != nil {
 				k.resolved()
 				return
 			}
@@ -124,7 +128,7 @@ func (k *connecting) identify() {
 func (k *connecting) withoutToken() {
 	h := k.s.d.hub
 	if !h.Config().Anonymous {
-		h.Judge().LogTokenless(judge.AddressOf(k.s.conn))
+		h.Judge().LogTokenless(identity.Logged(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
 		k.resolved()
 		return
@@ -148,15 +152,15 @@ func (k *connecting) withoutToken() {
 func (k *connecting) join() {
 	s := k.s
 	s.Identify(k.who)
-	s.SetPayer(cost.PayerOf(k.who.User, judge.AddressOf(s.conn)))
+	s.SetPayer(cost.PayerOf(k.who.User, identity.AddressOf(s.conn)))
 	k.left = 1 // this loop
 	if err := k.count(); err != nil {
 		k.joined("", nil, err)
 		return
 	}
 	k.carries = s.d.hub.Meter().NewReply(&s.Usage)
-	if s.d.hub.Judge().IsBanned(s.d.hub.Judge().SubjectOf(s), "") {
-		k.joined("", nil, wire.DisconnectBanned)
+	if err := s.d.hub.Judge().Admit(s.d.hub.Judge().SubjectOf(s), ""); err != nil {
+		k.joined("", nil, err)
 		return
 	}
 	for _, c := range s.channels(k.who) {
@@ -219,6 +223,8 @@ func (k *connecting) joined(name string, res *protocol.SubscribeResult, err erro
 	k.left--
 	last := k.left == 0
 	switch {
+	case err == judge.ErrStateOld:
+		k.err = err
 	case name != "" && name == policy.PersonalRoom(k.who.User) && err != nil: // an extra: it must not fail the connect command
 	case err == wire.ErrBanned: // since the list was made; a ban everywhere is found by Register
 	case err != nil:
@@ -247,7 +253,7 @@ func (k *connecting) reply(o *out) error {
 		s.d.hub.Meter().UncountConnection(&s.Usage)
 		return k.err
 	}
-	if err := s.d.hub.Register(s); err != nil {
+	if err := s.d.hub.Control().Register(s); err != nil {
 		s.close()
 		return err
 	}

@@ -6,7 +6,9 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/netpoll"
 	"webim/room"
+	"webim/room/control"
 	"webim/room/engine"
 	"webim/room/internal/encode"
 	"webim/room/policy"
@@ -22,7 +24,7 @@ func (s *session) Apply(o engine.ControlMessage) {
 		return
 	}
 	if !s.Connected() {
-		if !s.d.hub.HasEnded(s) {
+		if !s.d.hub.Control().HasEnded(s) {
 			s.d.hub.Post(func() { s.Apply(o) })
 		}
 		return
@@ -33,7 +35,7 @@ func (s *session) Apply(o engine.ControlMessage) {
 	case engine.ControlUnsubscribe:
 		s.Leave(o.Room)
 	case engine.ControlDisconnect:
-		_ = s.conn.Close(ws.StatusCode(o.Code), o.Reason)
+		_ = s.conn.CloseBy(netpoll.ByOperator, ws.StatusCode(o.Code), o.Reason)
 	case engine.ControlRefresh:
 		s.applyRefresh(o)
 	case engine.ControlRoster:
@@ -96,7 +98,7 @@ func (s *session) Leave(room string) {
 
 // applyRefresh changes the time at which the session ends, and the info that others see.
 func (s *session) applyRefresh(o engine.ControlMessage) {
-	if room.EndsConnections(&o) {
+	if control.EndsConnections(&o) {
 		s.Disconnect(wire.DisconnectExpired)
 		return
 	}
@@ -118,7 +120,7 @@ func (s *session) revoke(o engine.ControlMessage) {
 	for _, room := range s.roomsRevoked(&o) {
 		s.Leave(room)
 	}
-	if room.RevokesToken(&o, s.Identity()) {
+	if control.RevokesToken(&o, s.Identity()) {
 		s.Disconnect(wire.DisconnectInvalidToken)
 	}
 }
@@ -141,7 +143,15 @@ func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
 	if o.Token != "" {
 		return t.id == o.Token
 	}
-	return t.issued != 0 && !time.Unix(t.issued, 0).After(o.At)
+	return t.issued != 0 && !t.issuedAt().After(o.At)
+}
+
+// issuedAt returns the time at which the token was issued; zero if not known.
+func (t *subToken) issuedAt() (at time.Time) {
+	if t.issued != 0 {
+		at = time.Unix(t.issued, 0)
+	}
+	return at
 }
 
 // leaveBanned ends the memberships of the session in rooms where it is banned.

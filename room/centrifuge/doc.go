@@ -18,9 +18,10 @@
 //	backend    questions.go, backend.go    any goroutine: questions and their answers
 //	control    control.go                  any goroutine: changes by control messages
 //	expiry     expiry.go                   a worker, by the hub's timers: tokens that expire
+//	move       move.go                     the goroutine of a live upgrade, while everything stands still
 //
 // An idle client costs its session besides the connection's record: 208 bytes, and 32 for each room.
-// A session embeds a room.SessionState and implements room.Session; the hub reaches it by its
+// A session embeds a identity.State and implements room.Session; the hub reaches it by its
 // connection. Its part of a join implements room.Joiner (subscribe.go).
 //
 // # Waiting

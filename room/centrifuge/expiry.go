@@ -6,6 +6,8 @@ import (
 
 	"github.com/centrifugal/protocol"
 
+	"webim/room"
+	"webim/room/identity"
 	"webim/room/internal/timers"
 	"webim/room/judge"
 	"webim/room/token"
@@ -18,11 +20,11 @@ import (
 func (s *session) mustConnect() {
 	switch {
 	case s.Connected():
-	case s.connecting.Load() && s.conn.Exists():
+	case s.awaited.Load() > 0 && s.conn.Exists(): // no other command comes before
 		s.d.hub.At(time.Now().Add(s.cfg().ConnectTimeout), s.mustConnect)
 	default:
 		if s.conn.Exists() {
-			s.logRefusal(nil, wire.DisconnectStale)
+			s.logRefusal("", wire.DisconnectStale)
 		}
 		s.Disconnect(wire.DisconnectStale)
 	}
@@ -101,7 +103,7 @@ func (s *session) checkExpiry() {
 	next := s.dueAt(s.Identity().Expires, s.refreshedByServer())
 	if !next.IsZero() && !now.Before(next) {
 		if !s.refreshByBackend() {
-			s.logRefusal(nil, wire.DisconnectExpired)
+			s.logRefusal("", wire.DisconnectExpired)
 			s.Disconnect(wire.DisconnectExpired)
 			return
 		}
@@ -139,24 +141,24 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 		return wire.ErrNotAvailable
 	}
 	h.Judge().VerifyToken(r.Token, func(who *token.Identity, err error) {
-		switch err = h.Judge().CheckToken(who, err); {
+		switch err = h.Judge().CheckToken(who, err, identity.Logged(s.conn)); {
 		case errors.Is(err, wire.ErrTokenExpired):
 			err = wire.DisconnectExpired
 		case err == nil && who.User != s.Identity().User:
-			h.Judge().LogToken("connection", judge.ErrTokenOthers)
+			h.Judge().LogToken("connection", judge.ErrTokenOthers, identity.Logged(s.conn))
 			err = wire.DisconnectInvalidToken
 		}
 		if err != nil {
-			s.fail(id, err)
+			s.fail(id, "", err)
 			return
 		}
 		s.Identify(who)
 		if h.Judge().Revoked(who) { // it was revoked after its verification, while the session still had the old token
-			s.fail(id, wire.DisconnectInvalidToken)
+			s.fail(id, "", wire.DisconnectInvalidToken)
 			return
 		}
 		if h.Judge().IsBanned(h.Judge().SubjectOf(s), "") { // the new token may not say that the user is an admin
-			s.fail(id, wire.DisconnectBanned)
+			s.fail(id, "", wire.DisconnectBanned)
 			return
 		}
 		if s.questions != nil {
@@ -166,7 +168,7 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 		s.expireBy(who.Expires)
 		res := &protocol.RefreshResult{Client: s.ClientID(), Version: h.Config().Version}
 		res.Expires, res.Ttl = ttl(who.Expires)
-		s.answer(id, nil, &protocol.Reply{Refresh: res})
+		s.answer(id, "", nil, &protocol.Reply{Refresh: res})
 	})
 	return nil
 }
@@ -176,13 +178,13 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 func (s *session) subscription(text, name string, invalid error, done func(*token.Subscription, error)) {
 	h := s.d.hub
 	if h.Config().Tokens == nil {
-		h.Judge().LogToken("subscription", token.ErrInvalid)
+		h.Judge().LogToken("subscription", token.ErrInvalid, identity.Logged(s.conn), "room", room.Clipped(name))
 		done(nil, invalid)
 		return
 	}
 	h.Config().Tokens.Subscription(text, func(t *token.Subscription, err error) {
 		if err != nil {
-			h.Judge().LogToken("subscription", err)
+			h.Judge().LogToken("subscription", err, identity.Logged(s.conn), "room", room.Clipped(name))
 		}
 		switch {
 		case errors.Is(err, token.ErrExpired):
@@ -192,10 +194,10 @@ func (s *session) subscription(text, name string, invalid error, done func(*toke
 		case err != nil:
 			err = invalid
 		case t.User != s.Identity().User || t.Client != "" && t.Client != s.ClientID() || t.Channel != name:
-			h.Judge().LogToken("subscription", judge.ErrTokenOthers)
+			h.Judge().LogToken("subscription", judge.ErrTokenOthers, identity.Logged(s.conn), "room", room.Clipped(name))
 			err = wire.DisconnectInvalidToken
 		case s.ticketRevoked(t.ID, t.IssuedAt):
-			h.Judge().LogToken("subscription", judge.ErrTokenRevoked)
+			h.Judge().LogToken("subscription", judge.ErrTokenRevoked, identity.Logged(s.conn), "room", room.Clipped(name))
 			err = invalid
 		}
 		done(t, err)
@@ -220,12 +222,12 @@ func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
 			err = wire.ErrPermissionDenied // it is not in that room
 		}
 		if err != nil {
-			s.fail(id, err)
+			s.fail(id, r.Channel, err)
 			return
 		}
 		res := &protocol.SubRefreshResult{}
 		res.Expires, res.Ttl = ttl(t.Expires)
-		s.answer(id, nil, &protocol.Reply{SubRefresh: res})
+		s.answer(id, "", nil, &protocol.Reply{SubRefresh: res})
 	})
 	return nil
 }
@@ -238,7 +240,7 @@ func (s *session) renew(room string, t *token.Subscription) bool {
 		s.mu.Unlock()
 		return false
 	}
-	w := &subscription{info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID, issued: t.IssuedAt}
+	w := &subscription{ticket: true, info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID, issued: t.IssuedAt}
 	if old := s.subs[i].token; old != nil {
 		w.roles = old.roles
 	}

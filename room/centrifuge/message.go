@@ -14,13 +14,13 @@ import (
 // replies later, and the commands after it do not wait for it.
 func (s *session) message(op ws.OpCode, data []byte) {
 	if (op == ws.OpBinary) != (s.enc == wire.Protobuf) {
-		s.logRefusal(nil, wire.DisconnectBadRequest)
+		s.logRefusal("", wire.DisconnectBadRequest)
 		s.Disconnect(wire.DisconnectBadRequest)
 		return
 	}
 	commands, err := wire.Decode(s.enc, s.unhandled(data), s.cfg().MaxCommands)
 	if err != nil {
-		s.logRefusal(nil, err)
+		s.logRefusal("", err)
 		s.end(err)
 		return
 	}
@@ -61,6 +61,7 @@ func (s *session) commands(o *out, all *wire.Commands) {
 		if err == io.EOF || s.mustYield(method, c, taken, left) || s.hold(method, c, taken, left) {
 			return
 		}
+		s.conn.TraceCommand(uint16(method), left-len(all.Rest()))
 		over := s.conn.Spent(workOf(method, c))
 		if err == nil && method == wire.Connect {
 			var wait bool
@@ -85,7 +86,7 @@ func (s *session) refused(o *out, c *protocol.Command, err error) bool {
 	if err == nil {
 		return false // most commands have no error, and the code below allocates
 	}
-	s.logRefusal(c, err)
+	s.logRefusal(roomOf(c), err)
 	var disconnect wire.DisconnectCode
 	if errors.As(err, &disconnect) {
 		o.flush()

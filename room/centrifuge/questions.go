@@ -3,13 +3,14 @@ package centrifuge
 import (
 	"cmp"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"webim/netpoll"
 	"webim/room/backend"
 	"webim/room/budget"
-	"webim/room/judge"
+	"webim/room/identity"
 	"webim/room/wire"
 )
 
@@ -33,13 +34,15 @@ type questions struct {
 // joins all its rooms at once could use up the concurrent requests of a hook.
 const MaxQuestions = 16
 
+func newQuestions() *questions { return &questions{header: http.Header{}} }
+
 // keepHeaders stores the headers of a handshake that the backend wants.
 func (s *session) keepHeaders(r *netpoll.Request) {
 	b := s.cfg().Backend
 	if b == nil {
 		return
 	}
-	s.questions = &questions{header: http.Header{}}
+	s.questions = newQuestions()
 	for _, name := range b.Headers() {
 		if value := r.Header(name); value != "" {
 			s.questions.header.Set(name, value)
@@ -56,12 +59,32 @@ type heldQuestion struct {
 	done func(backend.Reply, error)
 }
 
+// IsQuiet implements room.Session.
+func (s *session) IsQuiet() bool {
+	if s.awaited.Load() > 0 || s.questions != nil && !s.questions.none() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pendingSubs == nil && !slices.ContainsFunc(s.subs, func(one sub) bool { return one.pending != nil })
+}
+
+// AsksBackend implements room.Session.
+func (s *session) AsksBackend() bool { return s.questions != nil && !s.questions.none() }
+
+// none reports whether no question is under way or waits.
+func (a *questions) none() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.underWay+len(a.waiting)+len(a.queue) == 0
+}
+
 // ask asks the backend a question: now, or when earlier questions are answered and the client has read
 // most of the answers. If the connection ends before that, done gets errGone.
 func (s *session) ask(q backend.Request, done func(backend.Reply, error)) {
 	who := s.Identity()
 	if q.Hook != backend.HookRefresh {
-		q.Payer = cmp.Or(s.Payer(), budget.Addr(judge.AddressOf(s.conn)))
+		q.Payer = cmp.Or(s.Payer(), budget.Addr(identity.AddressOf(s.conn)))
 	}
 	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.questions.header, who.User, who.Meta
 	ask := func() {

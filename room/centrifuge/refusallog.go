@@ -6,7 +6,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
-	"webim/room/judge"
+	"webim/room/identity"
 	"webim/room/wire"
 )
 
@@ -17,6 +17,11 @@ var seeError = map[wire.ErrorCode]string{
 	wire.ErrUnknownChannel:        "rooms",
 	wire.ErrPermissionDenied:      "rooms (allow); caps, role and channel of the token",
 	wire.ErrMethodNotFound:        "",
+	wire.ErrAlreadySubscribed:     "",
+	wire.ErrConflict:              "",
+	wire.ErrSlowMode:              "the room's settings",
+	wire.ErrNoMessage:             "",
+	wire.ErrTooManyRequests:       "rate_join, rate_send, rate_typing, rate_read, rate_rpc, rate_other, max_calls",
 	wire.ErrLimitExceeded:         "max_rooms_per_conn, max_rooms, max_members",
 	wire.ErrBadRequest:            "",
 	wire.ErrNotAvailable:          "rooms (history, presence, recover), max_presence, hook_rpc",
@@ -32,6 +37,8 @@ var seeError = map[wire.ErrorCode]string{
 var seeEnd = map[wire.DisconnectCode]string{
 	wire.DisconnectExpired:               "the application's getToken, hook_refresh",
 	wire.DisconnectBadRequest:            "max_commands, max_message",
+	wire.DisconnectServerError:           "",
+	wire.DisconnectInsufficientState:     "history_messages, history_bytes, history_age",
 	wire.DisconnectStale:                 "",
 	wire.DisconnectConnectionLimit:       "max_conns_per_user",
 	wire.DisconnectChannelLimit:          "max_rooms_per_conn",
@@ -42,19 +49,22 @@ var seeEnd = map[wire.DisconnectCode]string{
 	wire.DisconnectBanned:                "the API's sanctions and unban",
 }
 
-// logRefusal logs the ErrorCode or DisconnectCode that a client gets. c is the command, or nil if it is
-// not known.
-func (s *session) logRefusal(c *protocol.Command, err error) {
+// logRefusal logs the ErrorCode or DisconnectCode that a client gets, and notes the ErrorCode for the flight recorder. name is the room of the
+// command, or "" if there is none or it is not known.
+func (s *session) logRefusal(name string, err error) {
 	h := s.d.hub
+	var end wire.DisconnectCode
+	var code wire.ErrorCode
+	if errors.As(err, &code) {
+		s.conn.NoteRefusal(uint16(code))
+	}
 	if h.Config().Log == nil {
 		return
 	}
-	var end wire.DisconnectCode
-	var code wire.ErrorCode
 	args := func(number uint32, see string) []any {
-		all := []any{"code", number, "see", see, "addr", judge.AddressOf(s.conn).String(), "user", s.Identity().User}
-		if c != nil {
-			all = append(all, "room", room.Clipped(roomOf(c)))
+		all := []any{"code", number, "see", see, identity.Logged(s.conn)}
+		if name != "" {
+			all = append(all, "room", room.Clipped(name))
 		}
 		if err != error(code) && err != error(end) { // err has a text of its own
 			all = append(all, "reason", room.Clipped(err.Error()))
@@ -77,9 +87,10 @@ func (s *session) logRefusal(c *protocol.Command, err error) {
 	}
 }
 
-// roomOf returns the room that a command names, or "".
+// roomOf returns the room that a command names, or "". c may be nil.
 func roomOf(c *protocol.Command) string {
 	switch {
+	case c == nil:
 	case c.Subscribe != nil:
 		return c.Subscribe.Channel
 	case c.Publish != nil:

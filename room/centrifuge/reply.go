@@ -8,6 +8,7 @@ import (
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
+	"webim/netpoll"
 	"webim/room"
 	"webim/room/wire"
 )
@@ -73,24 +74,25 @@ func (o *out) give() {
 	outs.Put(o)
 }
 
-// fail ends a command that had to wait. For a DisconnectCode it closes the connection; for an ErrorCode
+// fail ends a command that had to wait. name is its room, for the log, or "". For a DisconnectCode it closes the connection; for an ErrorCode
 // it replies with the code, and for any other error with ErrInternal.
-func (s *session) fail(id uint32, err error) {
+func (s *session) fail(id uint32, name string, err error) {
 	var end wire.DisconnectCode
 	if errors.As(err, &end) {
-		s.logRefusal(nil, err)
+		s.logRefusal(name, err)
 		s.end(err)
+		s.awaited.Add(-1)
 		return
 	}
-	s.answer(id, err, nil)
+	s.answer(id, name, err, nil)
 }
 
-// answer sends the reply to a command in a message of its own. If err is not nil, it sends an error
+// answer sends the reply to a command in a message of its own. name is that of fail. If err is not nil, it sends an error
 // reply instead. Any goroutine may call it.
-func (s *session) answer(id uint32, err error, r *protocol.Reply) {
+func (s *session) answer(id uint32, name string, err error, r *protocol.Reply) {
 	if err != nil {
 		s.d.hub.LogInternal(err, "a command that was answered later")
-		s.logRefusal(nil, err)
+		s.logRefusal(name, err)
 		r = wire.ErrorReply(id, err)
 	}
 	r.Id = id
@@ -98,27 +100,29 @@ func (s *session) answer(id uint32, err error, r *protocol.Reply) {
 	o.reply(r)
 	o.give()
 	s.replied(id)
+	s.awaited.Add(-1) // last: see room.Hub.Quiesce
 }
 
 // Published implements Session: it replies to a publish command.
 func (s *session) Published(id uint32, err error) {
 	if err != nil {
-		s.answer(id, err, nil)
+		s.answer(id, "", err, nil)
 		return
 	}
 	o := takeOut(s)
 	o.b = wire.AppendPublished(o.b, s.enc, id)
 	o.give()
 	s.replied(id)
+	s.awaited.Add(-1)
 }
 
 // Answer implements Session: it replies to an RPC.
 func (s *session) Answer(id uint32, data []byte, err error) {
 	if err != nil {
-		s.fail(id, err)
+		s.fail(id, "", err)
 		return
 	}
-	s.answer(id, nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: data}})
+	s.answer(id, "", nil, &protocol.Reply{Rpc: &protocol.RPCResult{Data: data}})
 }
 
 // tell sends a push that does not belong to the stream of a room. Unlike a reply, it counts against
@@ -149,10 +153,26 @@ func opOf(e wire.Encoding) ws.OpCode {
 // wire.Ending.
 func (s *session) end(err error) {
 	code, reason := wire.Ending(err)
-	_ = s.conn.Close(ws.StatusCode(code), reason)
+	_ = s.conn.CloseBy(partyOf(code), ws.StatusCode(code), reason)
 }
 
 // Disconnect closes the connection with a code of the protocol.
 func (s *session) Disconnect(code wire.DisconnectCode) {
-	_ = s.conn.Close(ws.StatusCode(code), code.Text())
+	_ = s.conn.CloseBy(partyOf(code), ws.StatusCode(code), code.Text())
+}
+
+// partyOf returns the party on whose account the dialect closes a connection with a code.
+func partyOf(code wire.DisconnectCode) netpoll.Party {
+	switch code {
+	case wire.DisconnectBadRequest:
+		return netpoll.ByClient
+	case wire.DisconnectStale, wire.DisconnectConnectionLimit, wire.DisconnectChannelLimit, wire.DisconnectTooManyErrors:
+		return netpoll.ByLimit
+	case wire.DisconnectBanned, wire.DisconnectForceNoReconnect:
+		return netpoll.ByOperator
+	}
+	if code >= 4000 { // the backend's
+		return netpoll.ByOperator
+	}
+	return netpoll.ByServer
 }

@@ -10,6 +10,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/engine"
+	"webim/room/identity"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
@@ -23,15 +24,15 @@ type session struct {
 	conn netpoll.Conn
 	id   [16]byte // the client id, as a UUID
 
-	room.SessionState // its identity and payer are set by connect
+	identity.State // its identity and payer are set by connect
 
-	enc        wire.Encoding
-	closed     bool                  // guarded by mu: the connection has ended, so it joins no room and counts to no user
-	connecting atomic.Bool           // its connect command is not answered yet
-	partial    *partialBatch         // owned by the turn; nil means that no message waits
-	large      atomic.Pointer[large] // the command with a large reply under way; nil means none
-	questions  *questions            // nil without a backend
-	nextCheck  atomic.Int64          // when checkExpiry is due, in nanoseconds since 1970; 0 means never
+	enc       wire.Encoding
+	closed    bool                  // guarded by mu: the connection has ended, so it joins no room and counts to no user
+	awaited   atomic.Int32          // commands that are not answered yet
+	partial   *partialBatch         // owned by the turn; nil means that no message waits
+	large     atomic.Pointer[large] // the command with a large reply under way; nil means none
+	questions *questions            // nil without a backend
+	nextCheck atomic.Int64          // when checkExpiry is due, in nanoseconds since 1970; 0 means never
 
 	mu          sync.Mutex // taken under Room.mu
 	subs        []sub
@@ -145,7 +146,7 @@ func sessionAt(c netpoll.Conn) *session {
 
 // close ends the session after its connection, with its memberships and its pending subscribes.
 func (s *session) close() {
-	s.d.hub.Unregister(s)
+	s.d.hub.Control().Unregister(s)
 	if s.questions != nil {
 		s.askNext()
 	}

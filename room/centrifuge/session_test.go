@@ -1,8 +1,6 @@
 package centrifuge
 
 import (
-	"context"
-	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -32,19 +30,8 @@ func onlySession(t *testing.T, cfg room.Config) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		d.hub.Stop()
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
-	})
+	t.Cleanup(d.hub.Stop)
+	wstest.Serve(t, s, netpoll.ErrServerClosed)
 	wstest.OpenProtocol(t, addr.String(), Path, false).Connect(&protocol.ConnectRequest{})
 	for c := range s.Conns() {
 		if s := sessionAt(c); s != nil {
@@ -61,7 +48,7 @@ func onlySession(t *testing.T, cfg room.Config) *session {
 func TestTicketRevokedWhileJoining(t *testing.T) {
 	revoked := &token.Revoked{}
 	s := onlySession(t, room.Config{Revoked: revoked, Anonymous: true})
-	w := &subscription{room: "r", opts: &policy.Options{}, id: "of-r", issued: time.Now().Add(-time.Minute)}
+	w := &subscription{room: "r", opts: &policy.Options{}, id: "of-r", issued: time.Now().Add(-time.Minute), ticket: true}
 	if err := revoked.RevokeID("of-r", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +57,7 @@ func TestTicketRevokedWhileJoining(t *testing.T) {
 	if err := <-got; err != error(wire.ErrPermissionDenied) {
 		t.Errorf("joined: %v", err)
 	}
-	s.subscribe(&subscription{room: "q", opts: &policy.Options{}}, func(_ room.Recovery, err error) { got <- err })
+	s.subscribe(&subscription{room: "q", opts: &policy.Options{}, ticket: true}, func(_ room.Recovery, err error) { got <- err })
 	if err := <-got; err != nil {
 		t.Fatal(err)
 	}

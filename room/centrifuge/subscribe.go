@@ -37,18 +37,19 @@ type subToken struct {
 	issued  int64        // unix seconds; 0 if not known, or without a token
 
 	byServer bool // the backend has set the expiry, and there is no token to renew
+	ticket   bool // it comes from a token of the subscription or from the backend, and not only from the roster
 }
 
 // newSubToken returns nil if neither the token nor the roster says anything.
 func newSubToken(w *subscription) *subToken {
-	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id, byServer: w.byServer}
+	t := &subToken{info: w.info, grants: w.grants, roles: w.roles, id: w.id, byServer: w.byServer, ticket: w.ticket}
 	if !w.expires.IsZero() {
 		t.expires = w.expires.Unix()
 	}
 	if !w.issued.IsZero() {
 		t.issued = w.issued.Unix()
 	}
-	if len(t.info) == 0 && t.issued == 0 && t.expires == 0 && t.grants.None() && t.roles == 0 && t.id == "" {
+	if len(t.info) == 0 && t.issued == 0 && t.expires == 0 && t.grants.None() && t.roles == 0 && t.id == "" && !t.ticket {
 		return nil
 	}
 	return t
@@ -69,6 +70,7 @@ type subscription struct {
 	roles   policy.Roles // of the roster
 	id      string       // of its token
 	issued  time.Time    // of its token; zero if not known
+	ticket  bool         // as subToken.ticket
 	latch   *room.Latch  // the room gives a slot after the latch has opened; nil means no latch
 
 	byServer bool        // as subToken.byServer
@@ -134,11 +136,11 @@ func (j *pendingSub) Reserve(r *room.Room) error {
 // Check implements Joiner.
 func (j *pendingSub) Check() error {
 	s := j.s
-	if s.d.hub.Judge().IsBanned(s.d.hub.Judge().SubjectOf(s), j.w.room) {
-		return wire.ErrBanned
+	if err := s.d.hub.Judge().Admit(s.d.hub.Judge().SubjectOf(s), j.w.room); err != nil {
+		return err
 	}
-	if s.ticketRevoked(j.w.id, j.w.issued) {
-		return wire.ErrPermissionDenied
+	if s.ticketRevoked(j.w.id, j.w.issued) || !s.mayStay(j.w.room, membershipAt(j.w.room, j.w.server, newSubToken(j.w))) {
+		return wire.ErrPermissionDenied // since it was judged
 	}
 	return nil
 }
@@ -164,7 +166,7 @@ func (j *pendingSub) Finish(err error) error {
 		if !j.HasReplied() {
 			j.done(room.Recovery{}, err)
 		} else if i >= 0 {
-			s.Disconnect(wire.DisconnectInsufficientState) // its reply is no longer true
+			s.disconnectLost() // its reply is no longer true
 		}
 		return err
 	}
@@ -259,9 +261,16 @@ func (s *session) Lose(room string) (lost, told bool) {
 	one := s.takeLocked(i)
 	s.mu.Unlock()
 	if one.server {
-		s.Disconnect(wire.DisconnectInsufficientState)
+		s.disconnectLost()
 	}
 	return true, !one.server
+}
+
+// disconnectLost closes the connection after a gap in a subscription that the server made. The session's lock or
+// that of a room may be held.
+func (s *session) disconnectLost() {
+	s.Disconnect(wire.DisconnectInsufficientState)
+	s.d.hub.Post(func() { s.logRefusal("", wire.DisconnectInsufficientState) })
 }
 
 // TellLost implements Session.

@@ -34,7 +34,7 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 	}
 	s.subscription(r.Token, r.Channel, wire.ErrPermissionDenied, func(t *token.Subscription, err error) {
 		if err = s.resolve(pending, err); err != nil {
-			s.fail(id, err)
+			s.fail(id, r.Channel, err)
 			return
 		}
 		s.join(id, r, opts, t, 0)
@@ -79,7 +79,7 @@ func (s *session) subscribeByRights(id uint32, r *protocol.SubscribeRequest, opt
 	}
 	s.onRoster(r.Channel, func(roles policy.Roles, err error) {
 		if err = s.resolve(pending, err); err != nil {
-			s.fail(id, err)
+			s.fail(id, r.Channel, err)
 			return
 		}
 		s.join(id, r, opts, nil, roles)
@@ -111,6 +111,7 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *policy
 		w.since, w.strict = &engine.Position{Epoch: r.Epoch, Offset: r.Offset}, r.Flag&flagRejectUnrecovered != 0
 	}
 	if t != nil {
+		w.ticket = true
 		w.info, w.expires, w.grants, w.id, w.issued = t.Info, t.Expires, t.Grants, t.ID, t.IssuedAt
 	}
 	s.subscribe(w, func(got room.Recovery, err error) {
@@ -123,6 +124,6 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *policy
 				s.checkRoster(w.room)
 			}
 		}
-		s.answer(id, err, &protocol.Reply{Subscribe: res})
+		s.answer(id, w.room, err, &protocol.Reply{Subscribe: res})
 	})
 }

@@ -18,7 +18,7 @@ import (
 // fact writes an entry of the State.
 func (h *house) fact(table, of, name string) {
 	h.t.Helper()
-	h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: table, Of: of, Name: name}, Value: []byte("{}"), Version: engine.AnyVersion}, func(_ uint64, err error) {
+	h.engine().Put(engine.Entry{Key: engine.Key{Table: table, Of: of, Name: name}, Value: []byte("{}"), Version: engine.AnyVersion}, func(_ uint64, err error) {
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -106,7 +106,7 @@ func TestOthersFillNoList(t *testing.T) {
 	if got := bob.nextIn("#bob"); !strings.Contains(got, "event=message") {
 		t.Errorf("bob is told %s", got)
 	}
-	h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: "#alice,bob", Name: "bob"}, func(e engine.Entry, err error) {
+	h.engine().Get(engine.Key{Table: engine.TableMember, Of: "#alice,bob", Name: "bob"}, func(e engine.Entry, err error) {
 		if err != nil || e.Version != 0 {
 			t.Error("the message made its room one of bob's")
 		}
@@ -117,7 +117,7 @@ func TestOthersFillNoList(t *testing.T) {
 		h.fact(engine.TableMine, "alice", fmt.Sprint("r", i))
 	}
 	alice.must("send", `{"room":"#alice,carol","data":{"text":"hi"}}`)
-	h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: "#alice,carol", Name: "carol"}, func(e engine.Entry, err error) {
+	h.engine().Get(engine.Key{Table: engine.TableMember, Of: "#alice,carol", Name: "carol"}, func(e engine.Entry, err error) {
 		if err != nil || e.Version != 0 {
 			t.Error("who has no place left in her list fills others'")
 		}

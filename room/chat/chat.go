@@ -7,6 +7,9 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/room"
+	"webim/room/chat/invitations"
+	"webim/room/chat/store"
 	"webim/room/policy"
 	"webim/room/rpc"
 	"webim/room/shares"
@@ -16,7 +19,7 @@ import (
 // Chat implements the calls; it is an rpc.Caller. Its only state of its own is the rates of
 // invitations. One Chat may serve several hubs.
 type Chat struct {
-	invitations invitations
+	invitations invitations.Counter
 }
 
 // New returns a Chat.
@@ -99,6 +102,9 @@ func clientError(err error) error {
 	}
 	return shares.ClientError(err)
 }
+
+// serverStore is the State as the server writes it, at its own expense.
+func serverStore(h *room.Hub) store.Store { return store.New(h.Engine()) }
 
 // empty is the result of a call that returns nothing.
 type empty struct{}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/wire"
@@ -101,8 +102,8 @@ func TestCapsAreCounted(t *testing.T) {
 	h := build(t, room.Config{Engine: e})
 	alice, bob := h.come("alice"), h.come("bob")
 	alice.must("send", `{"room":"lobby","data":{"text":"x"}}`)
-	epoch := ""
-	h.hub.Engine().History("lobby", engine.Span{}, func(got engine.History, _ error) { epoch = got.Top.Epoch })
+	var message messages.Ref
+	h.engine().History("lobby", engine.Span{Limit: 1}, func(got engine.History, _ error) { message = messages.RefOf(&got.Publications[0]) })
 	fill := func(key func(i int) engine.Key, n int) {
 		t.Helper()
 		for i := range n {
@@ -114,9 +115,9 @@ func TestCapsAreCounted(t *testing.T) {
 		}
 	}
 	reactors := func(i int) engine.Key {
-		return reactionKey("lobby", epoch, 1, []string{"👍", "🎉", "❤️"}[i%3], fmt.Sprint("user u", i))
+		return messages.ReactionID{Room: "lobby", Message: message, Emoji: []string{"👍", "🎉", "❤️"}[i%3], By: fmt.Sprint("user u", i)}.Key()
 	}
-	fill(reactors, maxReactors-1)
+	fill(reactors, messages.MaxReactors-1)
 	fill(func(i int) engine.Key {
 		return engine.Key{Table: engine.TableMember, Of: "lobby", Name: fmt.Sprint("u", i)}
 	}, maxRoster-1)

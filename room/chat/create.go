@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -53,7 +54,7 @@ func (c *Chat) create(ctx context.Context, call *rpc.Call, q *createRequest) (re
 	case q.Title == "":
 		return res, badRequest("title is missing")
 	}
-	if err := c.invitations.take(call.Payer(), q.Users...); err != nil {
+	if err := c.invitations.Take(call.Payer(), q.Users...); err != nil {
 		return res, err
 	}
 	if err := storeRoom(ctx, call, name, user, role, q.Title); err != nil {
@@ -69,7 +70,7 @@ func storeRoom(ctx context.Context, call *rpc.Call, name, user, role, title stri
 	if err != nil {
 		return err
 	}
-	s, k := store{call.State()}, engine.Key{Table: engine.TableRoom, Of: name}
+	s, k := store.New(call.State()), engine.Key{Table: engine.TableRoom, Of: name}
 	_, err = s.Put(ctx, engine.Entry{Key: k, Value: value})
 	if err == engine.ErrVersion {
 		return wire.Explain(wire.ErrConflict, "a room of that name exists: join it, or choose another name")
@@ -77,7 +78,7 @@ func storeRoom(ctx context.Context, call *rpc.Call, name, user, role, title stri
 	if err != nil {
 		return err
 	}
-	if _, err = enroll(ctx, call.Hub, store{call.State()}, name, user, role, maxMine); err != nil {
+	if _, err = enroll(ctx, call.Hub, store.New(call.State()), name, user, role, maxMine); err != nil {
 		_ = s.Delete(ctx, k, engine.AnyVersion) // the call fails in any case
 	}
 	return err
@@ -103,7 +104,7 @@ func (c *Chat) direct(ctx context.Context, call *rpc.Call, q *directRequest) (re
 	if err := may(call, policy.ActJoin, name); err != nil {
 		return res, err
 	}
-	isNew, err := enroll(ctx, call.Hub, store{call.State()}, name, user, "", maxMine)
+	isNew, err := enroll(ctx, call.Hub, store.New(call.State()), name, user, "", maxMine)
 	if err == nil && isNew {
 		tellList(call, user, name)
 	}

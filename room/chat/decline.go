@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/rpc"
 )
@@ -31,7 +32,7 @@ func declinedUser(user, other string) engine.Key {
 
 // declines looks up whether user declines invitations to the room, or all invitations by another
 // user.
-func declines(ctx context.Context, s store, user, name, by string) (bool, error) {
+func declines(ctx context.Context, s store.Store, user, name, by string) (bool, error) {
 	for _, k := range []engine.Key{declinedRoom(user, name), declinedUser(user, by)} {
 		if e, err := s.Get(ctx, k); err != nil || e.Version != 0 {
 			return err == nil, err
@@ -63,15 +64,15 @@ func (c *Chat) decline(ctx context.Context, call *rpc.Call, q *declineRequest) (
 		key = declinedUser(user, q.User)
 	}
 	if q.Undo {
-		return empty{}, store{call.State()}.Delete(ctx, key, engine.AnyVersion)
+		return empty{}, store.New(call.State()).Delete(ctx, key, engine.AnyVersion)
 	}
 	return empty{}, storeDecline(ctx, call, key)
 }
 
 // storeDecline writes an entry, unless the user has maxDeclined already.
 func storeDecline(ctx context.Context, call *rpc.Call, key engine.Key) error {
-	s := store{call.State()}
-	if err := atMost(ctx, s, maxDeclined, key.Table, key.Of, "you decline as many rooms and users as one user may: remove some with undo"); err != nil {
+	s := store.New(call.State())
+	if err := store.AtMost(ctx, s, maxDeclined, key.Table, key.Of, "you decline as many rooms and users as one user may: remove some with undo"); err != nil {
 		return err
 	}
 	value, err := json.Marshal(declined{time.Now().UnixMilli()})

@@ -1,54 +1,42 @@
-// Package chat has the chat features beyond publishing. Clients use them by calls, which are
-// RPCs of the centrifuge dialect that any client library can make. The server answers with
-// events, which are publications that every client in the room gets. This text is the
-// reference of both. Its examples run as tests (doc_test.go).
+// Package chat has the chat features beyond publishing. Clients use them by calls, which are RPCs of the
+// centrifuge dialect that any client library can make. The server answers with events, which are publications that
+// every client in the room gets. This text is the reference of both. Its examples run as tests (doc_test.go). The
+// files of this package have about a call each; messages, the State and the rates of invitations are packages
+// below it.
 //
 // # Events
 //
-// Messages and events are publications in the one stream of a room. They have offsets, and
-// recovery delivers them again. The server vouches for the tags of a publication and for its
-// author, in info.user: no client can set them. data is the text of the author, and the server
-// believes nothing in it.
+// Messages and events are publications in the one stream of a room. Messages, and the events edit,
+// delete, react and unreact about them, are described in package messages. The others are
 //
 //	tags                                  data        meaning
-//	none, or "id", "reply"                any         a message; id is the sender's, reply the offset of the message that it answers
-//	event=edit, of=OFFSET                 any         data replaces the data of the message at OFFSET
-//	event=delete, of=OFFSET               {}          the message is deleted
-//	event=react, of=OFFSET, emoji=E       {}          the author reacts to the message with E
-//	event=unreact, of=OFFSET, emoji=E     {}          the author removes the reaction
 //	event=mark, read=OFFSET, delivered=…  {}          the author has received and read everything up to these offsets
 //	event=typing                          {}          the author is typing; this event has no offset and is not in the history
 //	event=join, user=U                    {}          U is now on the room's roster; event=leave: U no longer is
 //	event=kick|ban|unban|mute|unmute, user=U, until=UNIX  {}  the author, a moderator, did this to U
+//	event=erase, user=U                   {}          U was erased: all that U has said before is gone
 //	event=room                            {"title":…,"locked":…,"slow":…}  the new settings of the room
 //
-// Events other than edits never push messages out of the history, because they have a quota
-// of their own. Some events tell a current state: the roster, a user's marks, a reaction. Of
-// these the room remembers only the last one. If a client missed an event that the room has
-// forgotten, the client cannot recover; it calls messages, which also returns the current
-// reactions, and marks. The room gets an event for joining, leaving, marking or reacting only
-// if the user may send messages there: not if the user is muted, the room is locked, or the
-// rights let nobody send.
+// Events other than edits never push messages out of the history, because they have a quota of their own. Some
+// events tell a current state: the roster, a user's marks, a reaction. Of these the room remembers only the last
+// one. If a client missed an event that the room has forgotten, the client cannot recover; it calls messages,
+// which also returns the current reactions, and marks. The room gets an event for joining, leaving, marking or
+// reacting only if the user may send messages there: not if the user is muted, the room is locked, or the rights
+// let nobody send.
 //
-// The plain dialect shows messages only, because it would show an edit as another message.
-//
-// If a message is deleted, its text and the texts of its edits are removed from the history.
-// Their publications stay at their offsets, with the data {} and the tag redacted=true. A
-// client makes messages from publications (history, recovery) as the call messages does: see
-// [Fold]. A reaction exists from its react event to its unreact event.
+// If a user is erased (Erase), all messages of the user become deleted ones, in all rooms. A room whose
+// recent publications had something of the user gets the event erase.
 //
 // # Rooms
 //
-// If the name of a room begins with neither # nor $, the room is public, and the rights decide
-// about joining it. #USER is the personal room of a user. The server subscribes all connections of
-// the user to it and publishes there the events for that user. #A,B is the direct room of two
-// users, in the order of their names; %, comma and # in a name are written %25, %2C and %23. $… is
-// a private room for the users on its roster.
+// If the name of a room begins with neither # nor $, the room is public, and the rights decide about joining it.
+// #USER is the personal room of a user. The server subscribes all connections of the user to it and publishes
+// there the events for that user. #A,B is the direct room of two users, in the order of their names; %, comma and
+// # in a name are written %25, %2C and %23. $… is a private room for the users on its roster.
 // A public room also has a roster, of the users that keep the room in their list, but it
 // excludes nobody. Guests can have a public room in their list, without being on its roster.
-// The server rewrites names of public rooms to the normal form NFC, without the selector
-// U+FE0F after an emoji, and its messages have that name. Client libraries look up a
-// subscription by the name that they sent, so a subscription with another spelling fails with
+// Names of public rooms have a normal form (package name), which the server uses. Client libraries look
+// up a subscription by the name that they sent, so a subscription with another spelling fails with
 // error 107, which tells the right name. Everything else that names a room takes any spelling.
 //
 // In a user's personal room the server publishes these events, without an author:
@@ -74,6 +62,9 @@
 //	             result has the offset of the first message, and nothing is published. This holds even if the
 //	             user has since been muted or banned, or the room locked, so a client that lost the result
 //	             gets it. With different data the call fails with error 113.
+//	             Engines with a store keep ids for a minute. Without an id nothing recognizes a message that is
+//	             sent again: after the error "the message may have been published", or a lost connection, the
+//	             room may get it twice.
 //	edit         {room, offset, data}              {offset} of the event
 //	             A user pays for a small entry of each message that it has edited. The history keeps the texts of
 //	             the newest 64 edits of a message.
@@ -81,8 +72,8 @@
 //	react        {room, offset, emoji, remove?}    {}
 //	typing       {room}                            {}    the room gets at most one event a second, of up to 8 users; rooms with over 200 members get none
 //	mark         {room, read?, delivered?}         {read, delivered}
-//	             Marks only grow while the room keeps its epoch, and not beyond its newest offset. A user has at
-//	             most 2000. If the roster has at most 100 users, others see the marks, as events.
+//	             Marks only grow, not beyond the newest offset; in a new epoch they may go back: see package messages.
+//	             A user has at most 2000. If the roster has at most 100 users, others see the marks, as events.
 //	marks        {room}                            {marks: [{user, read, delivered}]}, of the roster, and in public rooms of the guests that are present
 //	messages     {room, limit?, before?, after?, offsets?}   {messages: [message], offset, epoch, more, next?, now}
 //	             The newest messages, or those before an offset, or those after one; the oldest first. limit: 50
@@ -157,43 +148,38 @@
 // mute others. Edits count in slow mode as messages do. If a user is banned in a room, every call
 // about the room fails with 443, except leaving and repeating an earlier send.
 //
-// The calls of a connection are answered one after the other, in the order of its commands. Few
-// calls of all clients run at a time, more wait, and users take turns; beyond that a call fails
-// with the temporary error 111.
+// The calls of a connection are answered one after the other, in the order of its commands. Few calls of all
+// clients run at a time, more wait, and users take turns; beyond that a call fails with the temporary error 111.
 //
 // # Errors
 //
-// Besides the errors of the protocol: 113 the id belongs to another message; 440 the caller is
-// muted; 441 too soon, in slow mode (temporary; repeating an id is not too soon); 442 the room
-// is locked; 443 the caller is banned; 444 the message does not exist; 445 the text is too long
-// or has control characters. Close code 4503: banned.
+// Besides the errors of the protocol: 113 the id belongs to another message; 440 the caller is muted; 441 too
+// soon, in slow mode (temporary; repeating an id is not too soon); 442 the room is locked; 443 the caller is
+// banned; 444 the message does not exist; 445 the text is too long or has control characters. Close code 4503:
+// banned.
 //
 // # How to add a call
 //
-// A call, say pin, is one file and one line:
+// A call, say pin, is one file, one line, and a row in the tables of rights_test.go and threats_test.go:
 //
 //	pin.go    type pinRequest struct { inRoom; Offset uint64 `json:"offset"` }
 //	          func (c *Chat) pin(ctx context.Context, call *rpc.Call, q *pinRequest) (empty, error)
-//	chat.go   in methods: "pin": define((*Chat).pin, room.Kind{Class: policy.ClassSend}),
+//	chat.go   in methods: "pin": define((*Chat).pin, rpc.Kind{Class: policy.ClassSend}),
 //
 // A request that embeds inRoom gets the room's name in its normal form; fields that the request does
 // not have are refused before pin is called. pin returns a result, or empty{}, which becomes JSON, or
 // an error; an error of the engine needs no translation (clientError). It reads from top to bottom:
 //
 //	may(call, policy.ActManage, q.Room)                  the rights: policy.Decide judges
-//	exists(ctx, call.Hub, q.Room, q.Offset)            the message is there
-//	change(ctx, store{call.State()}, key, func…)       the entry; the caller pays for it
-//	call.Publish(room.SessionMessage{…, Event: true})  the event, with a CompactKey of its own
+//	messages.Exists(ctx, call.Hub, q.Room, q.Offset)     the message is there
+//	store.Change(ctx, store.New(call.State()), key, f)   the entry; the caller pays for it
+//	call.Publish(room.SessionMessage{…, Event: true})    the event, with a CompactKey of its own
 //
 // It runs on a goroutine and may wait for the engine, not for the client. If nothing can make it wait
 // (the engine is in memory, and there are no hooks), it runs on the worker. The class says
 // in which rate it counts (policy.Rates). Then describe the call and its event above, with an example:
 // doc_test.go runs it. If it needs a new right, that is an action of package policy; a new table of
 // the State is a constant of package engine.
-//
-// # Lock order
-//
-// invitations.mu guards the buckets of invitations. It is innermost: nothing is locked under it.
 //
 // # Vocabulary
 //
@@ -205,11 +191,7 @@
 //	join, leave  the calls room.join and room.leave; being connected to a room is subscribing
 //	notice     an event in a user's personal room about a message elsewhere (personal.go)
 //	mark       how far a user has received and read a room (mark.go)
-//	revision   says which edits a message has, and whether it is being deleted (revision.go)
-//	walk       reads a room's log piece by piece (page.go)
-//	sync       everything that a client has missed in all its rooms (sync.go)
-//	owner      of a message: its author, by user or connection; of a room: the roster's role
-//	store      the State as whoever pays for an entry writes it (state.go)
+//	traces     what the State has of a user (erase.go)
 //
 // # Examples
 //

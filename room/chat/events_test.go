@@ -8,6 +8,7 @@ import (
 
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/guest"
@@ -69,15 +70,15 @@ func TestEventsNeedARight(t *testing.T) {
 
 // top returns the offset of a room's newest publication.
 func (h *house) top(name string) (top uint64) {
-	h.hub.Engine().History(name, engine.Span{}, func(got engine.History, _ error) { top = got.Top.Offset })
+	h.engine().History(name, engine.Span{}, func(got engine.History, _ error) { top = got.Top.Offset })
 	return top
 }
 
 // remembers checks the number of messages in a room's history.
 func (h *house) remembers(name string, want int) {
 	h.t.Helper()
-	h.hub.Engine().History(name, engine.Span{Limit: -1}, func(got engine.History, _ error) {
-		if n := len(Fold(got.Publications)); n != want {
+	h.engine().History(name, engine.Span{Limit: -1}, func(got engine.History, _ error) {
+		if n := len(messages.Fold(got.Publications)); n != want {
 			h.t.Errorf("%s remembers %d messages, want %d", name, n, want)
 		}
 	})
@@ -119,7 +120,7 @@ func TestReactionsOutliveTheirEvents(t *testing.T) {
 		p.must("react", `{"room":"lobby","offset":1,"emoji":"👍"}`)
 		p.Close()
 	}
-	h.hub.Engine().History("lobby", engine.Span{Limit: -1}, func(got engine.History, _ error) {
+	h.engine().History("lobby", engine.Span{Limit: -1}, func(got engine.History, _ error) {
 		if n := len(got.Publications); n > 2+10 {
 			t.Fatalf("%d publications are remembered", n)
 		}

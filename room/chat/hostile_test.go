@@ -11,6 +11,7 @@ import (
 	"github.com/centrifugal/centrifuge-go"
 	"github.com/golang-jwt/jwt/v5"
 
+	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/policy"
@@ -108,12 +109,17 @@ func TestMutedSayNothingAround(t *testing.T) {
 	root.must("room.set", `{"room":"lobby","locked":false}`)
 	bob.must("room.invite", `{"room":"lobby","user":"alice"}`)
 	alice := h.come("alice")
-	h.hub.Engine().History("#alice", engine.Span{Limit: -1}, func(got engine.History, _ error) {
-		if len(got.Publications) != 1 {
-			t.Errorf("alice was told %d times", len(got.Publications))
-		}
-	})
+	wstest.Eventually(t, "alice is told", func() bool { return h.told("alice") > 0 }) // the call does not wait for that
+	if n := h.told("alice"); n != 1 {
+		t.Errorf("alice was told %d times", n)
+	}
 	alice.must("rooms", `{}`)
+}
+
+// told returns the number of events in a user's personal room.
+func (h *house) told(user string) (n int) {
+	h.engine().History("#"+user, engine.Span{Limit: -1}, func(got engine.History, _ error) { n = len(got.Publications) })
+	return n
 }
 
 // TestForgottenMessageIsTakenBack checks that a message that the history has forgotten can be

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -35,7 +36,7 @@ func (c *Chat) invite(ctx context.Context, call *rpc.Call, q *inviteRequest) (em
 	if strings.HasPrefix(q.Room, "#") {
 		return empty{}, badRequest("nobody else can be in that room")
 	}
-	if err := c.invitations.take(call.Payer(), q.User); err != nil {
+	if err := c.invitations.Take(call.Payer(), q.User); err != nil {
 		return empty{}, err
 	}
 	set, _, err := settingsOf(ctx, serverStore(call.Hub), q.Room)
@@ -56,7 +57,7 @@ func inviteAll(ctx context.Context, call *rpc.Call, name, title string, users []
 		if banned(call.Hub, name, user) {
 			continue
 		}
-		declined, err := declines(ctx, store{call.State()}, user, name, call.Author().User)
+		declined, err := declines(ctx, store.New(call.State()), user, name, call.Author().User)
 		if err != nil {
 			return err
 		}
@@ -87,7 +88,7 @@ func inviteOne(ctx context.Context, call *rpc.Call, name, user string, data []by
 		tell(call.Hub, call.Payer(), user, event, data)
 		return nil
 	}
-	isNew, err := enroll(ctx, call.Hub, store{call.State()}, name, user, "", maxGiven)
+	isNew, err := enroll(ctx, call.Hub, store.New(call.State()), name, user, "", maxGiven)
 	if err != nil || !isNew {
 		return err
 	}

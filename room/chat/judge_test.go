@@ -9,7 +9,7 @@ import (
 	"github.com/centrifugal/centrifuge-go"
 
 	"webim/room"
-	"webim/room/budget"
+	"webim/room/chat/invitations"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/moderation"
@@ -136,7 +136,7 @@ func TestInvitationsHaveARate(t *testing.T) {
 	mod, eve, fay := h.come("mod", "admin"), h.come("eve"), h.come("fay")
 	mod.must("ban", `{"user":"banned"}`)
 	for _, user := range []string{"bob", "banned"} {
-		for i := range pairRate.N {
+		for i := range invitations.PairRate.N {
 			if i%2 == 0 {
 				eve.must("room.invite", fmt.Sprintf(`{"room":"lobby","user":%q}`, user))
 			} else {
@@ -151,27 +151,6 @@ func TestInvitationsHaveARate(t *testing.T) {
 		fay.must("room.invite", fmt.Sprintf(`{"room":"lobby","user":%q}`, user)) // a different pair
 	}
 	eve.must("room.invite", `{"room":"lobby","user":"carl"}`)
-}
-
-// TestInvitationsAreCountedInBounds checks that the number of remembered pairs is bounded, and that
-// the rate of one owner limits how fast it can push out the pairs of others.
-func TestInvitationsAreCountedInBounds(t *testing.T) {
-	var i invitations
-	owner := budget.User("eve")
-	for n := range senderRate.N {
-		if err := i.take(owner, fmt.Sprint(n)); err != nil {
-			t.Fatalf("%d: %v", n, err)
-		}
-	}
-	if err := i.take(owner, "one more"); err == nil {
-		t.Error("an owner invites above its rate")
-	}
-	for n := range 3 * maxPairs {
-		_ = i.take(budget.User(fmt.Sprint("owner", n)), "bob")
-	}
-	if all := len(i.young) + len(i.old); all > 2*maxPairs+2 {
-		t.Errorf("%d pairs are remembered", all)
-	}
 }
 
 // TestDeclineForGood checks that declining a room or a user holds until it is undone, across

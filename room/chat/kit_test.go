@@ -48,6 +48,9 @@ type house struct {
 	signer *token.Signer
 }
 
+// newEngine makes the engine of a server. TestOnNATS replaces it.
+var newEngine = func(testing.TB) engine.Engine { return memory.New(memory.Limits{}) }
+
 // build starts a server until the test ends. By default, everybody may talk in every room, there are no
 // rates, and tokens name the moderators.
 func build(t testing.TB, rc room.Config) *house {
@@ -70,7 +73,7 @@ func build(t testing.TB, rc room.Config) *house {
 		rc.Rates, rc.UserRates = policy.NoRates, policy.NoRates
 	}
 	if rc.Engine == nil {
-		rc.Engine = memory.New(memory.Limits{})
+		rc.Engine = newEngine(t)
 	}
 	h := &house{t: t, hub: room.NewHub(rc), signer: signer}
 	handler := mux.New(h.hub)
@@ -81,23 +84,37 @@ func build(t testing.TB, rc room.Config) *house {
 		t.Fatal(err)
 	}
 	h.addr = addr.String()
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
-		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
 		h.hub.Stop()
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
 		if n := s.Stats().Panics; n != 0 {
 			t.Errorf("%d callbacks panicked", n)
 		}
 	})
+	wstest.Serve(t, s, netpoll.ErrServerClosed)
 	return h
+}
+
+// engine returns the engine of the server in a form that has called done when a method returns.
+func (h *house) engine() waiting { return waiting{h.hub.Engine()} }
+
+type waiting struct{ engine.Engine }
+
+func (w waiting) History(name string, part engine.Span, done func(engine.History, error)) {
+	over := make(chan struct{})
+	w.Engine.History(name, part, func(got engine.History, err error) { done(got, err); close(over) })
+	<-over
+}
+
+func (w waiting) Get(k engine.Key, done func(engine.Entry, error)) {
+	over := make(chan struct{})
+	w.Engine.Get(k, func(e engine.Entry, err error) { done(e, err); close(over) })
+	<-over
+}
+
+func (w waiting) Put(e engine.Entry, done func(uint64, error)) {
+	over := make(chan struct{})
+	w.Engine.Put(e, func(version uint64, err error) { done(version, err); close(over) })
+	<-over
 }
 
 // talkative are the options of a room in which everybody may talk.
@@ -239,17 +256,17 @@ func (p *person) nextIn(name string) string {
 }
 
 // join subscribes to a room. Its publications become events "ROOM: …".
-func (p *person) join(name string) {
+func (p *person) join(name string, how ...centrifuge.SubscriptionConfig) {
 	p.h.t.Helper()
-	if err := p.tryJoin(name); err != "" {
+	if err := p.tryJoin(name, how...); err != "" {
 		p.h.t.Fatalf("%s cannot join %s: %s", p.name, name, err)
 	}
 }
 
 // tryJoin returns "" or an error such as "103 permission denied".
-func (p *person) tryJoin(name string) string {
+func (p *person) tryJoin(name string, how ...centrifuge.SubscriptionConfig) string {
 	p.h.t.Helper()
-	sub, err := p.NewSubscription(name)
+	sub, err := p.NewSubscription(name, how...)
 	if err != nil {
 		p.h.t.Fatal(err)
 	}

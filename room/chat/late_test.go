@@ -129,7 +129,7 @@ func (h *house) enter(name, user, role string) {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: name, Name: user}, Value: value}, func(_ uint64, err error) {
+	h.engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: name, Name: user}, Value: value}, func(_ uint64, err error) {
 		if err != nil {
 			h.t.Error(err)
 		}

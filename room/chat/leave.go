@@ -8,6 +8,7 @@ import (
 	"webim/room"
 	"webim/room/await"
 	"webim/room/budget"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -46,6 +47,8 @@ func (c *Chat) leave(ctx context.Context, call *rpc.Call, q *leaveRequest) (empt
 	if hasRoster(q.Room, user) {
 		_ = publishRoster(call, q.Room, eventLeave, user) // the user has left in any case
 		if kindOf(q.Room) == kindPrivate {
+			// The roster in the State ends the memberships of the user, except those of an admin, who may be in the room
+			// without being on the roster.
 			m := engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: engine.Target{User: user}, Room: q.Room}
 			if err := sendControl(ctx, call.Hub, m); err != nil {
 				return empty{}, err
@@ -57,28 +60,37 @@ func (c *Chat) leave(ctx context.Context, call *rpc.Call, q *leaveRequest) (empt
 
 // sendControl sends a control message to all nodes.
 func sendControl(ctx context.Context, h *room.Hub, m engine.ControlMessage) error {
-	return await.Error(ctx, func(done func(error)) { h.SendControl(m, done) })
+	return await.Error(ctx, func(done func(error)) { h.Control().Send(m, done) })
 }
 
-// afterLeave looks after a room that a user has left. It forgets the room if nobody is left, and
-// finds a new owner if the owner has left.
+// afterLeave looks after a room that a user has left: see succeed. It tells the new owner.
 func afterLeave(ctx context.Context, h *room.Hub, payer budget.Owner, name string, was policy.Roster) error {
-	some, err := serverStore(h).List(ctx, engine.TableMember, name, "", 1)
+	heir, err := succeed(ctx, serverStore(h), name, was)
+	if err != nil || heir == "" {
+		return err
+	}
+	tell(h, payer, heir, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
+	return nil
+}
+
+// succeed forgets a room if nobody is left, and finds a new owner if the owner has left.
+func succeed(ctx context.Context, s store.Store, name string, was policy.Roster) (heir string, err error) {
+	some, err := s.List(ctx, engine.TableMember, name, "", 1)
 	switch {
 	case err != nil:
-		return err
+		return "", err
 	case len(some) == 0:
-		return forget(ctx, serverStore(h), name)
+		return "", forget(ctx, s, name)
 	case was.Role == policy.OwnerRole:
-		return inherit(ctx, h, payer, name)
+		return inherit(ctx, s, name)
 	}
-	return nil
+	return "", nil
 }
 
 // forget removes the State entries of a room that is in nobody's list. For a private room these are
 // its settings, bans and mutes. For a public room it is the title that its creator has set; the
 // settings of a manager stay, and so do bans and mutes, which do not belong to the members.
-func forget(ctx context.Context, s store, name string) error {
+func forget(ctx context.Context, s store.Store, name string) error {
 	settings := engine.Key{Table: engine.TableRoom, Of: name}
 	if kindOf(name) != kindPrivate {
 		set, version, err := settingsOf(ctx, s, name)
@@ -103,34 +115,29 @@ func forget(ctx context.Context, s store, name string) error {
 
 // inherit makes the user that has been on the roster longest the owner, unless the room has an
 // owner.
-func inherit(ctx context.Context, h *room.Hub, payer budget.Owner, name string) error {
-	all, err := serverStore(h).List(ctx, engine.TableMember, name, "", maxRoster)
+func inherit(ctx context.Context, s store.Store, name string) (heir string, err error) {
+	all, err := s.List(ctx, engine.TableMember, name, "", maxRoster)
 	if err != nil {
-		return err
+		return "", err
 	}
-	heir, since := "", int64(0)
+	since := int64(0)
 	for _, e := range all {
 		var r policy.Roster
 		if json.Unmarshal(e.Value, &r) != nil {
 			continue
 		}
 		if r.Role == policy.OwnerRole {
-			return nil
+			return "", nil
 		}
 		if heir == "" || r.Since < since {
 			heir, since = e.Name, r.Since
 		}
 	}
 	if heir == "" {
-		return nil
+		return "", nil
 	}
-	err = change(ctx, serverStore(h), engine.Key{Table: engine.TableMember, Of: name, Name: heir}, func(r *policy.Roster, there bool) bool {
+	return heir, store.Change(ctx, s, engine.Key{Table: engine.TableMember, Of: name, Name: heir}, func(r *policy.Roster, there bool) bool {
 		r.Role = policy.OwnerRole
 		return there
 	})
-	if err != nil {
-		return err
-	}
-	tell(h, payer, heir, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
-	return sendControl(ctx, h, engine.ControlMessage{Kind: engine.ControlRoster, To: engine.Target{User: heir}, Room: name})
 }

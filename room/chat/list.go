@@ -7,6 +7,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"webim/room"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -25,14 +26,14 @@ type roomsResult struct {
 
 // listed is one room of a user's list.
 type listed struct {
-	Room   string   `json:"room"`
-	Kind   string   `json:"kind"`
-	Title  string   `json:"title"`
-	Unread int      `json:"unread"` // messages of others after the mark, at most maxUnread
-	Read   uint64   `json:"read"`
-	Last   *Message `json:"last,omitempty"`
-	Role   string   `json:"role,omitempty"`
-	With   *peer    `json:"with,omitempty"` // the other user of a direct room
+	Room   string            `json:"room"`
+	Kind   string            `json:"kind"`
+	Title  string            `json:"title"`
+	Unread int               `json:"unread"` // messages of others after the mark, at most maxUnread
+	Read   uint64            `json:"read"`
+	Last   *messages.Message `json:"last,omitempty"`
+	Role   string            `json:"role,omitempty"`
+	With   *peer             `json:"with,omitempty"` // the other user of a direct room
 }
 
 const (
@@ -91,7 +92,7 @@ func (l *listed) size() int {
 	if l.Last == nil {
 		return len(l.Title)
 	}
-	return len(l.Title) + l.Last.size()
+	return len(l.Title) + l.Last.Size()
 }
 
 // listRoom reads a room of a user's list. The result is nil if the user is banned there, or is not on
@@ -143,7 +144,7 @@ func (l *listed) addPeer(ctx context.Context, call *rpc.Call, user string, entry
 		p = peerOf(other, here, err)
 	}
 	if p.Info == nil && l.Last != nil && l.Last.Info != nil && l.Last.Info.User == other {
-		p.Info = valid(l.Last.Info.ConnInfo)
+		p.Info = messages.Valid(l.Last.Info.ConnInfo)
 	}
 	if p.Info == nil {
 		var m mine
@@ -179,37 +180,41 @@ func (l *listed) count(ctx context.Context, call *rpc.Call, user string, r polic
 	if !l.mayRead(call, r) {
 		return nil
 	}
-	w := &walk{call: call, room: l.Room, q: room.HistoryQuery{Reverse: true}}
+	w := messages.NewWalk(call, l.Room, room.HistoryQuery{Reverse: true})
 	var newest []engine.Publication // to the last message
 	deleted := map[uint64]bool{}
-	for size := tail; ; size = min(4*size, maxPiece) {
-		got, err := w.piece(size)
+	for size := tail; ; size = min(4*size, messages.MaxPiece) {
+		got, err := w.Piece(size)
 		if err == wire.ErrNotAvailable {
 			return nil // the room has no history
 		}
 		if err != nil {
 			return err
 		}
-		l.Read = read.in(w.top.Epoch).Read
+		now, err := read.in(ctx, call.Hub, l.Room, w.Top.Epoch)
+		if err != nil {
+			return err
+		}
+		l.Read, read = now.Read, markEntry{mark: now, Epoch: w.Top.Epoch}
 		l.countIn(got, user, deleted)
 		if l.Last == nil {
 			newest = append(newest, got...)
-			if all := fold(newest, false); len(all) > 0 {
+			if all := messages.FoldBackwards(newest); len(all) > 0 {
 				l.Last = all[len(all)-1]
 			}
 		}
 		if l.Last != nil {
-			w.q.Behind = l.Read
+			w.StopAt(l.Read)
 		}
-		if w.end || l.Last != nil && (w.last <= l.Read || l.Unread == maxUnread) || w.hasSpent() {
+		if w.End || l.Last != nil && (w.Last <= l.Read || l.Unread == maxUnread) || w.HasSpent() {
 			break
 		}
 	}
 	if l.Last == nil {
 		return nil
 	}
-	defer l.Last.repair()
-	return revise(ctx, call, l.Room, w.top.Epoch, []*Message{l.Last}, true)
+	defer l.Last.Repair()
+	return messages.Revise(ctx, call, l.Room, []*messages.Message{l.Last}, true)
 }
 
 // countIn counts the unread messages among publications, the newest first. deleted has the offsets of
@@ -217,12 +222,12 @@ func (l *listed) count(ctx context.Context, call *rpc.Call, user string, r polic
 func (l *listed) countIn(all []engine.Publication, user string, deleted map[uint64]bool) {
 	for _, p := range all {
 		switch {
-		case p.Tags[engine.TagEvent] == eventDelete:
+		case p.Tags[engine.TagEvent] == messages.EventDelete:
 			of, _ := strconv.ParseUint(p.Tags[engine.TagOf], 10, 64)
 			deleted[of] = true
-		case l.Unread == maxUnread || p.Offset <= l.Read || !isMessage(p) || p.Redacted() || deleted[p.Offset]:
+		case l.Unread == maxUnread || p.Offset <= l.Read || !messages.IsMessage(p) || p.Redacted() || deleted[p.Offset]:
 		case p.From != nil && p.From.User == user:
-		case newMessage(p) != nil:
+		case messages.New(p) != nil:
 			l.Unread++
 		}
 	}

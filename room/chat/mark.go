@@ -4,9 +4,12 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"webim/room"
 	"webim/room/await"
+	"webim/room/chat/messages"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -19,25 +22,47 @@ type mark struct {
 	Delivered uint64 `json:"delivered"`
 }
 
-// markEntry is the value of an entry of TableMark. Its offsets belong to an epoch; in another epoch
-// nothing is read yet.
+// markEntry is the value of an entry of TableMark. Its offsets belong to an epoch.
 type markEntry struct {
 	mark
 	Epoch string `json:"epoch"`
+	Time  int64  `json:"time"` // unix nanoseconds: when the user has marked the room
 }
 
-// in returns the mark for an epoch.
-func (m markEntry) in(epoch string) mark {
-	if m.Epoch != epoch {
-		return mark{}
+// in returns the mark for an epoch. If that is a later one than the mark's, the room may have lost its last
+// publications, and others have their offsets, which are younger than the mark. Then the mark goes back to the last
+// publication that was there before it. If that is far away, nothing is marked.
+func (m markEntry) in(ctx context.Context, h *room.Hub, name, epoch string) (mark, error) {
+	if m.Epoch == epoch || m.mark == (mark{}) {
+		return m.mark, nil
 	}
-	return m.mark
+	for _, limit := range []int{1, messages.MaxPiece} { // usually the room has lost nothing that was marked
+		got, err := messages.History(ctx, h, name, engine.Span{Newest: true, Before: m.Delivered + 1, Limit: limit})
+		if err != nil {
+			return mark{}, err
+		}
+		for _, p := range got.Publications {
+			if p.Time.UnixNano() <= m.Time {
+				return mark{Read: min(m.Read, p.Offset), Delivered: p.Offset}, nil
+			}
+		}
+	}
+	return mark{}, nil
 }
 
 // markOf reads a user's mark, which is the zero value if there is none.
-func markOf(ctx context.Context, s store, name, user string) (markEntry, error) {
-	m, _, err := read[markEntry](ctx, s, markKey(name, user))
+func markOf(ctx context.Context, s store.Store, name, user string) (markEntry, error) {
+	m, _, err := store.Read[markEntry](ctx, s, markKey(name, user))
 	return m, err
+}
+
+// markIn reads a user's mark for an epoch.
+func markIn(ctx context.Context, h *room.Hub, name, user, epoch string) (mark, error) {
+	m, err := markOf(ctx, serverStore(h), name, user)
+	if err != nil {
+		return mark{}, err
+	}
+	return m.in(ctx, h, name, epoch)
 }
 
 // markKey returns the key of a mark. The marks of a user have the same Of, so that they can be
@@ -73,24 +98,31 @@ func (c *Chat) mark(ctx context.Context, call *rpc.Call, q *markRequest) (now ma
 	if kindOf(q.Room) == kindPrivate && !call.IsIn(q.Room) {
 		return now, wire.Explain(wire.ErrPermissionDenied, "permission denied: join the room first")
 	}
-	h, s := call.Hub, store{call.State()}
-	got, err := history(ctx, h, q.Room, engine.Span{})
+	h, s := call.Hub, store.New(call.State())
+	got, err := messages.History(ctx, h, q.Room, engine.Span{})
 	if err != nil {
 		return now, err
 	}
-	old, err := markOf(ctx, s, q.Room, user)
-	if err == nil && old == (markEntry{}) {
-		err = atMost(ctx, s, maxMarks, engine.TableMark, user, "you have marks in the maximum number of rooms: leave a room")
+	was, err := markOf(ctx, s, q.Room, user)
+	if err == nil && was == (markEntry{}) {
+		err = store.AtMost(ctx, s, maxMarks, engine.TableMark, user, "you have marks in the maximum number of rooms: leave a room")
 	}
 	if err != nil {
 		return now, err
 	}
 	top, changed := got.Top, false
-	err = change(ctx, s, markKey(q.Room, user), func(m *markEntry, there bool) bool {
-		old := m.in(top.Epoch)
+	before, err := was.in(ctx, h, q.Room, top.Epoch)
+	if err != nil {
+		return now, err
+	}
+	err = store.Change(ctx, s, markKey(q.Room, user), func(m *markEntry, there bool) bool {
+		old := m.mark
+		if m.Epoch != top.Epoch {
+			old = before
+		}
 		now = mark{Read: min(max(old.Read, q.Read), top.Offset)}
 		now.Delivered = min(max(old.Delivered, q.Delivered, now.Read), top.Offset)
-		*m, changed = markEntry{now, top.Epoch}, now != old
+		*m, changed = markEntry{now, top.Epoch, time.Now().UnixNano()}, now != old
 		return changed
 	})
 	if err == nil && changed {
@@ -103,7 +135,7 @@ func (c *Chat) mark(ctx context.Context, call *rpc.Call, q *markRequest) (now ma
 // is ignored: the mark is stored.
 func tellMark(ctx context.Context, call *rpc.Call, name, user string, now mark) {
 	h := call.Hub
-	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventMark, tagRoom: name, "read": number(now.Read)}, nil)
+	tell(h, call.Payer(), user, map[string]string{engine.TagEvent: eventMark, tagRoom: name, "read": messages.Number(now.Read)}, nil)
 	listed := h.Shares().RosterSize(name)
 	if listed > maxMarked || listed == 0 && kindOf(name) != kindPublic {
 		return
@@ -114,7 +146,7 @@ func tellMark(ctx context.Context, call *rpc.Call, name, user string, now mark) 
 			return
 		}
 	}
-	tags := map[string]string{engine.TagEvent: eventMark, "read": number(now.Read), "delivered": number(now.Delivered)}
+	tags := map[string]string{engine.TagEvent: eventMark, "read": messages.Number(now.Read), "delivered": messages.Number(now.Delivered)}
 	_ = announce(call, room.SessionMessage{Room: name, CompactKey: "mark " + user, Tags: tags})
 }
 
@@ -152,16 +184,16 @@ func (c *Chat) marks(ctx context.Context, call *rpc.Call, q *marksRequest) (res 
 	}
 	users := withGuests(call, q.Room, members)
 	call.HasRead(len(users))
-	got, err := history(ctx, h, q.Room, engine.Span{})
+	got, err := messages.History(ctx, h, q.Room, engine.Span{})
 	if err != nil {
 		return res, err
 	}
 	for _, user := range users {
-		m, err := markOf(ctx, serverStore(h), q.Room, user)
+		now, err := markIn(ctx, h, q.Room, user, got.Top.Epoch)
 		if err != nil {
 			return res, err
 		}
-		if now := m.in(got.Top.Epoch); now != (mark{}) {
+		if now != (mark{}) {
 			res.Marks = append(res.Marks, userMark{user, now})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -103,7 +104,7 @@ func merge(listed []engine.Entry, here []engine.Author, known bool) []*member {
 	for _, a := range here {
 		m := add(a.User)
 		*m.Online = true
-		if info := valid(a.ConnInfo); info != nil {
+		if info := messages.Valid(a.ConnInfo); info != nil {
 			m.Info = info
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"webim/room/await"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/moderation"
 	"webim/room/policy"
@@ -76,7 +77,7 @@ func moderate(ctx context.Context, call *rpc.Call, q *sanctionRequest, a policy.
 // impose imposes a ban or mute. Private rooms have a limit, because any user may own one.
 func impose(ctx context.Context, call *rpc.Call, s moderation.Sanction) error {
 	if policy.IsRoster(s.Room) {
-		if err := atMost(ctx, serverStore(call.Hub), maxSanctions, s.Table, s.Room, "the room has the maximum number of bans or mutes: lift some"); err != nil {
+		if err := store.AtMost(ctx, serverStore(call.Hub), maxSanctions, s.Table, s.Room, "the room has the maximum number of bans or mutes: lift some"); err != nil {
 			return err
 		}
 	}

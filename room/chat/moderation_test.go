@@ -329,7 +329,7 @@ func TestOwnersAreAbove(t *testing.T) {
 	root.refused(wire.ErrPermissionDenied, "ban", fmt.Sprintf(`{"room":%q,"user":"alice"}`, name))
 	alice.must("ban", fmt.Sprintf(`{"room":%q,"user":"bob"}`, name))
 	wstest.Eventually(t, "bob is out", func() (out bool) {
-		h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: name, Name: "bob"}, func(e engine.Entry, err error) { out = err == nil && e.Version == 0 })
+		h.engine().Get(engine.Key{Table: engine.TableMember, Of: name, Name: "bob"}, func(e engine.Entry, err error) { out = err == nil && e.Version == 0 })
 		return out
 	})
 	if got := bob.tryJoinAgain(name); !strings.HasPrefix(got, "443 ") && !strings.HasPrefix(got, "103 ") {

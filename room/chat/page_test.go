@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"webim/room"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/policy"
@@ -20,7 +21,7 @@ import (
 )
 
 // shown is a message as the tests compare it.
-func shown(m *Message) string {
+func shown(m *messages.Message) string {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err.Error()
@@ -32,17 +33,15 @@ func shown(m *Message) string {
 func (h *house) folded(name string) (all []string, offsets []uint64) {
 	h.t.Helper()
 	ctx := context.Background()
-	got, err := history(ctx, h.hub, name, engine.Span{Limit: -1})
+	got, err := messages.History(ctx, h.hub, name, engine.Span{Limit: -1})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	messages := Fold(got.Publications)
-	reactions, err := reactionsOf(ctx, serverStore(h.hub), name, got.Top.Epoch, 0, got.Top.Offset, maxListed)
-	if err != nil {
+	folded := messages.Fold(got.Publications)
+	if _, err := messages.AddReactions(ctx, serverStore(h.hub), name, folded, true); err != nil {
 		h.t.Fatal(err)
 	}
-	sumAll(reactions, messages)
-	for _, m := range messages {
+	for _, m := range folded {
 		all, offsets = append(all, shown(m)), append(offsets, m.Offset)
 	}
 	return all, offsets
@@ -50,7 +49,7 @@ func (h *house) folded(name string) (all []string, offsets []uint64) {
 
 // pageReply is the result of the call messages.
 type pageReply struct {
-	Messages []*Message
+	Messages []*messages.Message
 	More     bool
 	Next     uint64
 }
@@ -134,7 +133,7 @@ func (p *person) listedAs(t *rapid.T, name string, all []string, read int) {
 	var res struct {
 		Rooms []struct {
 			Unread int
-			Last   *Message
+			Last   *messages.Message
 		}
 	}
 	if err := json.Unmarshal([]byte(p.must("rooms", `{}`)), &res); err != nil || len(res.Rooms) != 1 {
@@ -142,7 +141,7 @@ func (p *person) listedAs(t *rapid.T, name string, all []string, read int) {
 	}
 	unread, last := 0, ""
 	for _, text := range all {
-		var m Message
+		var m messages.Message
 		if err := json.Unmarshal([]byte(text), &m); err != nil {
 			t.Fatal(err)
 		}
@@ -230,8 +229,8 @@ func TestPagesOfEventsEnd(t *testing.T) {
 	o.History = engine.Retention{Messages: 100_000, Bytes: 1 << 28, Age: time.Hour}
 	h := build(t, room.Config{Engine: memory.New(memory.Limits{MaxTotal: 1 << 30}), Options: policy.Patterns{{Match: "*", Options: o}}.Options})
 	first := h.plant("lobby", "alice")
-	for i := range 2 * maxWalk {
-		m := engine.Message{Op: engine.OpJSON, Data: noData, CompactKey: fmt.Sprint(i), Tags: map[string]string{engine.TagEvent: "room"}}
+	for i := range 2 * messages.MaxWalk {
+		m := engine.Message{Op: engine.OpJSON, Data: messages.NoData, CompactKey: fmt.Sprint(i), Tags: map[string]string{engine.TagEvent: "room"}}
 		h.hub.Publish("lobby", m, nil)
 	}
 	alice, calls := h.come("alice"), 0
@@ -283,7 +282,7 @@ func TestEditThatIsNotFinished(t *testing.T) {
 	h.plant("lobby", "alice")
 	alice.refused(wire.ErrInternal, "edit", `{"room":"lobby","offset":1,"data":{"text":"unfinished"}}`)
 	e.stopped.Store(false)
-	for range recentEdits + 10 {
+	for range messages.RecentEdits + 10 {
 		h.plant("lobby", "bob")
 	}
 	if got := alice.must("messages", `{"room":"lobby","before":2}`); !strings.Contains(got, "unfinished") {
@@ -305,7 +304,7 @@ func TestManyEditsOfAMessage(t *testing.T) {
 	h := build(t, room.Config{Engine: e})
 	alice := h.come("alice")
 	h.plant("lobby", "alice")
-	for i := range maxEdits + 6 {
+	for i := range messages.MaxEdits + 6 {
 		alice.must("edit", fmt.Sprintf(`{"room":"lobby","offset":1,"data":{"text":"edit %d."}}`, i))
 	}
 	if used := e.Stats().State; used == 0 || used > 1024 {

@@ -5,6 +5,8 @@ import (
 
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/chat/messages"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -24,7 +26,7 @@ func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, 
 		return
 	}
 	if data == nil {
-		data = noData
+		data = messages.NoData
 	}
 	m := engine.Message{Op: engine.OpJSON, Data: data, Tags: tags, Payer: payer}
 	if event := tags[engine.TagEvent]; event != eventMsg {
@@ -64,7 +66,7 @@ type notice struct {
 }
 
 func (n notice) tell(user string) {
-	tell(n.hub, n.payer, user, map[string]string{engine.TagEvent: eventMsg, tagRoom: n.room, tagOffset: number(n.at.Offset), tagBy: n.author}, nil)
+	tell(n.hub, n.payer, user, map[string]string{engine.TagEvent: eventMsg, tagRoom: n.room, tagOffset: messages.Number(n.at.Offset), tagBy: n.author}, nil)
 }
 
 // roster tells the users on the room's roster. If it cannot be read, they are not told: the message
@@ -86,7 +88,7 @@ func (n notice) roster(ctx context.Context) {
 func (n notice) direct(ctx context.Context) {
 	other := otherIn(n.room, n.author)
 	defer n.tell(other)
-	s := store{n.hub.Shares().StateOf(n.payer)}
+	s := store.New(n.hub.Shares().StateOf(n.payer))
 	if _, err := enroll(ctx, n.hub, s, n.room, n.author, "", maxMine); err != nil {
 		return
 	}

@@ -23,7 +23,7 @@ func TestPrivateRooms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "$club", Name: "alice"}, Value: owner}, func(uint64, error) {})
+	h.engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "$club", Name: "alice"}, Value: owner}, func(uint64, error) {})
 	people := map[string]*person{"": h.come(""), "alice": h.come("alice"), "bob": h.come("bob"), "carol": h.come("carol", "admin")}
 	for _, c := range []struct{ room, who, want string }{
 		{"#alice,bob", "alice", ""},
@@ -45,5 +45,21 @@ func TestPrivateRooms(t *testing.T) {
 		if got := people[c.who].tryJoin(c.room); got != c.want && !(c.want != "" && got[:3] == c.want[:3]) {
 			t.Errorf("%q joins %s: %q, want %q", c.who, c.room, got, c.want)
 		}
+	}
+}
+
+// TestAdminLeavesPrivateRoom checks that the call to leave ends the membership of an admin, whom the room admits without its
+// roster, too.
+func TestAdminLeavesPrivateRoom(t *testing.T) {
+	h := build(t, room.Config{})
+	listed, err := json.Marshal(policy.Roster{Since: time.Now().UnixMilli()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "$club", Name: "root"}, Value: listed}, func(uint64, error) {})
+	root := h.come("root", "admin")
+	root.join("$club")
+	root.must("room.leave", `{"room":"$club"}`)
+	for got := ""; got != "left $club 2000"; got = root.next() {
 	}
 }

@@ -95,7 +95,7 @@ func TestBanAndRoster(t *testing.T) {
 	away.Close()
 	on := func(user string) (is bool) {
 		done := make(chan error, 1)
-		h.hub.Engine().Get(engine.Key{Table: engine.TableMember, Of: "lobby", Name: user}, func(e engine.Entry, err error) { is = e.Version != 0; done <- err })
+		h.engine().Get(engine.Key{Table: engine.TableMember, Of: "lobby", Name: user}, func(e engine.Entry, err error) { is = e.Version != 0; done <- err })
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/rivo/uniseg"
 
 	"webim/room"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/moderation"
 	"webim/room/name"
@@ -101,7 +102,7 @@ func (c *Chat) set(ctx context.Context, call *rpc.Call, q *setRequest) (empty, e
 		return empty{}, err
 	}
 	var now policy.Settings
-	err := change(ctx, store{call.State()}, engine.Key{Table: engine.TableRoom, Of: q.Room}, func(s *policy.Settings, _ bool) bool {
+	err := store.Change(ctx, store.New(call.State()), engine.Key{Table: engine.TableRoom, Of: q.Room}, func(s *policy.Settings, _ bool) bool {
 		q.apply(s)
 		s.By = "" // the settings now belong to a manager: see forget
 		now = *s
@@ -147,8 +148,8 @@ func (q *setRequest) apply(s *policy.Settings) {
 }
 
 // settingsOf reads a room's settings and their version, which is 0 if it has none.
-func settingsOf(ctx context.Context, s store, name string) (set policy.Settings, version uint64, err error) {
-	set, e, err := read[policy.Settings](ctx, s, engine.Key{Table: engine.TableRoom, Of: name})
+func settingsOf(ctx context.Context, s store.Store, name string) (set policy.Settings, version uint64, err error) {
+	set, e, err := store.Read[policy.Settings](ctx, s, engine.Key{Table: engine.TableRoom, Of: name})
 	return set, e.Version, err
 }
 

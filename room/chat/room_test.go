@@ -8,8 +8,10 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/policy"
 	"webim/room/wire"
 )
 
@@ -120,6 +122,36 @@ func TestPrivateRoomsLife(t *testing.T) {
 	}
 }
 
+// TestRosterChangesInTheState changes a roster as another node does. No message tells this node about it: the State comes on its
+// own, and a message could be here first.
+func TestRosterChangesInTheState(t *testing.T) {
+	e := memory.New(memory.Limits{})
+	h := build(t, room.Config{Engine: e})
+	alice, bob := h.come("alice"), h.come("bob")
+	name := alice.create("Club", "bob")
+	alice.join(name)
+	bob.join(name)
+	bob.refused(wire.ErrPermissionDenied, "room.set", fmt.Sprintf(`{"room":%q,"slow":1}`, name))
+
+	s, entry := store.New(e), func(user string) engine.Key { return engine.Key{Table: engine.TableMember, Of: name, Name: user} }
+	err := store.Change(t.Context(), s, entry("bob"), func(r *policy.Roster, there bool) bool {
+		r.Role = policy.OwnerRole
+		return there
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wstest.Eventually(t, "bob is an owner on the connection that he has", func() bool {
+		_, fault := bob.call("room.set", fmt.Sprintf(`{"room":%q,"slow":1}`, name))
+		return fault == ""
+	})
+	if err := s.Delete(t.Context(), entry("alice"), engine.AnyVersion); err != nil {
+		t.Fatal(err)
+	}
+	for got := ""; got != "left "+name+" 2000"; got = alice.next() {
+	}
+}
+
 // TestDirectRooms checks that the first message puts a direct room into both lists.
 func TestDirectRooms(t *testing.T) {
 	h := build(t, room.Config{})
@@ -170,13 +202,13 @@ func TestRoomCaps(t *testing.T) {
 	h := build(t, room.Config{})
 	alice := h.come("alice")
 	for i := range maxMine {
-		h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: "alice", Name: fmt.Sprint("r", i)}, Value: []byte("{}")}, func(uint64, error) {})
+		h.engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMine, Of: "alice", Name: fmt.Sprint("r", i)}, Value: []byte("{}")}, func(uint64, error) {})
 	}
 	alice.refused(wire.ErrLimitExceeded, "room.join", `{"room":"one more"}`)
 	alice.refused(wire.ErrLimitExceeded, "room.create", `{"title":"one more"}`)
 	bob := h.come("bob")
 	for i := range maxRoster {
-		h.hub.Engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "full", Name: fmt.Sprint("u", i)}, Value: []byte("{}")}, func(uint64, error) {})
+		h.engine().Put(engine.Entry{Key: engine.Key{Table: engine.TableMember, Of: "full", Name: fmt.Sprint("u", i)}, Value: []byte("{}")}, func(uint64, error) {})
 	}
 	bob.refused(wire.ErrLimitExceeded, "room.join", `{"room":"full"}`)
 	users := strings.Repeat(`"u",`, maxInvited+1)

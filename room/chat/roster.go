@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"webim/room"
+	"webim/room/chat/messages"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -39,7 +41,7 @@ func hasRoster(name, user string) bool { return kindOf(name) != kindPublic || !p
 
 // belongs looks up the roster's entry for a user. there is true if the user has the room in its
 // list.
-func belongs(ctx context.Context, s store, name, user string) (r policy.Roster, there bool, err error) {
+func belongs(ctx context.Context, s store.Store, name, user string) (r policy.Roster, there bool, err error) {
 	if hasRoster(name, user) {
 		return rosterOf(ctx, s, name, user)
 	}
@@ -48,8 +50,8 @@ func belongs(ctx context.Context, s store, name, user string) (r policy.Roster, 
 }
 
 // rosterOf looks up the roster's entry for a user.
-func rosterOf(ctx context.Context, s store, name, user string) (r policy.Roster, there bool, err error) {
-	r, e, err := read[policy.Roster](ctx, s, engine.Key{Table: engine.TableMember, Of: name, Name: user})
+func rosterOf(ctx context.Context, s store.Store, name, user string) (r policy.Roster, there bool, err error) {
+	r, e, err := store.Read[policy.Roster](ctx, s, engine.Key{Table: engine.TableMember, Of: name, Name: user})
 	return r, e.Version != 0, err
 }
 
@@ -58,7 +60,7 @@ func rosterOf(ctx context.Context, s store, name, user string) (r policy.Roster,
 // With the entries it stores the names to show while a user is away: on the roster the user's own
 // name, and in the list of a direct room the name of the other user, if that one takes part in the
 // room by then.
-func enroll(ctx context.Context, h *room.Hub, s store, name, user, role string, most int) (isNew bool, err error) {
+func enroll(ctx context.Context, h *room.Hub, s store.Store, name, user, role string, most int) (isNew bool, err error) {
 	_, there, err := belongs(ctx, s, name, user)
 	if err != nil {
 		return false, err
@@ -66,11 +68,11 @@ func enroll(ctx context.Context, h *room.Hub, s store, name, user, role string, 
 	if there { // the common case, as with every direct message: it looks up no names, and only writes a missing list entry
 		return writeMembership(ctx, s, name, user, policy.Roster{Role: role}, "")
 	}
-	if err := atMost(ctx, s, most, engine.TableMine, user, "the user's list of rooms is full: leave a room"); err != nil {
+	if err := store.AtMost(ctx, s, most, engine.TableMine, user, "the user's list of rooms is full: leave a room"); err != nil {
 		return false, err
 	}
 	if hasRoster(name, user) {
-		if err := atMost(ctx, s, maxRoster, engine.TableMember, name, "the room has the maximum number of members"); err != nil {
+		if err := store.AtMost(ctx, s, maxRoster, engine.TableMember, name, "the room has the maximum number of members"); err != nil {
 			return false, err
 		}
 	}
@@ -95,9 +97,9 @@ func nameOfOther(ctx context.Context, h *room.Hub, name, user, other string) str
 
 // keepName stores the name of the other user in a user's list entry of a direct room, after the
 // other one has joined the room. An error is ignored: the list then shows no name.
-func keepName(ctx context.Context, h *room.Hub, s store, name, user, other string) {
+func keepName(ctx context.Context, h *room.Hub, s store.Store, name, user, other string) {
 	shown := nameOfOther(ctx, h, name, user, other)
-	_ = change(ctx, s, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+	_ = store.Change(ctx, s, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
 		if !there || shown == "" || m.Name != "" {
 			return false
 		}
@@ -108,10 +110,10 @@ func keepName(ctx context.Context, h *room.Hub, s store, name, user, other strin
 
 // writeMembership writes the two entries of a membership, as far as they do not exist. r is the entry
 // of the roster, and others the name to show in the list.
-func writeMembership(ctx context.Context, s store, name, user string, r policy.Roster, others string) (isNew bool, err error) {
+func writeMembership(ctx context.Context, s store.Store, name, user string, r policy.Roster, others string) (isNew bool, err error) {
 	r.Since = time.Now().UnixMilli()
 	list := func() (isNew bool, err error) {
-		err = change(ctx, s, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
+		err = store.Change(ctx, s, engine.Key{Table: engine.TableMine, Of: user, Name: name}, func(m *mine, there bool) bool {
 			m.Since, m.Name, isNew = r.Since, others, !there
 			return isNew
 		})
@@ -121,7 +123,7 @@ func writeMembership(ctx context.Context, s store, name, user string, r policy.R
 		return list()
 	}
 	member := engine.Key{Table: engine.TableMember, Of: name, Name: user}
-	err = change(ctx, s, member, func(old *policy.Roster, there bool) bool {
+	err = store.Change(ctx, s, member, func(old *policy.Roster, there bool) bool {
 		if isNew = !there; isNew {
 			*old = r
 		}
@@ -140,7 +142,7 @@ func writeMembership(ctx context.Context, s store, name, user string, r policy.R
 
 // leave removes a user from a room's roster, the room from the user's list, and the user's marks
 // there.
-func leave(ctx context.Context, s store, name, user string) error {
+func leave(ctx context.Context, s store.Store, name, user string) error {
 	for _, k := range []engine.Key{
 		{Table: engine.TableMember, Of: name, Name: user}, // first: see above
 		{Table: engine.TableMine, Of: user, Name: name},
@@ -165,7 +167,7 @@ func announce(call *rpc.Call, event room.SessionMessage) error {
 	if call.Judge(policy.ActSend, event.Room).Outcome == policy.Deny {
 		return nil
 	}
-	event.Data, event.Event = noData, true
+	event.Data, event.Event = messages.NoData, true
 	_, err := call.Publish(event)
 	return err
 }
@@ -184,13 +186,13 @@ func (c *Chat) join(ctx context.Context, call *rpc.Call, q *joinRequest) (empty,
 		return empty{}, err
 	}
 	if kindOf(q.Room) == kindPrivate {
-		if _, invited, err := rosterOf(ctx, store{call.State()}, q.Room, user); err != nil {
+		if _, invited, err := rosterOf(ctx, store.New(call.State()), q.Room, user); err != nil {
 			return empty{}, err
 		} else if !invited {
 			return empty{}, wire.ErrPermissionDenied
 		}
 	}
-	isNew, err := enroll(ctx, call.Hub, store{call.State()}, q.Room, user, "", maxMine)
+	isNew, err := enroll(ctx, call.Hub, store.New(call.State()), q.Room, user, "", maxMine)
 	if err != nil || !isNew {
 		return empty{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"webim/room"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/guest"
@@ -175,14 +176,14 @@ func (s noLists) Put(e engine.Entry, done func(uint64, error)) {
 func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 	e := memory.New(memory.Limits{})
 	ctx, none, owner := t.Context(), policy.Roster{}, policy.Roster{Role: policy.OwnerRole}
-	if isNew, err := writeMembership(ctx, store{noLists{e}}, "$x", "ann", owner, ""); isNew || !errors.Is(clientError(err), wire.ErrLimitExceeded) {
+	if isNew, err := writeMembership(ctx, store.New(noLists{e}), "$x", "ann", owner, ""); isNew || !errors.Is(clientError(err), wire.ErrLimitExceeded) {
 		t.Errorf("new: %v, %v", isNew, err)
 	}
 	if n := e.Stats().State; n != 0 {
 		t.Errorf("%d bytes of state are left", n)
 	}
 	// A user who is on the roster already stays.
-	s, listed := store{e}, engine.Key{Table: engine.TableMine, Of: "ann", Name: "$x"}
+	s, listed := store.New(e), engine.Key{Table: engine.TableMine, Of: "ann", Name: "$x"}
 	for range 2 {
 		if _, err := writeMembership(ctx, s, "$x", "ann", none, ""); err != nil {
 			t.Error(err)
@@ -191,7 +192,7 @@ func TestHalfOfAMembershipIsTakenBack(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := writeMembership(ctx, store{noLists{e}}, "$x", "ann", none, ""); !errors.Is(clientError(err), wire.ErrLimitExceeded) {
+	if _, err := writeMembership(ctx, store.New(noLists{e}), "$x", "ann", none, ""); !errors.Is(clientError(err), wire.ErrLimitExceeded) {
 		t.Error(err)
 	}
 	// Nor are names looked up for a member: there is no hub to ask.

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
@@ -61,18 +62,18 @@ type synced struct {
 	// Reset means that the room's history does not go on from the client's position: there is another
 	// epoch, or the room has forgotten some publications. What the client has of the room is to be
 	// dropped.
-	Reset        bool              `json:"reset,omitzero"`
-	Publications []syncPublication `json:"publications,omitempty"` // after the client's position
-	Messages     []*Message        `json:"messages,omitempty"`     // without a position, or with Reset: the newest ones
-	Older        bool              `json:"older,omitzero"`         // there may be older messages than these
-	full         bool              // there are more publications
+	Reset        bool                `json:"reset,omitzero"`
+	Publications []syncPublication   `json:"publications,omitempty"` // after the client's position
+	Messages     []*messages.Message `json:"messages,omitempty"`     // without a position, or with Reset: the newest ones
+	Older        bool                `json:"older,omitzero"`         // there may be older messages than these
+	full         bool                // there are more publications
 }
 
 // syncPublication is a publication as in the Centrifuge protocol.
 type syncPublication struct {
 	Offset uint64            `json:"offset"`
 	Data   jsontext.Value    `json:"data"`
-	Info   *Info             `json:"info,omitempty"`
+	Info   *messages.Info    `json:"info,omitempty"`
 	Tags   map[string]string `json:"tags,omitempty"`
 	Time   int64             `json:"time"` // unix milliseconds
 }
@@ -189,9 +190,9 @@ func syncRoom(ctx context.Context, call *rpc.Call, user string, entry engine.Ent
 		return one, nil // the room has no history
 	}
 	if err == nil && one.Kind != kindPerson {
-		var m markEntry
-		m, err = markOf(ctx, serverStore(call.Hub), one.Room, user)
-		one.Delivered = m.in(one.Epoch).Delivered
+		var m mark
+		m, err = markIn(ctx, call.Hub, one.Room, user, one.Epoch)
+		one.Delivered = m.Delivered
 	}
 	return one, err
 }
@@ -199,7 +200,7 @@ func syncRoom(ctx context.Context, call *rpc.Call, user string, entry engine.Ent
 // read reads the publications after a position, or the newest messages.
 func (o *synced) read(ctx context.Context, call *rpc.Call, since position, known bool, limit, most int) error {
 	if known {
-		got, err := call.History(o.Room, room.HistoryQuery{Since: &engine.Position{Offset: since.Offset}, Limit: maxPiece, Bytes: most, Places: true})
+		got, err := call.History(o.Room, room.HistoryQuery{Since: &engine.Position{Offset: since.Offset}, Limit: messages.MaxPiece, Bytes: most, Places: true})
 		if err != nil {
 			return err
 		}
@@ -208,15 +209,15 @@ func (o *synced) read(ctx context.Context, call *rpc.Call, since position, known
 		}
 		o.Reset, o.Publications = true, nil
 	}
-	p, err := readPage(call, o.Room, nil, nil, limit, most)
+	p, err := messages.ReadPage(call, o.Room, nil, nil, limit, most)
 	if err == nil {
-		err = p.complete(ctx, call, o.Room, most)
+		err = p.Complete(ctx, call, o.Room, most)
 	}
 	if err != nil {
 		return err
 	}
-	o.position = position{p.top.Epoch, p.top.Offset}
-	o.Messages, o.Older = p.messages, p.more
+	o.position = position{p.Top.Epoch, p.Top.Offset}
+	o.Messages, o.Older = p.Messages, p.More
 	return nil
 }
 
@@ -234,7 +235,7 @@ func (o *synced) add(got engine.History, since position) bool {
 		}
 		last = p.Offset
 		if data, ok := room.JSON(&p); ok && !p.Skip {
-			o.Publications = append(o.Publications, syncPublication{p.Offset, repaired(data), infoFrom(p.From), p.Tags, p.Time.UnixMilli()})
+			o.Publications = append(o.Publications, syncPublication{p.Offset, messages.Repaired(data), messages.InfoOf(p.From), p.Tags, p.Time.UnixMilli()})
 		}
 	}
 	o.position = position{top.Epoch, last}
@@ -246,7 +247,7 @@ func (o *synced) add(got engine.History, since position) bool {
 func (o *synced) sizeOfAll() int {
 	n := o.size()
 	for _, m := range o.Messages {
-		n += m.size()
+		n += m.Size()
 	}
 	for _, p := range o.Publications {
 		n += engine.PartCost + len(p.Data)

@@ -11,7 +11,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
@@ -26,11 +28,11 @@ type syncReply struct {
 		Read, Delivered uint64
 		Unread          int
 		Reset, Older    bool
-		Messages        []*Message
+		Messages        []*messages.Message
 		Publications    []struct {
 			Offset uint64
 			Data   json.RawMessage
-			Info   *Info
+			Info   *messages.Info
 			Tags   map[string]string
 			Time   int64
 		}
@@ -44,7 +46,7 @@ type syncReply struct {
 type device struct {
 	p        *person
 	since    map[string]position
-	messages map[string][]*Message
+	messages map[string][]*messages.Message
 	older    map[string]bool // the room has older messages
 	resets   int
 	calls    int
@@ -52,7 +54,7 @@ type device struct {
 }
 
 func newDevice(p *person) *device {
-	return &device{p: p, since: map[string]position{}, messages: map[string][]*Message{}, older: map[string]bool{}}
+	return &device{p: p, since: map[string]position{}, messages: map[string][]*messages.Message{}, older: map[string]bool{}}
 }
 
 // sync asks for everything, and applies it.
@@ -98,14 +100,13 @@ func (d *device) apply(res *syncReply, i int) {
 		if p.Info != nil {
 			one.From = &engine.Author{User: p.Info.User, Client: p.Info.Client, ConnInfo: p.Info.ConnInfo}
 		}
-		if isMessage(one) {
-			all = append(all, newMessage(one))
+		if messages.IsMessage(one) {
+			all = append(all, messages.New(one))
 			continue
 		}
 		for _, m := range all {
-			if number(m.Offset) == p.Tags[engine.TagOf] && !m.Deleted {
-				m.from = &engine.Author{User: m.Info.User, Client: m.Info.Client}
-				m.apply(one)
+			if messages.Number(m.Offset) == p.Tags[engine.TagOf] && !m.Deleted {
+				m.Apply(one)
 			}
 		}
 	}
@@ -199,11 +200,11 @@ func TestSyncAgainstFold(t *testing.T) {
 // plain returns all messages of a room without reactions.
 func (h *house) plain(name string) (all []string) {
 	h.t.Helper()
-	got, err := history(h.t.Context(), h.hub, name, engine.Span{Limit: -1})
+	got, err := messages.History(h.t.Context(), h.hub, name, engine.Span{Limit: -1})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	for _, m := range Fold(got.Publications) {
+	for _, m := range messages.Fold(got.Publications) {
 		all = append(all, shown(m))
 	}
 	return all
@@ -226,7 +227,15 @@ func TestSyncAfterAWeek(t *testing.T) {
 	bob.must("send", `{"room":"lobby","data":{"text":"hello"}}`)
 	bob.must("send", `{"room":"#alice,bob","data":{"text":"psst"}}`)
 	alice.must("room.leave", `{"room":"old"}`)
+	before := h.top("#alice")
 	alice.must("mark", fmt.Sprintf(`{"room":"lobby","read":%d}`, first))
+	wstest.Eventually(t, "alice's other devices are told of the mark", func() bool { // the call does not wait for that
+		marked := false
+		h.engine().History("#alice", engine.Span{Behind: before, Limit: -1}, func(got engine.History, _ error) {
+			marked = slices.ContainsFunc(got.Publications, func(p engine.Publication) bool { return p.Tags[engine.TagEvent] == eventMark })
+		})
+		return marked
+	})
 	d.calls = 0
 	res := d.sync()
 	var kinds []string

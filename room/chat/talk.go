@@ -3,35 +3,18 @@ package chat
 import (
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
 	"webim/room/wire"
 )
-
-// Events and tags, in addition to those of package room.
-const (
-	eventDelete  = "delete"
-	eventReact   = "react"
-	eventUnreact = "unreact"
-
-	tagID    = "id"
-	tagReply = "reply"
-	tagEmoji = "emoji"
-)
-
-// noData is the data of an event without data.
-var noData = []byte("{}")
-
-// number formats an offset for a tag.
-func number(offset uint64) string { return strconv.FormatUint(offset, 10) }
 
 type sendRequest struct {
 	inRoom
@@ -54,17 +37,17 @@ func (c *Chat) send(ctx context.Context, call *rpc.Call, q *sendRequest) (sendRe
 		if err := checkID(*q.ID); err != nil {
 			return sendResult{}, err
 		}
-		what.Tags[tagID] = *q.ID
-		what.Key = fmt.Sprintf("send %q %s", owner(call.Author()), *q.ID) // quoted: otherwise user "a b" with id "c" would have the key of user "a" with id "b c"
+		what.Tags[messages.TagID] = *q.ID
+		what.Key = fmt.Sprintf("send %q %s", messages.Owner(call.Author()), *q.ID) // quoted: otherwise user "a b" with id "c" would have the key of user "a" with id "b c"
 	}
 	if q.Reply != 0 {
-		what.Tags[tagReply] = number(q.Reply)
+		what.Tags[messages.TagReply] = messages.Number(q.Reply)
 	}
 	pos, err := checkAndPublish(call, policy.ActSend, what, func() error {
 		if q.Reply == 0 {
 			return nil
 		}
-		_, err := exists(ctx, call.Hub, q.Room, q.Reply)
+		_, err := messages.Exists(ctx, call.Hub, q.Room, q.Reply)
 		return err
 	})
 	return sendResult{pos.Offset, pos.Epoch}, err
@@ -75,14 +58,6 @@ func checkID(id string) error {
 		return badRequest("id must have 1 to %d bytes without control characters", maxID)
 	}
 	return nil
-}
-
-// owner identifies an author by user, or without a user by connection. No two authors share it.
-func owner(a engine.Author) string {
-	if a.User != "" {
-		return "user " + a.User
-	}
-	return "client " + a.Client
 }
 
 // may reports whether the caller may do something in a room that a client has named.

@@ -9,10 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
+	"github.com/centrifugal/centrifuge-go"
 
 	"webim/room"
 	"webim/room/budget"
+	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/wire"
@@ -20,7 +21,7 @@ import (
 
 // texts returns the data of all publications in a room's history.
 func (h *house) texts(name string) (all []string) {
-	h.hub.Engine().History(name, engine.Span{Limit: -1}, func(got engine.History, _ error) {
+	h.engine().History(name, engine.Span{Limit: -1}, func(got engine.History, _ error) {
 		for _, p := range got.Publications {
 			all = append(all, string(p.Data))
 		}
@@ -81,7 +82,8 @@ func TestDeletedTextIsGone(t *testing.T) {
 		t.Run(enc.String(), func(t *testing.T) {
 			h := build(t, room.Config{})
 			alice, bob, carol := h.comeAs(enc, "alice"), h.comeAs(enc, "bob"), h.comeAs(enc, "carol")
-			carol.join("lobby")
+			// She tries again only when she is connected again: a try of the library meanwhile would race with Connect.
+			carol.join("lobby", centrifuge.SubscriptionConfig{MinResubscribeDelay: time.Hour, MaxResubscribeDelay: time.Hour})
 			if err := carol.Disconnect(); err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +121,11 @@ func TestDeletedTextIsGone(t *testing.T) {
 func TestEditMeetsDeletion(t *testing.T) {
 	h := build(t, room.Config{})
 	one, other := h.come("alice"), h.come("alice")
-	for round := range 200 {
+	rounds := 200
+	if _, is := h.hub.Engine().(engine.Prompt); !is {
+		rounds = 15 // an engine with a store writes and syncs a file for each text that it removes
+	}
+	for round := range rounds {
 		var pos sendResult
 		if err := json.Unmarshal([]byte(one.must("send", `{"room":"lobby","data":{"text":"secret"}}`)), &pos); err != nil {
 			t.Fatal(err)
@@ -164,9 +170,9 @@ func TestReactions(t *testing.T) {
 	for _, emoji := range []string{"🇨🇳", "👨‍👩‍👧", "1️⃣", "✅", "👋🏽", "☺"} {
 		react(alice, emoji, false)
 	}
-	for i := range maxReactions {
+	for i := range messages.MaxReactions {
 		_, fault := bob.call("react", fmt.Sprintf(`{"room":"lobby","offset":1,"emoji":%q}`, string(rune(0x1F400+i))))
-		if over := i >= maxReactions-8; over != strings.HasPrefix(fault, "106 ") {
+		if over := i >= messages.MaxReactions-8; over != strings.HasPrefix(fault, "106 ") {
 			t.Fatalf("reaction %d besides 8 others: %q", i, fault)
 		}
 	}
@@ -308,64 +314,6 @@ func TestTextLimits(t *testing.T) {
 			}
 		}
 	}
-}
-
-// naive is a simple form of Fold without maps: for each message it goes through all following
-// publications.
-func naive(all []engine.Publication) (out []string) {
-	for i, p := range all {
-		if p.Tags["event"] != "" {
-			continue
-		}
-		data, gone := string(p.Data), p.Tags["redacted"] != ""
-		for _, q := range all[i+1:] {
-			if q.Tags["of"] != fmt.Sprint(p.Offset) || gone {
-				continue
-			}
-			switch q.Tags["event"] {
-			case "edit":
-				if q.From.User == p.From.User && q.Tags["redacted"] == "" {
-					data = string(q.Data)
-				}
-			case "delete":
-				gone, data = true, "{}"
-			}
-		}
-		out = append(out, fmt.Sprint(p.Offset, data, gone))
-	}
-	return out
-}
-
-func TestFoldAgainstNaive(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var all []engine.Publication
-		users := []string{"alice", "bob", "carol"}
-		for i := range rapid.IntRange(0, 40).Draw(t, "length") {
-			user := rapid.SampledFrom(users).Draw(t, "user")
-			p := engine.Publication{Message: engine.Message{Op: engine.OpJSON, Data: fmt.Appendf(nil, `{"n":%d}`, i), From: &engine.Author{User: user}}, Offset: uint64(2*i + 1)}
-			if event := rapid.SampledFrom([]string{"", "", "edit", "delete", "react", "react", "unreact", "mark"}).Draw(t, "event"); event != "" {
-				p.Tags = map[string]string{"event": event, "of": fmt.Sprint(rapid.IntRange(0, 2*i+3).Draw(t, "of"))}
-				if strings.HasSuffix(event, "react") {
-					p.Tags["emoji"] = rapid.SampledFrom([]string{"👍", "❤️"}).Draw(t, "emoji")
-				}
-			}
-			if rapid.IntRange(0, 9).Draw(t, "redacted") == 0 {
-				if p.Tags == nil {
-					p.Tags = map[string]string{}
-				}
-				p.Tags["redacted"], p.Data = "true", []byte("{}")
-			}
-			all = append(all, p)
-		}
-		all = all[rapid.IntRange(0, len(all)).Draw(t, "forgotten"):]
-		var got []string
-		for _, m := range Fold(all) {
-			got = append(got, fmt.Sprint(m.Offset, string(m.Data), m.Deleted))
-		}
-		if want := naive(all); fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Fatalf("folded:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-		}
-	})
 }
 
 // TestRateOfCalls checks that typing, sending and reading have separate rates.

@@ -8,6 +8,8 @@ import (
 
 	"webim/room"
 	"webim/room/await"
+	"webim/room/chat/messages"
+	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 )
@@ -46,7 +48,7 @@ func peerOf(user string, here []engine.Author, err error) peer {
 		p.Online = &online
 	}
 	for _, a := range here {
-		if p.Info = valid(a.ConnInfo); p.Info != nil {
+		if p.Info = messages.Valid(a.ConnInfo); p.Info != nil {
 			break
 		}
 	}
@@ -56,7 +58,7 @@ func peerOf(user string, here []engine.Author, err error) peer {
 // takesPart looks up whether a user takes part in a direct room with the other one: it is on the
 // room's roster, and declines neither the room nor the other user. If it does not take part, the
 // other user may learn nothing about it except the id, which anybody can write: see policy.ActMeet.
-func takesPart(ctx context.Context, s store, name, user, other string) (bool, error) {
+func takesPart(ctx context.Context, s store.Store, name, user, other string) (bool, error) {
 	if _, there, err := rosterOf(ctx, s, name, user); err != nil || !there {
 		return false, err
 	}

@@ -13,11 +13,11 @@ import (
 // without a token. It is kept until its buckets are full, so a client gains nothing when it
 // reconnects.
 type account struct {
-	user string // "" if it is the account of an address
+	owner budget.Owner
 
 	// Guarded by accounts.mu.
-	conns    int32
-	retiring bool // a timer will forget the account
+	conns    int32 // of a user
+	retiring bool  // a timer will forget the account
 
 	buckets [policy.NumClasses]budget.Bucket
 }
@@ -33,10 +33,31 @@ func (a *account) full() (last int64) {
 // accounts holds the accounts of all users with connections, and of the addresses with recent costs of
 // clients without a token. The zero value is empty.
 type accounts struct {
-	mu     sync.Mutex
-	conns  int // of all users
-	byUser map[string]*account
-	byAddr map[budget.Owner]*account
+	mu           sync.Mutex
+	conns        int // of all users
+	users, addrs map[budget.Owner]*account
+}
+
+// kindLocked returns the accounts of the kind of an owner.
+func (all *accounts) kindLocked(owner budget.Owner) *map[budget.Owner]*account {
+	if owner.IsAddr() {
+		return &all.addrs
+	}
+	return &all.users
+}
+
+// makeLocked returns the account of an owner, which it makes if there is none.
+func (all *accounts) makeLocked(owner budget.Owner) (a *account, isNew bool) {
+	kind := all.kindLocked(owner)
+	if a = (*kind)[owner]; a != nil {
+		return a, false
+	}
+	if *kind == nil {
+		*kind = map[budget.Owner]*account{}
+	}
+	a = &account{owner: owner}
+	(*kind)[owner] = a
+	return a, true
 }
 
 // unknown is the payer for clients of a Unix socket if the proxy does not name their addresses. It is
@@ -47,30 +68,23 @@ var unknown = budget.Addr(netip.Addr{})
 // the payer is no address, or if the class has no limit for addresses. An idle client keeps no account
 // of its address.
 func (m *Meter) addressAccount(payer budget.Owner, c policy.Class) *account {
-	if !payer.IsAddr() || payer == unknown || m.addr[c].N < 0 {
+	if !payer.IsAddr() || payer == unknown || m.limits.Load().addr[c].N < 0 {
 		return nil
 	}
-	all := &m.accounts
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	a := all.byAddr[payer]
-	if a == nil {
-		if all.byAddr == nil {
-			all.byAddr = map[budget.Owner]*account{}
-		}
-		a = &account{}
-		all.byAddr[payer] = a
-		retireLater(m, &all.byAddr, payer, time.Now().Add(time.Second))
+	m.accounts.mu.Lock()
+	defer m.accounts.mu.Unlock()
+	a, isNew := m.accounts.makeLocked(payer)
+	if isNew {
+		m.retireLaterLocked(a, time.Now().Add(time.Second))
 	}
 	return a
 }
 
 // userAccount returns the account of a user; nil if the user has no connection on this node.
-func (m *Meter) userAccount(user string) *account {
-	all := &m.accounts
-	all.mu.Lock()
-	defer all.mu.Unlock()
-	return all.byUser[user]
+func (m *Meter) userAccount(user budget.Owner) *account {
+	m.accounts.mu.Lock()
+	defer m.accounts.mu.Unlock()
+	return m.accounts.users[user]
 }
 
 // CountConnection counts a connection to its user, and reports whether the user may have one more. From
@@ -83,21 +97,19 @@ func (m *Meter) CountConnection(u *Usage, user string) bool {
 	all := &m.accounts
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	a := all.byUser[user]
-	if a == nil {
-		if all.byUser == nil {
-			all.byUser = map[string]*account{}
-		}
-		a = &account{user: user}
-		all.byUser[user] = a
-	}
+	a, _ := all.makeLocked(budget.User(user))
 	if m.hasMaxLocked(a) {
 		return false
 	}
-	a.conns++
-	all.conns++
-	u.account.Store(a)
+	m.countLocked(u, a)
 	return true
+}
+
+// countLocked counts a connection to the account of its user.
+func (m *Meter) countLocked(u *Usage, a *account) {
+	a.conns++
+	m.accounts.conns++
+	u.account.Store(a)
 }
 
 // HasMaxConnections reports whether CountConnection would refuse another connection of a user.
@@ -105,13 +117,13 @@ func (m *Meter) HasMaxConnections(user string) bool {
 	all := &m.accounts
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	a := all.byUser[user]
+	a := all.users[budget.User(user)]
 	return a != nil && m.hasMaxLocked(a)
 }
 
 // hasMaxLocked reports whether a user has as many connections as it may, and counts the refusal.
 func (m *Meter) hasMaxLocked(a *account) bool {
-	if m.cfg.MaxConnsPerUser <= 0 || int(a.conns) < m.cfg.MaxConnsPerUser {
+	if m.limits.Load().maxConnsPerUser <= 0 || int(a.conns) < m.limits.Load().maxConnsPerUser {
 		return false
 	}
 	m.tooMany.Add(1)
@@ -130,32 +142,32 @@ func (m *Meter) UncountConnection(u *Usage) {
 	defer all.mu.Unlock()
 	all.conns--
 	if a.conns--; a.conns == 0 && !a.retiring {
-		retireLocked(m, &all.byUser, a.user)
+		m.retireLocked(a)
 	}
 }
 
 // retireLocked forgets an account that has no connections, as soon as its buckets are full.
-func retireLocked[K comparable](m *Meter, all *map[K]*account, key K) {
-	a := (*all)[key]
-	a.retiring = false
+func (m *Meter) retireLocked(a *account) {
 	full := m.started.Add(time.Duration(a.full()))
 	switch {
 	case a.conns > 0:
 	case full.After(time.Now()):
-		retireLater(m, all, key, full)
+		m.retireLaterLocked(a, full)
 	default:
-		if delete(*all, key); len(*all) == 0 {
-			*all = nil // frees the memory of many owners that came at once
+		kind := m.accounts.kindLocked(a.owner)
+		if delete(*kind, a.owner); len(*kind) == 0 {
+			*kind = nil // frees the memory of many owners that came at once
 		}
 	}
 }
 
-// retireLater makes a timer call retireLocked. Until then nobody else forgets the account.
-func retireLater[K comparable](m *Meter, all *map[K]*account, key K, at time.Time) {
-	(*all)[key].retiring = true
+// retireLaterLocked makes a timer call retireLocked. Until then nobody else forgets the account.
+func (m *Meter) retireLaterLocked(a *account, at time.Time) {
+	a.retiring = true
 	m.cfg.Timers.At(at, func() {
 		m.accounts.mu.Lock()
 		defer m.accounts.mu.Unlock()
-		retireLocked(m, all, key)
+		a.retiring = false
+		m.retireLocked(a)
 	})
 }

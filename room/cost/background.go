@@ -58,12 +58,12 @@ func (m *Meter) readsMuch(u *Usage) bool {
 	}
 	now := m.now()
 	much := func(b *budget.Bucket, rate budget.Rate) bool { return b.Used(rate, now) > rate.N/ReadsMuch }
-	if more := u.more.Load(); more != nil && much(&more.classes[c], m.conn[c]) {
+	if more := u.more.Load(); more != nil && much(&more.classes[c], m.limits.Load().conn[c]) {
 		return true
 	}
-	if a := u.account.Load(); a != nil && much(&a.buckets[c], m.user[c]) {
+	if a := u.account.Load(); a != nil && much(&a.buckets[c], m.limits.Load().user[c]) {
 		return true
 	}
 	a := m.addressAccount(u.payer, c)
-	return a != nil && much(&a.buckets[c], m.addr[c])
+	return a != nil && much(&a.buckets[c], m.limits.Load().addr[c])
 }

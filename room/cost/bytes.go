@@ -41,12 +41,12 @@ func (m *Meter) Debt(u *Usage, c policy.Class) (longest time.Duration) {
 		return 0
 	}
 	now := m.now()
-	longest = u.bucket(c).Debt(m.conn[c], now)
+	longest = u.bucket(c).Debt(m.limits.Load().conn[c], now)
 	if a := u.account.Load(); a != nil {
-		longest = max(longest, a.buckets[c].Debt(m.user[c], now))
+		longest = max(longest, a.buckets[c].Debt(m.limits.Load().user[c], now))
 	}
 	if a := m.addressAccount(u.payer, c); a != nil {
-		longest = max(longest, a.buckets[c].Debt(m.addr[c], now))
+		longest = max(longest, a.buckets[c].Debt(m.limits.Load().addr[c], now))
 	}
 	return longest
 }
@@ -60,12 +60,12 @@ func (m *Meter) Charge(u *Usage, c policy.Class, n int) {
 		return
 	}
 	now := m.now()
-	u.bucket(c).Charge(m.conn[c], n, now)
+	u.bucket(c).Charge(m.limits.Load().conn[c], n, now)
 	if a := u.account.Load(); a != nil {
-		a.buckets[c].Charge(m.user[c], n, now)
+		a.buckets[c].Charge(m.limits.Load().user[c], n, now)
 	}
 	if a := m.addressAccount(u.payer, c); a != nil {
-		a.buckets[c].Charge(m.addr[c], n, now)
+		a.buckets[c].Charge(m.limits.Load().addr[c], n, now)
 	}
 }
 
@@ -76,9 +76,9 @@ func (m *Meter) ChargeOwner(owner budget.Owner, c policy.Class, n int) {
 	if !m.Limits(c) {
 		return
 	}
-	a, rate := m.addressAccount(owner, c), m.addr[c]
-	if user, ok := owner.User(); ok {
-		a, rate = m.userAccount(user), m.user[c]
+	a, rate := m.addressAccount(owner, c), m.limits.Load().addr[c]
+	if !owner.IsAddr() {
+		a, rate = m.userAccount(owner), m.limits.Load().user[c]
 	}
 	if a != nil {
 		a.buckets[c].Charge(rate, n, m.now())

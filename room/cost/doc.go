@@ -10,6 +10,7 @@
 //	input.go       the bytes that a client sends: when it is not read, when it waits in the background
 //	reply.go       Reply: the limits for the publications in a reply
 //	background.go  large replies: how other clients get their turn meanwhile
+//	move.go        the use goes on in another process, in a live upgrade
 //
 // # The rule
 //

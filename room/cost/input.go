@@ -38,7 +38,7 @@ func (m *Meter) Read(u *Usage, input netpoll.Cost) netpoll.Treatment {
 	if u.payer.IsAddr() {
 		part = backgroundAddr
 	}
-	return m.chargeInput(u, u.payer, m.conn[policy.ClassInput], part, input)
+	return m.chargeInput(u, u.payer, m.limits.Load().conn[policy.ClassInput], part, input)
 }
 
 // ReadBeforeConnect is Read before the connect command has been answered: the address of the client pays.
@@ -48,7 +48,7 @@ func (m *Meter) ReadBeforeConnect(u *Usage, addr netip.Addr, input netpoll.Cost)
 	if m.Limits(policy.ClassInput) {
 		payer = budget.Addr(addr)
 	}
-	return m.chargeInput(u, payer, m.conn[policy.ClassInput].Part(beforeConnect), backgroundBefore, input)
+	return m.chargeInput(u, payer, m.limits.Load().conn[policy.ClassInput].Part(beforeConnect), backgroundBefore, input)
 }
 
 // chargeInput charges the connection, by a rate of its own, its user and the payer if that is an address.
@@ -66,10 +66,10 @@ func (m *Meter) chargeInput(u *Usage, payer budget.Owner, rate budget.Rate, part
 	}
 	charge(&u.input, rate, part.conn)
 	if a := u.account.Load(); a != nil {
-		charge(&a.buckets[policy.ClassInput], m.user[policy.ClassInput], part.payer)
+		charge(&a.buckets[policy.ClassInput], m.limits.Load().user[policy.ClassInput], part.payer)
 	}
 	if a := m.addressAccount(payer, policy.ClassInput); a != nil {
-		charge(&a.buckets[policy.ClassInput], m.addr[policy.ClassInput], part.payer)
+		charge(&a.buckets[policy.ClassInput], m.limits.Load().addr[policy.ClassInput], part.payer)
 	}
 	u.background = v.Background
 	if v.Rest > 0 && n > 0 {

@@ -34,14 +34,21 @@ type Config struct {
 // A Meter charges the clients of one node. Its methods are safe for concurrent use. They take no lock,
 // except the one of the accounts, and never block.
 type Meter struct {
-	cfg              Config
-	conn, user, addr rates
-	started          time.Time // the zero of the clock of the buckets
-	accounts         accounts
-	replies          *budget.Pool // bytes of replies in progress, by payer
+	cfg      Config
+	limits   atomic.Pointer[limits]
+	started  time.Time // the zero of the clock of the buckets
+	accounts accounts
+	replies  *budget.Pool // bytes of replies in progress, by payer
 
 	refused         [policy.NumClasses]atomic.Int64
 	closed, tooMany atomic.Int64
+}
+
+// limits are the part of Config that SetLimits changes.
+type limits struct {
+	conn, user, addr          rates
+	refusals                  budget.Rate
+	maxConnsPerUser, maxReply int
 }
 
 // rates are policy.Rates by class.
@@ -56,8 +63,16 @@ func ratesOf(r policy.Rates) (all rates) {
 
 // New returns a meter.
 func New(cfg Config) *Meter {
-	return &Meter{cfg: cfg, conn: ratesOf(cfg.Rates), user: ratesOf(cfg.UserRates), addr: ratesOf(cfg.UserRates.Address()),
-		started: time.Now(), replies: budget.NewPool(cfg.MaxReplies)}
+	m := &Meter{cfg: cfg, started: time.Now(), replies: budget.NewPool(cfg.MaxReplies)}
+	m.SetLimits(cfg)
+	return m
+}
+
+// SetLimits changes the rates, Refusals, MaxConnsPerUser and MaxReply. What clients have used of their rates stays
+// used, as times until their buckets are full. Connections above a new MaxConnsPerUser stay.
+func (m *Meter) SetLimits(cfg Config) {
+	m.limits.Store(&limits{conn: ratesOf(cfg.Rates), user: ratesOf(cfg.UserRates), addr: ratesOf(cfg.UserRates.Address()),
+		refusals: cfg.Refusals, maxConnsPerUser: cfg.MaxConnsPerUser, maxReply: cfg.MaxReply})
 }
 
 // now is the clock of the buckets.
@@ -66,14 +81,14 @@ func (m *Meter) now() int64 { return int64(time.Since(m.started)) }
 // Limits reports whether a connection or a user has a rate for a class. If not, as with --dev, nothing
 // is counted.
 func (m *Meter) Limits(c policy.Class) bool {
-	return m.conn[c].N >= 0 || m.user[c].N >= 0
+	return m.limits.Load().conn[c].N >= 0 || m.limits.Load().user[c].N >= 0
 }
 
 // Allow charges a command of a class to the connection and its user. The error is nil,
 // ErrTooManyRequests or, if refusals go on, DisconnectTooManyErrors.
 func (m *Meter) Allow(u *Usage, c policy.Class) error {
 	now := m.now()
-	if u.bucket(c).Take(m.conn[c], 1, now) && m.allowUser(u, c, now) {
+	if u.bucket(c).Take(m.limits.Load().conn[c], 1, now) && m.allowUser(u, c, now) {
 		return nil
 	}
 	return m.refuse(u, c, "", now)
@@ -90,14 +105,14 @@ func (m *Meter) AllowUser(u *Usage, c policy.Class) error {
 
 func (m *Meter) allowUser(u *Usage, c policy.Class, now int64) bool {
 	a := u.account.Load()
-	return a == nil || a.buckets[c].Take(m.user[c], 1, now)
+	return a == nil || a.buckets[c].Take(m.limits.Load().user[c], 1, now)
 }
 
 // refuse counts and logs a refusal, and returns the error for the client. payer is "" if only the
 // connection and its user pay.
 func (m *Meter) refuse(u *Usage, c policy.Class, payer string, now int64) error {
 	m.countRefused(c, payer)
-	if u.others().refusals.Take(m.cfg.Refusals, 1, now) {
+	if u.others().refusals.Take(m.limits.Load().refusals, 1, now) {
 		return wire.ErrTooManyRequests
 	}
 	m.closed.Add(1)
@@ -129,6 +144,6 @@ func (m *Meter) Counts() Counts {
 	}
 	m.accounts.mu.Lock()
 	defer m.accounts.mu.Unlock()
-	all.Users, all.Conns = len(m.accounts.byUser), m.accounts.conns
+	all.Users, all.Conns = len(m.accounts.users), m.accounts.conns
 	return all
 }

@@ -82,16 +82,16 @@ func TestAccountIsKept(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if m.accounts.byUser != nil || len(m.cfg.Timers.Times()) > 0 {
+		if m.accounts.users != nil || len(m.cfg.Timers.Times()) > 0 {
 			t.Error("something is left")
 		}
 		m.Charge(usageOf(m, "", here), policy.ClassInput, 240)
 		time.Sleep(time.Second)
-		if m.cfg.Timers.Run(); len(m.accounts.byAddr) != 1 {
+		if m.cfg.Timers.Run(); len(m.accounts.addrs) != 1 {
 			t.Error("the account of an address is forgotten before it is full")
 		}
 		time.Sleep(time.Minute)
-		if m.cfg.Timers.Run(); m.accounts.byAddr != nil {
+		if m.cfg.Timers.Run(); m.accounts.addrs != nil {
 			t.Error("the account of an address is kept")
 		}
 	})

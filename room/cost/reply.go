@@ -33,7 +33,7 @@ type Reply struct {
 // NewReply begins a reply to a connection. The caller calls End.
 func (m *Meter) NewReply(u *Usage) *Reply {
 	r := &Reply{meter: m, usage: u}
-	r.left.Store(int64(m.cfg.MaxReply))
+	r.left.Store(int64(m.limits.Load().maxReply))
 	return r
 }
 

@@ -12,15 +12,17 @@ import (
 //     to go wherever that is possible.
 //   - Members and Count ask every subscriber on every node. A user that is connected to two
 //     nodes counts once.
-//   - A node that has died is missing from the answers within seconds, and so are its members. While the
-//     other nodes cannot be reached, Collect, Members and Count get ErrUnavailable: an answer of this
+//   - A node that has died is missing from the answers within seconds, and so are its members. Subscribers
+//     on other nodes get a notice of the leave of each member that they were told of, unless these are too
+//     many to remember. If the node has only lost its connection, they get notices of the joins again.
+//   - While the other nodes cannot be reached, Collect, Members and Count get ErrUnavailable: an answer of this
 //     node alone would be wrong.
 type Control interface {
 	// AddNode makes a node one that SendControl and Collect reach.
 	AddNode(n Node)
 	// RemoveNode ends that. A call that has already begun may still arrive.
 	RemoveNode(n Node)
-	// SendControl sends a control message to every node. The error says what went wrong on a
+	// SendControl sends a control message to every node. The error says which fault there was on a
 	// node, or on the way to it; other nodes may have applied the message. It wraps ErrUnconfirmed if
 	// a node has not confirmed it in time, or if only the nodes of this process could be reached.
 	SendControl(m ControlMessage, done func(error))
@@ -60,7 +62,7 @@ const (
 	ControlRefresh                            // change when they expire, or their info
 	ControlSend                               // push data to them, outside any room
 	ControlRevoke                             // revoke a token, or all tokens of a user
-	ControlRoster                             // read the room's roster again, because it has changed
+	ControlRoster                             // read the room's roster again, because it has changed: from a node to its own sessions
 )
 
 // ControlMessage is an instruction for all nodes, in a form that can be sent to them. The kind
@@ -113,6 +115,8 @@ func (t *Target) Names(client string) bool {
 type Question struct {
 	// Rooms selects the rooms with members by name, with * for any characters; "": no rooms.
 	Rooms string
+	// Ended asks for records of connections that have ended, of a user, an address or a client id; "": none.
+	Ended string
 }
 
 // NodeInfo is the report of a node about itself.
@@ -125,4 +129,5 @@ type NodeInfo struct {
 	Channels int            // rooms with members
 	Members  int            // memberships in them
 	Rooms    map[string]int // members by room, for the rooms that Question.Rooms selects
+	Ended    []byte         // the answer to Question.Ended: one JSON value; nil: nothing
 }

@@ -1,7 +1,7 @@
 // Package engine defines the interface between rooms and the store behind them: a log of
 // messages for each room, a store of small entries, and messages between nodes. It has
 // contracts, types and pure functions only. Package engine/memory implements it inside one
-// process; an engine that several nodes share is another implementation. Packages window, entries
+// process, and engine/jetstream on a store that several nodes may share. Packages window, entries
 // and published are parts that engines are built from.
 //
 // # Rules
@@ -29,6 +29,8 @@
 //	reserve        the part of the State that is kept for bans and mutes
 //	subscriber     a room on a node, to which the engine delivers publications
 //	node           a process with a hub, as the engine knows it
+//	erase          make everything that a user has said unreadable for ever
+//	tombstone      an entry of the State that says that a user was erased
 //	control        a message to all nodes, each of which applies it to its connections
 //	node info      what a node reports about itself when an engine collects it
 //

@@ -1,6 +1,10 @@
 package engine
 
-import "webim/room/budget"
+import (
+	"time"
+
+	"webim/room/budget"
+)
 
 // Engine stores messages and state, and connects nodes. All methods are safe for concurrent
 // use and do not block. A callback named done is called exactly once, from any goroutine,
@@ -20,7 +24,8 @@ type Engine interface {
 //     much later, with the position at which the publications begin. The subscriber gets every
 //     publication after that position once, in the order of offsets, on whatever node it was made.
 //     If the engine has lost some, it calls Begin again and continues from there. Calls for one
-//     room do not overlap.
+//     room do not overlap. What is published on the subscriber's node after Subscribe has returned
+//     comes after that position.
 //   - The engine calls the done of Publish only after it has accepted the publication for good. Then
 //     History on this node has it; other nodes have it a moment later. Subscribers may get the
 //     publication before done or after it.
@@ -70,6 +75,10 @@ type Subscriber interface {
 	Deliver(p Publication)
 	// Notify brings a notice.
 	Notify(n Notice)
+	// Erased says that a user was erased at a time, and that the room's publications in memory had
+	// something of the user. Members that have seen it may still show it. Several nodes may find the
+	// same.
+	Erased(user string, at time.Time)
 	// Members lists and counts the room's members on this node. If there are more than limit,
 	// it only counts them.
 	Members(limit int) (all []Author, clients int)
@@ -83,13 +92,33 @@ type Subscriber interface {
 // more than most calls.
 type Prompt interface{ Prompt() }
 
+// Pacer is an engine that spends less on each message if it stores several together.
+type Pacer interface {
+	// Pace sets a function that tells how long the engine gathers messages after it has stored some. It is called
+	// before the first Publish.
+	Pace(pause func() time.Duration)
+}
+
 // Expirer is an engine that does not remove expired data by itself. A hub calls Expire about
 // once a second.
 type Expirer interface {
 	Expire()
 }
 
-// Healther is an engine whose store may fail.
+// Measured is an engine that knows its size.
+type Measured interface {
+	Stats() Stats
+}
+
+// Stats is the size of an engine on this node.
+type Stats struct {
+	Topics  int   // rooms that it has in memory
+	Bytes   int64 // cost of what it has of them in memory
+	State   int64 // cost of the entries of the State, see Entry.Cost
+	Pending int64 // bytes of messages with a Publish under way
+}
+
+// Healther is an engine with a store that may fail.
 type Healther interface {
 	// Health reports whether the store can be used. If it cannot, why is a sentence for operators, which
 	// may contain addresses.

@@ -89,6 +89,16 @@ func (e *Entry) Cost() int64 {
 	return EntryCost + int64(len(e.Of)+len(e.Name)+len(e.Value))
 }
 
+// MaxStateAge is how old a node's copy of the State may be if the node is to admit clients: see Copier.
+const MaxStateAge = 10 * time.Second
+
+// Copier is an engine whose State is a copy of one that other nodes change, too.
+type Copier interface {
+	// StateIsOld reports whether the copy may lack changes that were confirmed more than MaxStateAge ago. Then bans
+	// and revocations may be missing, so a hub admits nobody. It may be called at any time, and is fast.
+	StateIsOld() bool
+}
+
 // AnyVersion stands for every version, and for no entry.
 const AnyVersion = ^uint64(0)
 
@@ -108,9 +118,11 @@ const (
 	// TableDecline: Of: user, Name: "room " and a room, or "user " and a user, whose
 	// invitations the user has declined for good.
 	TableDecline = "decline"
-	// TableReaction: Of: room, Name: epoch, offset, emoji and owner; see package chat.
+	// TableReaction: Of: room, Name: offset and time of the message, emoji and owner; see package messages.
 	TableReaction = "reaction"
-	// TableRevision: Of: room, Name: epoch and offset of a message that was edited or is being deleted;
-	// see package chat.
+	// TableRevision: Of: room, Name: offset and time of a message that was edited or is being deleted;
+	// see package messages.
 	TableRevision = "revision"
+	// TableErased: Of: user, Name: "": the user was erased at a time. The engine writes it: see Tombstone.
+	TableErased = "erased"
 )

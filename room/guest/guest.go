@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"webim/room/name"
@@ -19,7 +20,10 @@ import (
 )
 
 // Guests signs and verifies the tokens of guests. It is safe for concurrent use.
-type Guests struct {
+type Guests struct{ key atomic.Pointer[key] }
+
+// key is the secret in both uses.
+type key struct {
 	signer   *token.Signer
 	verifier *token.Verifier
 }
@@ -36,8 +40,16 @@ func New(secret []byte) (*Guests, error) {
 		return nil, err
 	}
 	s, err := token.NewSigner(k)
-	return &Guests{s, v}, err
+	if err != nil {
+		return nil, err
+	}
+	g := &Guests{}
+	g.key.Store(&key{s, v})
+	return g, nil
 }
+
+// Replace makes g use the secret of next from now on: tokens of the old secret are no longer valid.
+func (g *Guests) Replace(next *Guests) { g.key.Store(next.key.Load()) }
 
 // Welcome makes a guest of a client. data is the data of the connect command, reply that of the connect
 // reply. If the data have no guest's name, all results are nil. An error is a wire.ErrorCode.
@@ -57,7 +69,7 @@ func (g *Guests) Welcome(data []byte) (guest *token.Identity, reply []byte, err 
 		return nil, nil, wire.Internal(err)
 	}
 	guest = &token.Identity{User: policy.GuestPrefix + strings.ToLower(rand.Text()), Info: info, IssuedAt: time.Now()}
-	text, err := g.signer.Sign(token.Claims{User: guest.User, Info: info, Expires: time.Now().Add(policy.GuestLifetime).Unix()})
+	text, err := g.key.Load().signer.Sign(token.Claims{User: guest.User, Info: info, Expires: time.Now().Add(policy.GuestLifetime).Unix()})
 	if err != nil {
 		return nil, nil, wire.Internal(err)
 	}
@@ -71,7 +83,7 @@ func (g *Guests) Welcome(data []byte) (guest *token.Identity, reply []byte, err 
 // Verify verifies a token that may be a guest's. ours reports whether it is; err is then nil or
 // token.ErrExpired. It does not block.
 func (g *Guests) Verify(text string) (guest *token.Identity, ours bool, err error) {
-	g.verifier.Connection(text, func(got *token.Identity, failed error) { guest, err = got, failed }) // called at once: no key is fetched
+	g.key.Load().verifier.Connection(text, func(got *token.Identity, failed error) { guest, err = got, failed }) // called at once: no key is fetched
 	ours = err == nil && policy.IsGuest(guest.User) || errors.Is(err, token.ErrExpired)
 	return guest, ours, err
 }

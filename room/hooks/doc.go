@@ -4,6 +4,7 @@
 //	hooks.go    Config and Hooks: limits, sending a request, signatures
 //	json.go     the JSON of requests and replies
 //	notices.go  the notices of disconnects
+//	stats.go    the numbers of requests, by outcome, and their times
 //
 // # Rules
 //
@@ -82,8 +83,10 @@
 //
 // # Lock order
 //
-// The package has no mutex. The slots of package budget call Start and Refuse without their own
-// mutex, so both may call into the room.
+//	Switch.mu  →  the slots' of package budget
+//
+// Switch.mu is held for reading during Ask, which does not block. The slots call Start and Refuse without their own
+// mutex; Refuse and Start answer on goroutines of their own, and so may call into the room.
 //
 // # Vocabulary
 //

@@ -78,6 +78,7 @@ type Hooks struct {
 type hook struct {
 	client *http.Client
 	slots  *budget.Slots // limits the concurrent requests
+	counts counts
 }
 
 // maxAnswerHead limits the bytes of a reply's header. The default of net/http is 10 MiB, which
@@ -179,6 +180,7 @@ func (r *request) Refuse() { r.h.wg.Go(func() { r.done(r.h.tooBusy(&r.q)) }) }
 
 // tooBusy logs and returns the reply to a request that found no place.
 func (h *Hooks) tooBusy(q *backend.Request) (backend.Reply, error) {
+	h.count(q.Hook, Busy)
 	h.told.Warn("the hook "+q.Hook.String()+" is busy: the limit of its concurrent requests is reached", "hook", q.Hook.String(), "see", "hook_concurrency", "payer", q.Payer.String())
 	return backend.Reply{}, errBusy
 }
@@ -186,6 +188,7 @@ func (h *Hooks) tooBusy(q *backend.Request) (backend.Reply, error) {
 // without logs that there is no valid reply, and returns the result that Open sets for the hook. That
 // Close has canceled the request is no failure of the backend.
 func (h *Hooks) without(k backend.Hook, why error) (backend.Reply, error) {
+	h.count(k, Failed)
 	if h.ctx.Err() != nil && errors.Is(why, h.ctx.Err()) {
 		h.told.Info("a request of the hook "+k.String()+" was given up because the server stops", "hook", k.String())
 	} else {
@@ -215,13 +218,18 @@ func (h *Hooks) exchange(q backend.Request) (backend.Reply, error) {
 		return h.without(q.Hook, err)
 	}
 	if err != nil {
+		h.count(q.Hook, Denied)
 		h.told.Info("the hook "+q.Hook.String()+" refuses a client", "hook", q.Hook.String(), "reason", err, "room", q.Room, "user", q.User)
+		return a, err
 	}
-	return a, err
+	h.count(q.Hook, Accepted)
+	return a, nil
 }
 
 // post sends a body and returns the body of the reply.
 func (h *Hooks) post(ctx context.Context, k backend.Hook, header http.Header, body []byte) ([]byte, error) {
+	began := time.Now()
+	defer func() { h.hooks[k].counts.took.Observe(time.Since(began)) }()
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.cfg.URLs[k], bytes.NewReader(body))
 	if err != nil {
 		return nil, err

@@ -155,6 +155,7 @@ func TestHookSubscribeAndPublish(t *testing.T) {
 	ask := func(cmd *protocol.Command) *protocol.Reply {
 		t.Helper()
 		c.command(cmd)
+		defer c.Wait()()
 		for {
 			if r := c.next(); r.Id == cmd.Id {
 				return r
@@ -362,7 +363,7 @@ func TestHookDisconnect(t *testing.T) {
 	if r := c.next(); r.Subscribe == nil {
 		t.Fatalf("subscribe: %+v", r)
 	}
-	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{Client: clientOf(n)}, Code: 4600, Reason: "over"}, func(err error) {
+	n.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{Client: clientOf(n)}, Code: 4600, Reason: "over"}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}

@@ -143,7 +143,7 @@ func (n *node) come(encoding string, r *protocol.ConnectRequest) (*client, *prot
 	n.t.Cleanup(func() { _ = c.Conn.Close() })
 	c.command(&protocol.Command{Id: 1, Connect: r})
 	reply, err := c.Next()
-	var end *wstest.ClosedError
+	var end wstest.ClosedError
 	switch {
 	case errors.As(err, &end):
 		return c, &protocol.Reply{Error: &protocol.Error{Message: fmt.Sprintf("closed: %d %s", end.Code, end.Reason)}}

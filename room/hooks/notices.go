@@ -73,8 +73,10 @@ func (h *Hooks) notify(d backend.DisconnectEvent) {
 		_, failed := h.post(ctx, backend.HookDisconnect, nil, body)
 		cancel()
 		if failed == nil {
+			h.count(backend.HookDisconnect, Accepted)
 			return
 		}
+		h.count(backend.HookDisconnect, Failed)
 		if try == len(noticePauses) {
 			err = failed
 			break

@@ -105,7 +105,7 @@ func TestHooksAreShared(t *testing.T) {
 	if got := b.next(t); !strings.Contains(got, "quick") {
 		t.Errorf("more than its share is asked for one: %s", got)
 	}
-	n.hub.SendControl(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{Client: r.Connect.Client}, Code: 4500}, func(err error) {
+	n.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{Client: r.Connect.Client}, Code: 4500}, func(err error) {
 		if err != nil {
 			t.Error(err)
 		}

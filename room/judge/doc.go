@@ -2,7 +2,9 @@
 // policy.Decide about a connection, and verifies tokens.
 //
 //	judge.go   the verdicts about sessions, plain members and requests
+//	admit.go   the admission of clients
 //	tokens.go  tokens: verified, revoked, refused
+//	counts.go  the numbers of refused tokens, by reason
 //
 // # Rules
 //

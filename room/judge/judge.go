@@ -9,6 +9,7 @@ import (
 	"webim/netpoll/ratelog"
 	"webim/room/backend"
 	"webim/room/guest"
+	"webim/room/identity"
 	"webim/room/moderation"
 	"webim/room/policy"
 	"webim/room/token"
@@ -28,6 +29,9 @@ type Config struct {
 	Guests *guest.Guests
 	// Revoked has the tokens that were revoked; nil: none was.
 	Revoked *token.Revoked
+	// StateIsOld reports whether this node may not know the bans, revocations and rosters of the last seconds: see
+	// engine.Copier. nil: it always knows them.
+	StateIsOld func() bool
 	// Log gets a line when a client is refused.
 	Log *ratelog.Logger
 }
@@ -37,12 +41,13 @@ type Config struct {
 type Judge struct {
 	cfg    Config
 	denied atomic.Int64
+	tokens [NumTokenReasons]atomic.Int64 // refused
 }
 
 // New returns a Judge.
 func New(cfg Config) *Judge { return &Judge{cfg: cfg} }
 
-// A Client is a connection that may have several memberships, as a room.Session.
+// A Client is a connection that may have several memberships, as a identity.Session.
 type Client interface {
 	// Identity returns the identity of the client, which must not be changed.
 	Identity() *token.Identity
@@ -144,7 +149,7 @@ func (j *Judge) AddressForBans(c netpoll.Conn) netip.Addr {
 	if !j.cfg.Moderator.HasNetworks() {
 		return netip.Addr{}
 	}
-	return AddressOf(c)
+	return identity.AddressOf(c)
 }
 
 // tokenEnded reports whether a token has expired, or was revoked, since it was verified.
@@ -166,8 +171,16 @@ func (j *Judge) asks(k backend.Hook, room string) bool {
 	return j.cfg.Backend != nil && j.cfg.Backend.Asks(k, room)
 }
 
-// AddressOf returns the address of a connection, as bans by address compare it.
-func AddressOf(c netpoll.Conn) netip.Addr {
-	remote, _ := c.Remote()
-	return remote.Addr().Unmap().WithZone("") // netip.Prefix contains no address with a zone
+// NoLongerHere is the reason of the close of a plain client that may no longer stay.
+const NoLongerHere = "you may no longer be in this room"
+
+// MayStay reports whether the rights of a room still allow a member to be there and to read. m is the membership as it was
+// when the member joined. What a backend or a roster has decided stays in force.
+func (j *Judge) MayStay(s policy.Subject, room string, m policy.Membership) bool {
+	for _, a := range [2]policy.Action{policy.ActJoin, policy.ActRead} {
+		if j.Decide(s, a, room, m).Outcome == policy.Deny {
+			return false
+		}
+	}
+	return true
 }

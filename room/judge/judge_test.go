@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { wstest.Main(m) }
 // newJudge returns a judge of rooms with these rights, and its log.
 func newJudge(rights policy.Rights, revoked *token.Revoked) (*Judge, *strings.Builder) {
 	log := &strings.Builder{}
-	m := moderation.New(moderation.Config{State: memory.New(memory.Limits{})})
+	m := moderation.New(moderation.Config{Engine: memory.New(memory.Limits{})})
 	return New(Config{Options: func(string) *policy.Options { return &policy.Options{Rights: rights} }, Moderator: m, Revoked: revoked,
 		Log: ratelog.New(slog.New(slog.NewTextHandler(log, nil)))}), log
 }

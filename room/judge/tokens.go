@@ -20,8 +20,8 @@ func (j *Judge) Identify(text string, addr netip.Addr, done func(*token.Identity
 		return
 	}
 	j.VerifyToken(text, func(who *token.Identity, err error) {
-		if err = j.CheckToken(who, err); err == nil && j.IsBanned(policy.Subject{Who: who, Addr: addr}, "") {
-			err = wire.DisconnectBanned
+		if err = j.CheckToken(who, err); err == nil {
+			err = j.Admit(policy.Subject{Who: who, Addr: addr}, "")
 		}
 		done(who, err)
 	})
@@ -49,13 +49,13 @@ func (j *Judge) VerifyToken(text string, done func(*token.Identity, error)) {
 }
 
 // CheckToken checks the result of VerifyToken for a revocation, logs an error, and returns it in the form
-// for clients: nil, ErrTokenExpired, ErrInternal or DisconnectInvalidToken.
-func (j *Judge) CheckToken(who *token.Identity, err error) error {
+// for clients: nil, ErrTokenExpired, ErrInternal or DisconnectInvalidToken. of is that of LogToken.
+func (j *Judge) CheckToken(who *token.Identity, err error, of ...any) error {
 	if err == nil && j.Revoked(who) {
 		err = ErrTokenRevoked
 	}
 	if err != nil {
-		j.LogToken("connection", err)
+		j.LogToken("connection", err, of...)
 	}
 	switch {
 	case errors.Is(err, token.ErrExpired):
@@ -68,20 +68,23 @@ func (j *Judge) CheckToken(who *token.Identity, err error) error {
 	return nil
 }
 
-// LogToken logs why a token is refused. kind is "connection" or "subscription".
-func (j *Judge) LogToken(kind string, err error) {
+// LogToken logs and counts why a token is refused. kind is "connection" or "subscription". of has attributes of
+// the client for the line: see identity.Logged.
+func (j *Judge) LogToken(kind string, err error, of ...any) {
+	j.tokens[reasonOf(err)].Add(1)
 	var why *token.Error
 	reason, see := "there is no key to check tokens with", "token_secret_file, token_public_key, token_jwks"
 	if errors.As(err, &why) {
 		reason, see = why.Reason, why.See
 	}
+	args := append([]any{"reason", reason, "see", see}, of...)
 	switch {
 	case errors.Is(err, token.ErrExpired):
-		j.cfg.Log.Info("a "+kind+" token has expired", "reason", reason, "see", see)
+		j.cfg.Log.Info("a "+kind+" token has expired", args...)
 	case errors.Is(err, token.ErrUnavailable):
-		j.cfg.Log.Warn("a "+kind+" token cannot be judged now", "reason", reason, "see", see)
+		j.cfg.Log.Warn("a "+kind+" token cannot be judged now", args...)
 	default:
-		j.cfg.Log.Warn("a "+kind+" token is refused", "reason", reason, "see", see)
+		j.cfg.Log.Warn("a "+kind+" token is refused", args...)
 	}
 }
 
@@ -92,9 +95,10 @@ var (
 	ErrTokenOthers  = &token.Error{Kind: token.ErrInvalid, Reason: "it is another user's, another connection's or for another room"}
 )
 
-// LogTokenless logs that a client without a token is refused.
-func (j *Judge) LogTokenless(addr netip.Addr) {
-	j.cfg.Log.Warn("a client without a token is refused", "see", "open, rooms (allow), hook_connect", "addr", addr.String())
+// LogTokenless logs and counts that a client without a token is refused. of is that of LogToken.
+func (j *Judge) LogTokenless(of ...any) {
+	j.tokens[TokenMissing].Add(1)
+	j.cfg.Log.Warn("a client without a token is refused", append([]any{"see", "open, rooms (allow), hook_connect"}, of...)...)
 }
 
 // Revoked reports whether the token of an identity is no longer valid.

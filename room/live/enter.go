@@ -3,7 +3,8 @@ package live
 import (
 	"errors"
 	"net/netip"
-	"time"
+
+	"github.com/gobwas/ws"
 
 	"webim/netpoll"
 	"webim/room/policy"
@@ -19,6 +20,7 @@ func (f *Feed) enter(w *watcher, q request) {
 			f.deny(w, "the key is wrong")
 			return
 		}
+		w.key = f.cfg.Guard.Find(*q.Key).Name
 		f.admit(w, nil)
 		return
 	}
@@ -43,24 +45,23 @@ func (f *Feed) mayWatch(w *watcher, who *token.Identity) bool {
 	return f.cfg.Hub.Judge().Refusal(f.cfg.Hub.Judge().Request(who, w.addr(), policy.ActWatch, "")) == nil
 }
 
-// deny closes a connection that may not watch. It logs at most one line a second, so that
-// somebody who tries thousands of keys cannot fill the log.
-func (f *Feed) deny(w *watcher, why string) {
-	f.mu.Lock()
-	f.denied++
-	now, times := time.Now(), f.denied
-	tell := now.Sub(f.told) >= time.Second
-	if tell {
-		f.denied, f.told = 0, now
-	}
-	f.mu.Unlock()
-	if tell {
-		f.cfg.Logger.Warn("live: refused a watcher", "addr", w.address(), "why", why, "times", times)
-	}
-	_ = w.conn.Close(CodeDenied, why)
+// deny closes a connection that may not watch.
+func (f *Feed) deny(w *watcher, why string) { w.end(f, CodeDenied, why) }
+
+// end closes the connection of a watcher, or of a client that has not become one, and logs why: one line for each
+// reason and interval, so that somebody who tries thousands of keys cannot fill the log.
+func (w *watcher) end(f *Feed, code ws.StatusCode, why string) {
+	f.told.Warn("live: refused a watcher: "+why, "addr", w.address(), "code", int(code))
+	_ = w.conn.Close(code, why)
 }
 
-// admit makes the connection a watcher and sends it the past figures. It does all of that under
+// refuse refuses a handshake, and logs that.
+func (f *Feed) refuse(r *netpoll.Request, status int, why string) {
+	f.told.Warn("live: refused a handshake", "reason", why, "status", status, "addr", netpoll.RemoteText(r.Remote()))
+	r.Refuse(status, why)
+}
+
+// admit makes the connection a watcher and sends it the past figures and the counts of all nodes. It does all of that under
 // the lock, so that the past arrives before the next figures, and no figures are missing
 // between the two.
 func (f *Feed) admit(w *watcher, who *token.Identity) {
@@ -77,11 +78,14 @@ func (f *Feed) admit(w *watcher, who *token.Identity) {
 	w.who = who
 	if !f.places.Take(w.payer(), 1) {
 		f.mu.Unlock()
-		_ = w.conn.Close(CodeFull, "there are too many watchers, or you have reached the limit of one user")
+		w.end(f, CodeFull, "there are too many watchers, or you have reached the limit of one user")
 		return
 	}
 	f.send(w, greeting)
 	f.send(w, pastMessage{f.past})
+	if f.nodes.All != nil {
+		f.send(w, nodesMessage{f.nodes})
+	}
 	f.watchers[w] = struct{}{}
 	w.in = true
 	f.mu.Unlock()

@@ -13,9 +13,11 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
+	"webim/netpoll/ratelog"
 	"webim/room"
 	"webim/room/apikey"
 	"webim/room/budget"
+	"webim/room/flight"
 	"webim/room/judge"
 	"webim/room/token"
 )
@@ -29,6 +31,8 @@ type Config struct {
 	// Methods returns the methods of the server API that can be called on the listener of a
 	// connection; nil means none.
 	Methods func(c netpoll.Conn) []string
+	// Flights has the ends of connections, for watchers with a key; nil: none are shown.
+	Flights *flight.Recorder
 	// MaxWatchers limits the watchers, and separately the connections that have not yet
 	// authenticated; 0 means 64. A user with a token has a share of the watchers (budget.Pool).
 	// If there are too many unauthenticated connections, the oldest one of the address with the
@@ -48,9 +52,11 @@ type Config struct {
 // refuses all other connections.
 type Feed struct {
 	cfg   Config
+	told  *ratelog.Logger
 	shown *netpoll.Server
 	idle  int64    // the resident set at Start, in bytes
 	last  *reading // of the previous tick; nil if nobody watched; used only by tick
+	ticks int      // since somebody watches; used only by tick
 
 	finding sync.Mutex // held during a find: each one is a walk
 	began   time.Time
@@ -60,8 +66,8 @@ type Feed struct {
 	watchers map[*watcher]struct{}
 	waiting  *budget.Queue[*watcher] // unauthenticated connections, by address
 	past     []Figures
-	denied   int       // refusals since the last log line about them
-	told     time.Time // the time of that log line
+	nodes    nodes // the last answer of all nodes; zero if there is none
+	asking   bool  // a question to all nodes is under way
 }
 
 // watcher is a connection of the feed, and its netpoll data.
@@ -69,6 +75,7 @@ type watcher struct {
 	conn  netpoll.Conn
 	timer *netpoll.Timer  // closes the connection if it does not authenticate in time
 	who   *token.Identity // nil if it has a key
+	key   string          // the name of its key
 	finds budget.Bucket   // the level of findRate
 
 	// Guarded by Feed.mu.
@@ -95,7 +102,7 @@ func New(cfg Config) (*Feed, error) {
 	cfg.Past = cmp.Or(cfg.Past, 600)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
 	most := int64(cfg.MaxWatchers)
-	return &Feed{cfg: cfg, watchers: map[*watcher]struct{}{}, began: time.Now(), places: budget.NewPool(most), waiting: budget.NewQueue[*watcher](most)}, nil
+	return &Feed{cfg: cfg, told: ratelog.New(cfg.Logger), watchers: map[*watcher]struct{}{}, began: time.Now(), places: budget.NewPool(most), waiting: budget.NewQueue[*watcher](most)}, nil
 }
 
 // Start sets the server to show, which is the hub's, and the server with the timers to use,
@@ -119,11 +126,11 @@ func (f *Feed) Handshake(r *netpoll.Request) {
 	path, ok := r.Path()
 	switch {
 	case !ok || path != FeedPath:
-		r.Refuse(http.StatusNotFound, "there is no WebSocket at this path: the feed is at "+FeedPath)
+		f.refuse(r, http.StatusNotFound, "there is no WebSocket at this path: the feed is at "+FeedPath)
 	case !f.cfg.Guard.KnowsHost(r.Host()):
-		r.Refuse(http.StatusMisdirectedRequest, "this server is not configured for that host name")
+		f.refuse(r, http.StatusMisdirectedRequest, "this server is not configured for that host name")
 	case r.Origin() != "" && !netpoll.SameOrigin(r):
-		r.Refuse(http.StatusForbidden, "only the page of this server may watch")
+		f.refuse(r, http.StatusForbidden, "only the page of this server may watch")
 	}
 }
 
@@ -141,14 +148,14 @@ func (f *Feed) Open(c netpoll.Conn, _ *netpoll.Request) {
 	}
 	f.mu.Unlock()
 	if over != nil {
-		_ = over.Value.conn.Close(CodeFull, "too many connections wait for authentication: try again")
+		over.Value.end(f, CodeFull, "too many connections wait for authentication: try again")
 	}
 	w.timer = c.Server().After(f.cfg.Timeout, func() {
 		f.mu.Lock()
 		late := !w.in
 		f.mu.Unlock()
 		if late {
-			_ = c.Close(CodeLate, "you did not authenticate in time")
+			w.end(f, CodeLate, "you did not authenticate in time")
 		}
 	})
 }
@@ -161,8 +168,10 @@ func (f *Feed) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 	in := w.in
 	f.mu.Unlock()
 	switch {
-	case !ok || in != (q.Find != nil):
-		_ = c.Close(CodeBadRequest, "authenticate first, once, and then send find requests")
+	case !ok || in != (q.Find != nil || q.Trace != nil):
+		w.end(f, CodeBadRequest, "authenticate first, once, and then send find requests")
+	case q.Trace != nil:
+		f.trace(w, q.Trace)
 	case in:
 		f.find(w, *q.Find)
 	default:
@@ -200,9 +209,12 @@ func (f *Feed) stopWaitingLocked(w *watcher) {
 func (f *Feed) tick() {
 	keys, tokens := f.watching()
 	if !keys && !tokens {
-		f.last = nil
+		f.last, f.ticks = nil, 0
+		f.endTrace()
 		return
 	}
+	f.askNodes()
+	f.markTraced()
 	r, before := f.read(), f.last
 	f.last = r
 	f.dismiss()
@@ -215,7 +227,9 @@ func (f *Feed) tick() {
 	}
 	var byKey, byToken *netpoll.Frame
 	if keys {
+		m.Trace = f.traceView()
 		byKey = f.frameOf(m, nil)
+		m.Trace = nil
 	}
 	if tokens {
 		byToken = f.frameOf(m, judge.ShownToModerators) // like the server API, which hides private rooms from moderators
@@ -237,7 +251,7 @@ func (f *Feed) tick() {
 }
 
 // watching reports whether anybody watches with a key, and whether anybody watches with a
-// token. If nobody watches at all, it clears the past.
+// token. If nobody watches at all, it clears the past and the counts of the nodes.
 func (f *Feed) watching() (keys, tokens bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -245,7 +259,7 @@ func (f *Feed) watching() (keys, tokens bool) {
 		keys, tokens = keys || w.who == nil, tokens || w.who != nil
 	}
 	if !keys && !tokens {
-		f.past = nil
+		f.past, f.nodes = nil, nodes{}
 	}
 	return keys, tokens
 }
@@ -277,7 +291,7 @@ func (f *Feed) dismiss() {
 	}
 	f.mu.Unlock()
 	for _, w := range over {
-		_ = w.conn.Close(CodeEnded, "the token has expired or is no longer valid")
+		w.end(f, CodeEnded, "the token has expired or is no longer valid")
 	}
 }
 

@@ -3,6 +3,7 @@ package live
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestFind(t *testing.T) {
 	}
 	_ = nobody
 
-	for _, bad := range []string{`{}`, `{"user":"ann","client":"x"}`, `{"room":"tea"}`, `"ann"`, `{"user":7}`} {
+	for _, bad := range []string{`{}`, `{"user":"ann","client":"x"}`, `{"room":"tea","user":"ann"}`, `{"room":""}`, `{"room":"` + strings.Repeat("x", token.MaxPattern+1) + `"}`, `"ann"`, `{"user":7}`} {
 		w, _ := n.watch()
 		w.say(`{"find":%s}`, bad)
 		if got := w.closed(); got != CodeBadRequest {

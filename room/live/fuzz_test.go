@@ -8,7 +8,7 @@ import (
 
 // Any bytes are either exactly one request or refused.
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{`{"key":"k"}`, `{"token":"t"}`, `{"find":{"user":"ann"}}`, `{"find":{"client":"c"}}`, `{"find":null}`, `{}`, `null`, `[`, "\xff"} {
+	for _, text := range []string{`{"key":"k"}`, `{"token":"t"}`, `{"find":{"user":"ann"}}`, `{"find":{"client":"c"}}`, `{"find":{"room":"r*"}}`, `{"find":null}`, `{}`, `null`, `[`, "\xff"} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -19,7 +19,7 @@ func FuzzParse(f *testing.F) {
 		if said := len(set(q.Key != nil, q.Token != nil, q.Find != nil)); said != 1 {
 			t.Errorf("%q says %d things", data, said)
 		}
-		if q.Find != nil && len(set(q.Find.User != "", q.Find.Client != "")) != 1 {
+		if q.Find != nil && len(set(q.Find.User != "", q.Find.Client != "", q.Find.Room != "")) != 1 {
 			t.Errorf("%q looks for %+v", data, *q.Find)
 		}
 	})

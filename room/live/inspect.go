@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/identity"
 )
 
 // The functions in this file find out what is shown. Each of them walks all rooms or all connections,
@@ -76,39 +77,46 @@ func (f *Feed) slowest(n int) []seenClient {
 	return all
 }
 
-// search returns the connections of a user, or the connection with a client id: at most n, those that
-// opened first. all is the number of all of them. If both user and client are "", there are none.
-func (f *Feed) search(user, client string, n int) (found []seenRooms, all int) {
+// search returns the connections of a user or an IP address, or the connection with a client id: at most n,
+// those that opened first. all has the client ids of all of them.
+func (f *Feed) search(q quest, n int) (found []seenRooms, all map[string]bool) {
+	all = map[string]bool{}
 	first := topN[seenRooms]{n: n, order: func(a, b seenRooms) int {
 		return cmp.Or(a.Opened.Compare(b.Opened), strings.Compare(a.Client, b.Client))
 	}}
-	for c := range f.named(user, client) {
+	for c := range f.named(q) {
 		if seen, ok := f.client(c); ok {
 			first.add(f.withRooms(c, seen))
-			all++
+			all[seen.Client] = true
 		}
 	}
 	return first.best, all
 }
 
-// named walks the connections of a user, or the one with a client id.
-func (f *Feed) named(user, client string) iter.Seq[netpoll.Conn] {
+// named walks the connections of a user or an address, or the one with a client id.
+func (f *Feed) named(q quest) iter.Seq[netpoll.Conn] {
+	addr, err := netip.ParseAddr(q.IP)
+	if err != nil {
+		addr = netip.Addr{}
+	}
 	return func(yield func(netpoll.Conn) bool) {
-		if id, plain := room.PlainID(client); plain && user == "" {
+		if id, plain := identity.PlainID(q.Client); plain {
 			if c, ok := f.shown.Conn(id); ok && c.Tag() != 0 {
 				yield(c)
 			}
 			return
 		}
 		for c := range f.shown.Conns() {
-			s := room.SessionOf(c)
-			switch {
-			case user != "" && room.IdentityOf(c).User != user:
-				continue
-			case user == "" && (s == nil || client == "" || s.ClientID() != client):
-				continue
+			is := false
+			switch s := identity.SessionOf(c); {
+			case q.User != "":
+				is = identity.Of(c).User == q.User
+			case q.Client != "":
+				is = s != nil && s.ClientID() == q.Client
+			case addr.IsValid():
+				is = identity.AddressOf(c) == addr.Unmap()
 			}
-			if !yield(c) {
+			if is && !yield(c) {
 				return
 			}
 		}
@@ -116,7 +124,7 @@ func (f *Feed) named(user, client string) iter.Seq[netpoll.Conn] {
 }
 
 // owns reports whether a connection belongs to the hub. The server may have other connections.
-func (f *Feed) owns(c netpoll.Conn) bool { return c.Tag() != 0 || room.SessionOf(c) != nil }
+func (f *Feed) owns(c netpoll.Conn) bool { return c.Tag() != 0 || identity.SessionOf(c) != nil }
 
 // client returns a connection as operators see it; false if it has ended.
 func (f *Feed) client(c netpoll.Conn) (seenClient, bool) {
@@ -124,10 +132,10 @@ func (f *Feed) client(c netpoll.Conn) (seenClient, bool) {
 	if !ok || !f.owns(c) {
 		return seenClient{}, false
 	}
-	who := room.AuthorOf(c)
+	who := identity.AuthorOf(c, "")
 	seen := seenClient{Client: who.Client, User: who.User, Dialect: "plain", Remote: info.Remote, TLS: info.TLS,
 		Opened: info.Opened, LastSend: info.LastSend, Queued: info.Queued}
-	if s := room.SessionOf(c); s != nil {
+	if s := identity.SessionOf(c); s != nil {
 		seen.Dialect = s.Encoding().String()
 	}
 	return seen, true
@@ -136,7 +144,7 @@ func (f *Feed) client(c netpoll.Conn) (seenClient, bool) {
 // withRooms adds the rooms of a connection.
 func (f *Feed) withRooms(c netpoll.Conn, seen seenClient) seenRooms {
 	var rooms []string
-	if s := room.SessionOf(c); s != nil {
+	if s := identity.SessionOf(c); s != nil {
 		rooms = s.Rooms()
 	} else if m, ok := f.cfg.Hub.Member(c); ok {
 		rooms = []string{m.Room.Name()}

@@ -18,7 +18,9 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/apikey"
+	"webim/room/engine"
 	"webim/room/engine/memory"
+	"webim/room/flight"
 	"webim/room/mux"
 	"webim/room/policy"
 	"webim/room/token"
@@ -48,16 +50,24 @@ type node struct {
 // one.
 func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 	t.Helper()
+	return startOn(t, memory.New(memory.Limits{}), fc, nc, inner)
+}
+
+// startOn is start with an engine, which may have several nodes.
+func startOn(t *testing.T, e engine.Engine, fc Config, nc, inner netpoll.Config) *node {
+	t.Helper()
 	n := &node{t: t}
 	v, err := token.New(token.Config{Keys: []token.Key{secret}})
 	n.must(err)
 	n.sign, err = token.NewSigner(secret)
 	n.must(err)
-	rights := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights()}}}
-	n.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Options: rights.Options, Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Rates: policy.NoRates, UserRates: policy.NoRates})
+	rights := policy.Patterns{{Match: "*", Options: policy.Options{Rights: policy.OpenRights(), Presence: true}}}
+	flights := flight.New()
+	n.hub = room.NewHub(room.Config{Engine: e, Options: rights.Options, Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Rates: policy.NoRates, UserRates: policy.NoRates, Ended: flights.Answer})
 	if fc.Every == 0 {
 		fc.Every = 10 * time.Millisecond
 	}
+	fc.Flights = flights
 	fc.Hub, fc.Version, fc.Logger = n.hub, "test", cmp.Or(fc.Logger, slog.New(slog.DiscardHandler))
 	fc.Guard, err = apikey.NewGuard([]apikey.Key{{Secret: "another key"}, {Secret: key},
 		{Secret: "a limited key", Rights: []apikey.Right{{Method: "publish"}}}, {Secret: "a wide key", Rights: []apikey.Right{{Method: "*", Rooms: "team-*"}}}}, []string{"inside.example.com"})
@@ -67,6 +77,7 @@ func start(t *testing.T, fc Config, nc, inner netpoll.Config) *node {
 	nc.PingInterval, inner.PingInterval = -1, -1
 	nc.Logger, inner.Logger = fc.Logger, fc.Logger
 	dialects := mux.New(n.hub)
+	dialects.Record(flights)
 	n.main, n.inner = netpoll.New(nc, dialects), netpoll.New(inner, n.feed)
 	dialects.Start(n.main)
 	n.feed.Start(n.main, n.inner)
@@ -168,36 +179,52 @@ type message struct {
 	Now     *Figures
 	Largest []roomJSON
 	Slowest []clientRoomsJSON // with rooms, to detect rooms where none belong
+	Nodes   *nodes
+	Trace   *flight.TraceView
 	Found   *struct {
-		User, Client string
-		At           int64
-		All          int
-		Connections  []clientRoomsJSON
+		User, Client, Room string
+		At                 int64
+		All                int
+		Connections        []clientRoomsJSON
+		Nodes              []nodeCountJSON
+		Elsewhere          []elsewhereJSON
+		Rooms              []roomNodesJSON
+		Ended              []flight.Record
+		Missing            bool
 	}
 }
 
 func (c *client) read() (m message) {
 	c.t.Helper()
+	m, err := c.tryRead()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return m
+}
+
+func (c *client) tryRead() (m message, err error) {
 	op, b, err := c.ReadMessage()
 	if err == nil {
 		err = json.Unmarshal(b, &m)
 	}
 	if err != nil || op != ws.OpText {
-		c.t.Fatalf("a message with the opcode %x: %v, %s", op, err, b)
+		err = fmt.Errorf("a message with the opcode %x: %w, %s", op, err, b)
 	}
-	return m
+	return m, err
 }
 
 // next reads until the condition holds for a message.
 func (c *client) next(what string, holds func(message) bool) message {
 	c.t.Helper()
-	for deadline := time.Now().Add(wstest.Patience); time.Now().Before(deadline); {
-		if m := c.read(); holds(m) {
+	defer c.Wait()()
+	for {
+		if m, err := c.tryRead(); err != nil {
+			c.t.Fatalf("waiting for %s: %v", what, err)
+		} else if holds(m) {
 			return m
 		}
 	}
-	c.t.Fatalf("not within %v: %s", wstest.Patience, what)
-	return message{}
 }
 
 // find sends a search and returns the answer.
@@ -210,6 +237,7 @@ func (c *client) find(quest string) message {
 // closed reads to the Close frame and returns its code.
 func (c *client) closed() ws.StatusCode {
 	c.t.Helper()
+	c.Wait()
 	for {
 		op, b, err := c.ReadMessage()
 		if err != nil {

@@ -1,7 +1,10 @@
 package live
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -9,6 +12,8 @@ import (
 
 	"webim/netpoll"
 	"webim/room"
+	"webim/room/engine"
+	"webim/room/flight"
 	"webim/room/token"
 )
 
@@ -29,15 +34,37 @@ const maxRequest = token.MaxToken + 64
 
 // request is a message from a watcher: exactly one of the fields.
 type request struct {
-	Key   *string `json:"key"`
-	Token *string `json:"token"`
-	Find  *quest  `json:"find"`
+	Key   *string     `json:"key"`
+	Token *string     `json:"token"`
+	Find  *quest      `json:"find"`
+	Trace *traceQuest `json:"trace"`
 }
 
-// quest names the user or the connection to search for: one of the two.
+// traceQuest asks for a trace for some seconds; without a user and a room it ends the trace.
+type traceQuest struct {
+	flight.Target
+	Seconds int `json:"seconds"`
+}
+
+// quest names the user, the connection, the IP address or the rooms to search for: one of them. Room may have * for any characters.
 type quest struct {
 	User   string `json:"user"`
 	Client string `json:"client"`
+	IP     string `json:"ip"`
+	Room   string `json:"room"`
+}
+
+// who returns the user, the connection or the address.
+func (q *quest) who() string { return cmp.Or(q.User, q.Client, q.IP) }
+
+// count returns the number of fields that are set.
+func (q *quest) count() (n int) {
+	for _, text := range []string{q.User, q.Client, q.IP, q.Room} {
+		if text != "" {
+			n++
+		}
+	}
+	return n
 }
 
 // parse parses a request; ok is false if data is not a valid request.
@@ -46,12 +73,12 @@ func parse(op ws.OpCode, data []byte) (q request, ok bool) {
 		return request{}, false
 	}
 	said := 0
-	for _, there := range []bool{q.Key != nil, q.Token != nil, q.Find != nil} {
+	for _, there := range []bool{q.Key != nil, q.Token != nil, q.Find != nil, q.Trace != nil} {
 		if there {
 			said++
 		}
 	}
-	return q, said == 1 && (q.Find == nil || (q.Find.User == "") != (q.Find.Client == ""))
+	return q, said == 1 && (q.Find == nil || q.Find.count() == 1 && len(q.Find.Room) <= token.MaxPattern)
 }
 
 // helloMessage confirms the authentication.
@@ -73,21 +100,77 @@ type pastMessage struct {
 
 // nowMessage holds the figures of one second.
 type nowMessage struct {
-	Now     Figures      `json:"now"`
-	Largest []roomJSON   `json:"largest"`
-	Slowest []clientJSON `json:"slowest"`
+	Now     Figures           `json:"now"`
+	Largest []roomJSON        `json:"largest"`
+	Slowest []clientJSON      `json:"slowest"`
+	Trace   *flight.TraceView `json:"trace"` // only for watchers with a key
+}
+
+// nodesMessage holds the counts of all nodes.
+type nodesMessage struct {
+	Nodes nodes `json:"nodes"`
+}
+
+type nodes struct {
+	At      int64      `json:"at"` // unix milliseconds; the time of the counts
+	All     []nodeJSON `json:"all"`
+	Missing bool       `json:"missing"` // since then a node has not answered
+}
+
+// nodeJSON is an engine.NodeInfo.
+type nodeJSON struct {
+	Node        string `json:"node"`
+	Version     string `json:"version"`
+	Uptime      int64  `json:"uptime"` // milliseconds
+	Connections int    `json:"connections"`
+	Users       int    `json:"users"`
+	Rooms       int    `json:"rooms"`
+	Members     int    `json:"members"`
+}
+
+// nodesJSON sorts by the ids, so that a node keeps its place.
+func nodesJSON(all []engine.NodeInfo) []nodeJSON {
+	list := make([]nodeJSON, len(all))
+	for i, n := range all {
+		list[i] = nodeJSON{n.Node, n.Version, n.Uptime.Milliseconds(), n.Clients, n.Users, n.Channels, n.Members}
+	}
+	slices.SortFunc(list, func(a, b nodeJSON) int { return strings.Compare(a.Node, b.Node) })
+	return list
 }
 
 // foundMessage is the answer to a search.
 type foundMessage struct {
-	Found found `json:"found"`
+	Found *found `json:"found"`
 }
 
 type found struct {
 	quest
-	At          int64             `json:"at"` // unix milliseconds
-	All         int               `json:"all"`
-	Connections []clientRoomsJSON `json:"connections"`
+	At          int64             `json:"at"`          // unix milliseconds
+	All         int               `json:"all"`         // connections on this node, or rooms
+	Connections []clientRoomsJSON `json:"connections"` // on this node
+	Nodes       []nodeCountJSON   `json:"nodes"`       // other nodes, with the number of the user's connections
+	Elsewhere   []elsewhereJSON   `json:"elsewhere"`   // connections on the other nodes
+	Rooms       []roomNodesJSON   `json:"rooms"`
+	Ended       []flight.Record   `json:"ended"`   // connections that have ended, on all nodes; empty for watchers with a token
+	Missing     bool              `json:"missing"` // the other nodes did not answer
+}
+
+type nodeCountJSON struct {
+	Node  string `json:"node"`
+	Count int    `json:"count"`
+}
+
+// elsewhereJSON is a connection on another node.
+type elsewhereJSON struct {
+	Client string `json:"client"`
+	User   string `json:"user"`
+}
+
+// roomNodesJSON is a room on all nodes.
+type roomNodesJSON struct {
+	Name    string          `json:"name"`
+	Members int             `json:"members"`
+	Nodes   []nodeCountJSON `json:"nodes"` // those with members
 }
 
 type roomJSON struct {

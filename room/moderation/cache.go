@@ -76,7 +76,7 @@ func (c *Cache) Standing(who policy.Subject, room string) (r policy.Room) {
 // standingLocked adds the sanctions that were imposed in a room; "" is the whole server.
 func (c *Cache) standingLocked(at int, who policy.Subject, room string, r *policy.Room) {
 	if user := who.Who.User; user != "" {
-		r.Bans[at] = c.bans[target{room, user}]
+		r.Bans[at] = c.bans[target{room, user}] // until the State removes the entry, at its end
 		if m, is := c.mutes[target{room, user}]; is && (m.end.IsZero() || m.end.After(time.Now())) {
 			r.Mutes[at], r.Ends[at] = m.Reach, m.end
 		}

@@ -7,7 +7,7 @@
 //     of them in memory (Cache), so that no message waits for the State.
 //   - Package policy decides whether a sanction binds a subject. Package moderation only tells
 //     policy which sanctions there are: see Cache.Standing.
-//   - A ban ends what it forbids on every node: Node.EnforceBan closes the connections, or removes
+//   - A ban ends what it forbids on every node: Enforcer.EnforceBan closes the connections, or removes
 //     them from the room. A connection that is joining at that moment is first registered and then
 //     checked, so that either the ban finds the connection, or the check finds the ban.
 //   - A banned user is removed from the roster of a room in one place: Moderator.RemoveFromRoster.

@@ -16,26 +16,22 @@ import (
 	"webim/room/wire"
 )
 
-// Node is the part of a node that enforces bans and sends messages. A room.Hub has it.
-type Node interface {
+// An Enforcer enforces bans on the connections of this node, see package control. The State calls it with
+// its locks held, so it must not block and must not call the engine before it returns.
+type Enforcer interface {
 	// EnforceBan ends the memberships of a user's connections in a room, as far as bans bind
 	// them; without a room, it closes the connections. It then calls Moderator.RemoveFromRoster.
-	// The State calls it with its locks held, so it must not block and must not call the engine
-	// before it returns.
 	EnforceBan(room, user string)
 	// EnforceNetworkBan does the same for the connections from a network, except that it leaves the
 	// roster as it is.
 	EnforceNetworkBan(room string, net netip.Prefix)
-	// Publish publishes a message in a room.
-	Publish(room string, m engine.Message, done func(engine.Position, error))
-	// SendControl sends a control message to all nodes.
-	SendControl(m engine.ControlMessage, done func(error))
 }
 
 // Config has the parts that a Moderator works with. All fields except Audit are required.
 type Config struct {
-	Node  Node
-	State engine.State
+	Engine Engine
+	// Publish publishes a message in a room.
+	Publish func(room string, m engine.Message, done func(engine.Position, error))
 	// StateOf returns the State for an owner, which pays for the entries that it writes.
 	StateOf func(budget.Owner) engine.State
 	// StateError turns an error of the State into one for clients.
@@ -44,12 +40,19 @@ type Config struct {
 	Audit *slog.Logger
 }
 
+// Engine is the part of an engine.Engine that has the sanctions, and the way to all nodes.
+type Engine interface {
+	engine.State
+	SendControl(m engine.ControlMessage, done func(error))
+}
+
 // Moderator imposes, lifts and lists sanctions. All methods are safe for concurrent use. Their
 // errors are wire.ErrorCodes, perhaps with a sentence. A callback named done is called exactly once,
 // from any goroutine.
 type Moderator struct {
 	*Cache
 	cfg     Config
+	enforce Enforcer
 	started time.Time // when the clock of the audit shares was zero
 	audits  auditShares
 }
@@ -59,11 +62,13 @@ func New(cfg Config) *Moderator {
 	return &Moderator{Cache: newCache(), cfg: cfg, started: time.Now()}
 }
 
-// WatchSanctions begins to follow the State, and to enforce bans on this node. stop ends it.
-func (m *Moderator) WatchSanctions() (stop func()) {
+// WatchSanctions begins to follow the State, and to enforce bans on this node. stop ends it. It is called
+// once, before any other method.
+func (m *Moderator) WatchSanctions(on Enforcer) (stop func()) {
+	m.enforce = on
 	stops := []func(){
-		m.cfg.State.Watch(engine.TableBan, m.banChanged), m.cfg.State.Watch(engine.TableBanIP, m.networkBanChanged),
-		m.cfg.State.Watch(engine.TableMute, m.storeMute), m.cfg.State.Watch(engine.TableRoom, m.storeSettings),
+		m.cfg.Engine.Watch(engine.TableBan, m.banChanged), m.cfg.Engine.Watch(engine.TableBanIP, m.networkBanChanged),
+		m.cfg.Engine.Watch(engine.TableMute, m.storeMute), m.cfg.Engine.Watch(engine.TableRoom, m.storeSettings),
 	}
 	return func() {
 		for _, stop := range stops {
@@ -74,7 +79,7 @@ func (m *Moderator) WatchSanctions() (stop func()) {
 
 func (m *Moderator) banChanged(_, e engine.Entry) {
 	if m.storeBan(e); e.Value != nil {
-		m.cfg.Node.EnforceBan(e.Of, e.Name)
+		m.enforce.EnforceBan(e.Of, e.Name)
 	}
 }
 
@@ -84,7 +89,7 @@ func (m *Moderator) networkBanChanged(_, e engine.Entry) {
 		return // validate lets no such name through
 	}
 	if m.storeNetwork(net, e); e.Value != nil {
-		m.cfg.Node.EnforceNetworkBan(e.Of, net)
+		m.enforce.EnforceNetworkBan(e.Of, net)
 	}
 }
 
@@ -98,7 +103,7 @@ func (m *Moderator) RemoveFromRoster(room, user string, as ...*token.Identity) {
 	if len(as) == 0 || slices.ContainsFunc(as, free) {
 		return
 	}
-	m.cfg.State.Delete(engine.Key{Table: engine.TableMember, Of: room, Name: user}, engine.AnyVersion, func(error) {})
+	m.cfg.Engine.Delete(engine.Key{Table: engine.TableMember, Of: room, Name: user}, engine.AnyVersion, func(error) {})
 }
 
 // actionOf names the actions, in the audit log and as events in the room.
@@ -119,7 +124,7 @@ func (m *Moderator) Impose(s Sanction, by *engine.Author, done func(error)) {
 		done(wire.Internal(err))
 		return
 	}
-	m.overrule(s, func(version uint64, done func(error)) {
+	m.overrule(s, maxTries, func(version uint64, done func(error)) {
 		m.cfg.StateOf(s.Payer).Put(engine.Entry{Key: s.key(), Value: data, Version: version, Expires: s.Until}, func(_ uint64, err error) { done(err) })
 	}, func(err error) {
 		if err != nil {
@@ -134,15 +139,19 @@ func (m *Moderator) Impose(s Sanction, by *engine.Author, done func(error)) {
 	})
 }
 
+// maxTries is how often the entry of a sanction is read and written while others change it. Then the caller gets an error,
+// which is logged as one of the server.
+const maxTries = 16
+
 // overrule calls do, which writes or deletes the entry of a sanction, unless the caller ranks below
 // the author of the entry that is there. It passes the entry's version to do, because somebody else
-// may change the entry at the same time; then overrule reads it again.
-func (m *Moderator) overrule(s Sanction, do func(version uint64, done func(error)), done func(error)) {
+// may change the entry at the same time; then overrule reads it again, and makes at most so many tries.
+func (m *Moderator) overrule(s Sanction, tries int, do func(version uint64, done func(error)), done func(error)) {
 	if s.Over {
 		do(engine.AnyVersion, func(err error) { done(m.cfg.StateError(err)) })
 		return
 	}
-	m.cfg.State.Get(s.key(), func(e engine.Entry, err error) {
+	m.cfg.Engine.Get(s.key(), func(e engine.Entry, err error) {
 		switch {
 		case err != nil:
 			done(m.cfg.StateError(err))
@@ -150,8 +159,8 @@ func (m *Moderator) overrule(s Sanction, do func(version uint64, done func(error
 			done(wire.Explain(wire.ErrPermissionDenied, "permission denied: an admin has imposed what stands"))
 		default:
 			do(e.Version, func(err error) {
-				if err == engine.ErrVersion {
-					m.overrule(s, do, done)
+				if err == engine.ErrVersion && tries > 1 {
+					m.overrule(s, tries-1, do, done)
 					return
 				}
 				done(m.cfg.StateError(err))
@@ -167,8 +176,8 @@ func (m *Moderator) Lift(s Sanction, by *engine.Author, done func(error)) {
 		done(err)
 		return
 	}
-	m.overrule(s, func(version uint64, done func(error)) {
-		m.cfg.State.Delete(s.key(), version, done)
+	m.overrule(s, maxTries, func(version uint64, done func(error)) {
+		m.cfg.Engine.Delete(s.key(), version, done)
 	}, func(err error) {
 		if err != nil {
 			done(err)
@@ -191,7 +200,7 @@ func (m *Moderator) Kick(s Sanction, by *engine.Author, done func(error)) {
 		end := wire.DisconnectForceNoReconnect
 		msg.Kind, msg.Code, msg.Reason = engine.ControlDisconnect, uint32(end), end.Text()
 	}
-	m.cfg.Node.SendControl(msg, func(err error) {
+	m.cfg.Engine.SendControl(msg, func(err error) {
 		if err == nil {
 			m.announce(Audit{Action: "kick", By: cmp.Or(s.LogBy, s.By), Room: s.Room, Target: s.Who, Reason: s.Reason}, s.Payer, true, by)
 		}
@@ -202,7 +211,7 @@ func (m *Moderator) Kick(s Sanction, by *engine.Author, done func(error)) {
 // Sanctions lists at most limit sanctions of a table in a room, or on the whole server in room "",
 // in the order of their targets, with targets after the given one.
 func (m *Moderator) Sanctions(table, room, after string, limit int, done func([]Sanction, error)) {
-	m.cfg.State.List(table, room, after, limit, func(all []engine.Entry, err error) {
+	m.cfg.Engine.List(table, room, after, limit, func(all []engine.Entry, err error) {
 		if err != nil {
 			done(nil, m.cfg.StateError(err))
 			return
@@ -218,7 +227,7 @@ func (m *Moderator) Sanctions(table, room, after string, limit int, done func([]
 // SanctionOf reads the sanction of a table against a user in a room, or on the whole server in room
 // "". there is false if there is none.
 func (m *Moderator) SanctionOf(table, room, user string, done func(s Sanction, there bool)) {
-	m.cfg.State.Get(engine.Key{Table: table, Of: room, Name: user}, func(e engine.Entry, err error) {
+	m.cfg.Engine.Get(engine.Key{Table: table, Of: room, Name: user}, func(e engine.Entry, err error) {
 		if err != nil || e.Version == 0 || !e.Expires.IsZero() && !e.Expires.After(time.Now()) {
 			done(Sanction{}, false)
 			return
@@ -238,5 +247,5 @@ func (m *Moderator) announce(a Audit, payer budget.Owner, tell bool, by *engine.
 	if !a.Until.IsZero() {
 		tags["until"] = strconv.FormatInt(a.Until.Unix(), 10)
 	}
-	m.cfg.Node.Publish(a.Room, engine.Message{Op: engine.OpJSON, Data: []byte("{}"), From: by, Tags: tags, CompactKey: a.Action + " " + a.Target}, nil)
+	m.cfg.Publish(a.Room, engine.Message{Op: engine.OpJSON, Data: []byte("{}"), From: by, Tags: tags, CompactKey: a.Action + " " + a.Target}, nil)
 }

@@ -36,8 +36,14 @@ func (n *fakeNode) Publish(_ string, m engine.Message, _ func(engine.Position, e
 	n.events = append(n.events, m)
 }
 
-func (n *fakeNode) SendControl(m engine.ControlMessage, done func(error)) {
-	n.controls = append(n.controls, m)
+// recordingEngine is an engine whose control messages a fakeNode records.
+type recordingEngine struct {
+	engine.Engine
+	n *fakeNode
+}
+
+func (e recordingEngine) SendControl(m engine.ControlMessage, done func(error)) {
+	e.n.controls = append(e.n.controls, m)
 	done(nil)
 }
 
@@ -45,8 +51,8 @@ func (n *fakeNode) SendControl(m engine.ControlMessage, done func(error)) {
 func newModerator(t *testing.T, e engine.Engine) (*Moderator, *fakeNode) {
 	t.Helper()
 	node := new(fakeNode)
-	m := New(Config{Node: node, State: e, StateOf: func(budget.Owner) engine.State { return e }, StateError: func(err error) error { return err }})
-	t.Cleanup(m.WatchSanctions())
+	m := New(Config{Engine: recordingEngine{e, node}, Publish: node.Publish, StateOf: func(budget.Owner) engine.State { return e }, StateError: func(err error) error { return err }})
+	t.Cleanup(m.WatchSanctions(node))
 	return m, node
 }
 
@@ -221,5 +227,34 @@ func TestKick(t *testing.T) {
 	}
 	if out.Kind != engine.ControlDisconnect || out.Code != uint32(wire.DisconnectForceNoReconnect) || out.To.User != "bob" {
 		t.Errorf("off the server: %+v", out)
+	}
+}
+
+// changing is an engine whose entries change before each write.
+type changing struct {
+	engine.Engine
+	tries int
+}
+
+func (e *changing) Put(_ engine.Entry, done func(uint64, error)) {
+	e.tries++
+	done(0, engine.ErrVersion)
+}
+
+func (e *changing) Delete(_ engine.Key, _ uint64, done func(error)) {
+	e.tries++
+	done(engine.ErrVersion)
+}
+
+// TestMoreAndMoreChanges checks that a sanction whose entry others change all the time ends with an error.
+func TestMoreAndMoreChanges(t *testing.T) {
+	e := &changing{Engine: memory.New(memory.Limits{})}
+	m, _ := newModerator(t, e)
+	mute := Sanction{Table: engine.TableMute, Room: "r", Who: "bob"}
+	for name, do := range map[string]func(Sanction, *engine.Author, func(error)){"impose": m.Impose, "lift": m.Lift} {
+		e.tries = 0
+		if err := call(t, do, mute); !errors.Is(err, engine.ErrVersion) || e.tries != maxTries {
+			t.Errorf("%s: %v after %d tries", name, err, e.tries)
+		}
 	}
 }

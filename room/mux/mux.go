@@ -19,6 +19,7 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/centrifuge"
+	"webim/room/flight"
 	"webim/room/plain"
 	"webim/room/wire"
 )
@@ -28,12 +29,16 @@ type Handler struct {
 	hub        *room.Hub
 	plain      *plain.Dialect
 	centrifuge *centrifuge.Dialect
+	flights    *flight.Recorder // nil: none
 }
 
 // New makes the handler of a hub.
 func New(hub *room.Hub) *Handler {
-	return &Handler{hub, plain.New(hub), centrifuge.New(hub)}
+	return &Handler{hub: hub, plain: plain.New(hub), centrifuge: centrifuge.New(hub)}
 }
+
+// Record makes a flight recorder record the ends of the connections. Call it before Start.
+func (h *Handler) Record(in *flight.Recorder) { h.flights = in }
 
 // Hub returns the hub of New.
 func (h *Handler) Hub() *room.Hub { return h.hub }
@@ -50,19 +55,26 @@ func (h *Handler) Start(s *netpoll.Server) {
 func (h *Handler) Handshake(r *netpoll.Request) {
 	path, ok := r.Path()
 	if !ok {
-		r.Refuse(http.StatusBadRequest, "malformed URL")
+		h.refuse(r, http.StatusBadRequest, "malformed URL")
 		return
 	}
 	switch target, name, err := wire.TargetOf(path); {
 	case err != nil:
-		r.Refuse(http.StatusBadRequest, err.Error())
+		h.refuse(r, http.StatusBadRequest, err.Error())
 	case target == wire.TargetEndpoint:
 		h.centrifuge.Handshake(r)
 	case target == wire.TargetRoom:
 		h.plain.Handshake(r, name)
 	default:
-		r.Refuse(http.StatusNotFound, "this path is no room: the Centrifuge protocol is spoken at "+centrifuge.Path+", and rooms do not begin with the server's own names")
+		h.refuse(r, http.StatusNotFound, "this path is no room: the Centrifuge protocol is spoken at "+centrifuge.Path+", and rooms do not begin with the server's own names")
 	}
+}
+
+// refuse refuses a handshake because of its path, and logs that.
+func (h *Handler) refuse(r *netpoll.Request, status int, why string) {
+	path, _ := r.Path()
+	h.hub.RefusalLog().Info("a client is refused because of its path", "reason", why, "status", status, "path", room.Clipped(path), "addr", netpoll.RemoteText(r.Remote()))
+	r.Refuse(status, why)
 }
 
 // Open implements netpoll.Handler: the dialect of the path makes a member or a session.
@@ -91,8 +103,19 @@ func (h *Handler) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 
 // Close implements netpoll.Handler. Each dialect ignores the connections of the other one.
 func (h *Handler) Close(c netpoll.Conn, why netpoll.Closed) {
+	h.logClose(c, why)
+	if h.flights != nil {
+		h.flights.Closed(h.hub, c, why)
+	}
 	h.plain.Close(c, why)
 	h.centrifuge.Close(c, why)
+}
+
+// Traced implements netpoll.Tracer.
+func (h *Handler) Traced(c netpoll.Conn, e netpoll.Event) {
+	if h.flights != nil {
+		h.flights.Traced(c, e)
+	}
 }
 
 // CloseCode implements netpoll.Coder.

@@ -13,6 +13,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room"
 	"webim/room/centrifuge"
+	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/policy"
 	"webim/room/roomtest"
@@ -100,7 +101,7 @@ func TestRefusedPaths(t *testing.T) {
 	if st := hub.Stats(); st != (room.Stats{}) {
 		t.Errorf("they left %+v", st)
 	}
-	if st := hub.Engine().(*memory.Engine).Stats(); st != (memory.Stats{}) {
+	if st := hub.Engine().(*memory.Engine).Stats(); st != (engine.Stats{}) {
 		t.Errorf("the engine remembers %+v", st)
 	}
 }

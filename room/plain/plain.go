@@ -12,6 +12,7 @@ import (
 	"webim/room"
 	"webim/room/backend"
 	"webim/room/cost"
+	"webim/room/identity"
 	"webim/room/internal/timers"
 	"webim/room/judge"
 	"webim/room/policy"
@@ -29,34 +30,34 @@ func New(hub *room.Hub) *Dialect { return &Dialect{hub} }
 // status if not. It checks the rights before the limits, so a client without the right to join
 // learns nothing about the room.
 func (d *Dialect) Handshake(r *netpoll.Request, name string) {
-	who, status, text := d.identify(r.Query().Get("token"))
+	who, status, text := d.identify(r, name)
 	if status == 0 {
 		status, text = d.judge(who, name, r.Remote().Addr().Unmap())
 	}
 	if status != 0 {
-		d.logRefusal(r, name, status, text)
+		d.logRefusal(r, name, who, status, text)
 		r.Refuse(status, text)
 		if status == http.StatusServiceUnavailable {
 			_ = r.AddHeader("Retry-After", "5")
 		}
 	} else if who != token.Anonymous {
-		p := new(room.Principal)
+		p := new(identity.Principal)
 		p.Init(who, cost.PayerOf(who.User, r.Remote().Addr()))
 		r.SetData(p)
 	}
 }
 
 // identify returns the identity in a token, or an HTTP status and the reason of the refusal.
-func (d *Dialect) identify(text string) (who *token.Identity, status int, why string) {
-	h := d.hub
+func (d *Dialect) identify(r *netpoll.Request, name string) (who *token.Identity, status int, why string) {
+	h, text := d.hub, r.Query().Get("token")
 	switch {
 	case text == "" && h.Config().Anonymous:
 		return token.Anonymous, 0, ""
 	case text == "" || !h.Judge().TakesTokens():
 		if text == "" {
-			h.RefusalLog().Warn("a plain client without a token is refused", "see", "open, rooms (allow); ?token= in the URL")
+			h.RefusalLog().Warn("a plain client without a token is refused", append(attrsOf(r, name), "see", "open, rooms (allow); ?token= in the URL")...)
 		} else {
-			h.Judge().LogToken("connection", token.ErrInvalid)
+			h.Judge().LogToken("connection", token.ErrInvalid, attrsOf(r, name)...)
 		}
 		return nil, http.StatusUnauthorized, "a good token is needed here: add ?token= to the URL"
 	}
@@ -64,8 +65,8 @@ func (d *Dialect) identify(text string) (who *token.Identity, status int, why st
 		who *token.Identity
 		err error
 	}
-	answer := make(chan verdict, 1)
-	h.Judge().VerifyToken(text, func(who *token.Identity, err error) { answer <- verdict{who, h.Judge().CheckToken(who, err)} })
+	answer, of := make(chan verdict, 1), attrsOf(r, name) // r ends with the handshake
+	h.Judge().VerifyToken(text, func(who *token.Identity, err error) { answer <- verdict{who, h.Judge().CheckToken(who, err, of...)} })
 	select {
 	case v := <-answer:
 		switch {
@@ -97,6 +98,9 @@ func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (stat
 			return http.StatusForbidden, "this room is not open to you"
 		}
 	}
+	if err := h.Judge().Admit(policy.Subject{Who: who, Addr: addr}, name); err == judge.ErrStateOld {
+		return http.StatusServiceUnavailable, "this server does not know the latest bans, try again"
+	}
 	if who.User != "" && h.Meter().HasMaxConnections(who.User) {
 		return http.StatusTooManyRequests, "too many connections of this user"
 	}
@@ -114,7 +118,7 @@ func (d *Dialect) expire(c netpoll.Conn, at time.Time) {
 		case time.Now().Before(at):
 			d.expire(c, at)
 		default:
-			_ = c.Close(ws.StatusPolicyViolation, "the token has expired")
+			d.close(c, netpoll.ByServer, ws.StatusPolicyViolation, "the token has expired", "")
 		}
 	})
 }
@@ -122,14 +126,13 @@ func (d *Dialect) expire(c netpoll.Conn, at time.Time) {
 // Open makes a connection that has passed Handshake a member of its room.
 func (d *Dialect) Open(c netpoll.Conn, name string) {
 	h := d.hub
-	p, _ := c.Data().(*room.Principal)
+	p, _ := c.Data().(*identity.Principal)
 	who := token.Anonymous
 	if p != nil {
 		who = p.Identity()
-		h.CountBearer(1)
+		h.Control().CountBearer(1)
 		if !h.Meter().CountConnection(&p.Usage, who.User) {
-			h.RefusalLog().Warn("a plain client is refused: too many connections of this user", "code", 1013, "see", seeStatus[429], "user", who.User)
-			c.Close(ws.StatusCode(1013), "too many connections of this user")
+			d.close(c, netpoll.ByLimit, ws.StatusCode(1013), "too many connections of this user", seeStatus[429])
 			return
 		}
 		if at := who.Expires; !at.IsZero() {
@@ -137,13 +140,30 @@ func (d *Dialect) Open(c netpoll.Conn, name string) {
 		}
 	}
 	if _, err := h.Join(name, c); err != nil && !errors.Is(err, room.ErrClosed) {
-		h.RefusalLog().Warn("a plain client is refused: it cannot join", "code", 1013, "reason", err, "see", seeStatus[503])
-		c.Close(ws.StatusCode(1013), err.Error())
-	} else if h.Judge().IsBanned(policy.Subject{Who: who, Addr: judge.AddressOf(c)}, name) {
-		c.Close(ws.StatusCode(wire.DisconnectBanned), wire.DisconnectBanned.Text())
-	} else if p != nil && h.Judge().Revoked(who) { // since the handshake: see room.Hub.Register
-		c.Close(ws.StatusCode(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text())
+		d.close(c, netpoll.ByLimit, ws.StatusCode(1013), err.Error(), seeStatus[503])
+	} else {
+		d.closeUnwanted(c, name)
 	}
+}
+
+// closeUnwanted closes a connection of a client that is banned in its room, has a revoked token, or has no right to be there
+// any more.
+func (d *Dialect) closeUnwanted(c netpoll.Conn, name string) {
+	j, s := d.hub.Judge(), policy.Subject{Who: identity.Of(c), Addr: identity.AddressOf(c)}
+	switch {
+	case j.IsBanned(s, name):
+		d.close(c, netpoll.ByOperator, ws.StatusCode(wire.DisconnectBanned), wire.DisconnectBanned.Text(), "the API's sanctions and unban")
+	case j.Revoked(s.Who): // since the handshake: see control.Controller.Register
+		d.close(c, netpoll.ByServer, ws.StatusCode(wire.DisconnectInvalidToken), wire.DisconnectInvalidToken.Text(), "the API's revoke")
+	case !j.MayStay(s, name, policy.Membership{}): // since the handshake: see control.Controller.Rejudge
+		d.close(c, netpoll.ByServer, ws.StatusCode(wire.DisconnectPermissionDenied), judge.NoLongerHere, "rooms (allow)")
+	}
+}
+
+// close closes a connection that is open, and logs why. reason is one of a few texts.
+func (d *Dialect) close(c netpoll.Conn, by netpoll.Party, code ws.StatusCode, reason, see string) {
+	d.hub.RefusalLog().Warn("a plain client is closed: "+reason, identity.Logged(c), "code", int(code), "see", see)
+	_ = c.CloseBy(by, code, reason)
 }
 
 // publishWork is the work of a message in a turn, see netpoll.Conn.Spent.
@@ -156,7 +176,7 @@ const publishWork = 1
 func (d *Dialect) Message(m room.Member, op ws.OpCode, data []byte) {
 	m.Conn.Spent(publishWork)
 	if errors.Is(d.hub.Relay(m, op, data), wire.DisconnectTooManyErrors) {
-		m.Conn.Close(ws.StatusPolicyViolation, "too many messages")
+		d.close(m.Conn, netpoll.ByLimit, ws.StatusPolicyViolation, "too many messages", "max_refusals, rate_send")
 	}
 }
 
@@ -165,14 +185,14 @@ func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
 	h := d.hub
 	if m, ok := h.Member(c); ok {
 		if h.Asks(backend.HookDisconnect, "") {
-			h.TellDisconnect(room.AuthorOf(c), []string{m.Room.Name()}, why)
+			h.TellDisconnect(identity.AuthorOf(c, ""), []string{m.Room.Name()}, why)
 		}
 		h.Leave(m)
 	}
-	if p, ok := c.Data().(*room.Principal); ok {
+	if p, ok := c.Data().(*identity.Principal); ok {
 		h.Meter().UncountConnection(&p.Usage)
 		if p.Identity() != token.Anonymous {
-			h.CountBearer(-1)
+			h.Control().CountBearer(-1)
 		}
 	}
 }
@@ -182,12 +202,23 @@ func (d *Dialect) Close(c netpoll.Conn, why netpoll.Closed) {
 var seeStatus = map[int]string{
 	403: "rooms (allow), hook_subscribe, hook_connect, the API's sanctions",
 	429: "max_conns_per_user",
-	503: "max_rooms, max_members, token_jwks",
+	503: "max_rooms, max_members, token_jwks, /ready",
+}
+
+// attrsOf returns the attributes of a handshake for a line of the log.
+func attrsOf(r *netpoll.Request, name string) []any {
+	return []any{"room", room.Clipped(name), "addr", netpoll.RemoteText(r.Remote())}
 }
 
 // logRefusal logs the refusal of a handshake.
-func (d *Dialect) logRefusal(r *netpoll.Request, name string, status int, why string) {
-	if see, ok := seeStatus[status]; ok {
-		d.hub.RefusalLog().Warn("a plain client is refused: "+why, "status", status, "see", see, "room", room.Clipped(name), "addr", r.Remote().Addr().String())
+func (d *Dialect) logRefusal(r *netpoll.Request, name string, who *token.Identity, status int, why string) {
+	see, ok := seeStatus[status]
+	if !ok {
+		return
 	}
+	args := append(attrsOf(r, name), "status", status, "see", see)
+	if who != nil {
+		args = append(args, "user", who.User)
+	}
+	d.hub.RefusalLog().Warn("a plain client is refused: "+why, args...)
 }

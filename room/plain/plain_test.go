@@ -134,7 +134,7 @@ func TestTokensAreRequired(t *testing.T) {
 // TestTokenExpires checks that the connection ends with its token.
 func TestTokenExpires(t *testing.T) {
 	n := start(t, room.Config{})
-	c := n.join("r?token=" + n.token(token.Claims{User: "ann"}, 2*time.Second))
+	c := n.join("r?token=" + n.token(token.Claims{User: "ann"}, 4*time.Second))
 	if got := c.ExpectClose(1008); got != "the token has expired" {
 		t.Errorf("the reason is %q", got)
 	}

@@ -160,6 +160,7 @@ func (d *doors) plain(s subject, name string) (join, send string) {
 	client.Send(0x81, text)
 	client.Send(0x89, "") // answered after the server has handled the message
 	defer client.Conn.Close()
+	client.Wait()
 	for {
 		op, payload, err := client.ReadMessage()
 		must(d.t, err)

@@ -3,7 +3,6 @@ package roomtest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"testing"
 
@@ -25,22 +24,15 @@ func Serve(t testing.TB, hub *room.Hub, ended func(context.Context)) (addr strin
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {
-		hub.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 		defer cancel()
-		if err := s.Shutdown(ctx, 0); err != nil {
-			t.Errorf("Shutdown: %v", err)
-		}
-		if err := <-served; !errors.Is(err, netpoll.ErrServerClosed) {
-			t.Errorf("Serve: %v", err)
-		}
 		ended(ctx)
 		if n := s.Stats().Panics; n != 0 {
 			t.Errorf("%d callbacks panicked", n)
 		}
 	})
+	wstest.Serve(t, s, netpoll.ErrServerClosed)
+	t.Cleanup(hub.Stop)
 	return a.String()
 }

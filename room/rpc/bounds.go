@@ -52,6 +52,7 @@ func (c *Call) Presence(room string) ([]engine.Author, error) {
 
 // History reads the history of a room; the caller pays for the publications that are read.
 func (c *Call) History(room string, q room.HistoryQuery) (engine.History, error) {
+	q.Payer = c.Payer()
 	h, err := wait(c, func(done func(engine.History, error)) { c.Hub.History(room, q, done) })
 	c.spent += c.Hub.Meter().ChargeHistory(c.s.Account(), h)
 	return h, err

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"cmp"
 	"context"
 	"errors"
 
@@ -111,8 +110,8 @@ func (c *Call) firstPosition(m room.SessionMessage, refusal error) (engine.Posit
 	first, err := wait(c, func(done func(answer, error)) {
 		c.Hub.LookUpKey(c.s, m, func(pos engine.Position, known bool, err error) { done(answer{pos, known}, err) })
 	})
-	if !first.known {
-		err = cmp.Or(err, refusal)
+	if !first.known || err != nil && !errors.Is(err, wire.ErrConflict) && errors.Is(refusal, engine.ErrUnknown) {
+		return first.pos, refusal // the message may be stored, although the engine cannot find it now
 	}
 	return first.pos, err
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -48,6 +49,7 @@ type Config struct {
 
 // A Verifier verifies tokens. Its methods may be called from any goroutine.
 type Verifier struct {
+	latest   atomic.Pointer[Verifier] // see Replace; nil: none
 	keys     keySet
 	jwks     *jwks // nil if Config.JWKS is empty
 	parser   *jwt.Parser
@@ -159,9 +161,32 @@ func (v *Verifier) FetchJWKS(ctx context.Context) error {
 	return err
 }
 
+// Replace makes v verify all tokens from now on as next does, with its keys and its rules. v then owns next, closes it
+// at the next Replace or Close, and stops its own fetches. The caller has called next.Start if it wants to. Calls of
+// Replace and Close must not overlap.
+func (v *Verifier) Replace(next *Verifier) {
+	if old := v.latest.Swap(next); old != nil {
+		old.Close()
+	} else if v.jwks != nil {
+		v.jwks.close()
+	}
+}
+
+// current returns the verifier that verifies now.
+func (v *Verifier) current() *Verifier {
+	if next := v.latest.Load(); next != nil {
+		return next
+	}
+	return v
+}
+
 // Close stops the fetches. Verifications that wait for a fetch fail with ErrUnavailable before
 // Close returns. Later verifications use the keys at hand.
 func (v *Verifier) Close() {
+	if next := v.latest.Load(); next != nil {
+		next.Close() // those of v have ended at Replace
+		return
+	}
 	if v.jwks != nil {
 		v.jwks.close()
 	}

@@ -16,6 +16,7 @@
 //	grants.go    the rights that a token grants, by room
 //	revoked.go   revoked tokens and users
 //	sign.go      making tokens
+//	move.go      identities are written down for another process
 //	errors.go    the three ways in which a token fails
 //
 // # Trust

@@ -16,6 +16,7 @@ type Revoked struct {
 	mu    sync.RWMutex
 	users map[string]revokedUser
 	ids   map[string]time.Time // key: jti; value: the end of the entry
+	full  time.Time            // until then no entry ends, so there is no space; zero: not known
 }
 
 type revokedUser struct {
@@ -43,6 +44,7 @@ func (r *Revoked) RevokeUser(user string, since, until time.Time) error {
 		r.users = map[string]revokedUser{}
 	}
 	r.users[user] = revokedUser{since, until}
+	r.full = time.Time{}
 	return nil
 }
 
@@ -60,6 +62,7 @@ func (r *Revoked) RevokeID(id string, until time.Time) error {
 		r.ids = map[string]time.Time{}
 	}
 	r.ids[id] = until
+	r.full = time.Time{}
 	return nil
 }
 
@@ -84,26 +87,35 @@ func (r *Revoked) Len() int {
 }
 
 // reserveLocked returns ErrFull if there is no space for an entry; a replaced entry (again)
-// needs none. It removes ended entries only when the store is full, so a revocation costs O(n)
-// at most once. It never drops an entry in force to make space: that would let a revoked user
-// in again.
+// needs none. It removes ended entries only when the store is full, and looks for them again only
+// when one can have ended: a node may start with more revocations than fit. It never drops an entry
+// in force to make space: that would let a revoked user in again.
 func (r *Revoked) reserveLocked(again bool) error {
 	most := cmp.Or(r.Max, 100_000)
 	if again || len(r.users)+len(r.ids) < most {
 		return nil
 	}
 	now := r.now()
+	if now.Before(r.full) {
+		return ErrFull
+	}
+	next := now.Add(24 * time.Hour)
 	for user, u := range r.users {
 		if over(u.until, now) {
 			delete(r.users, user)
+		} else if !u.until.IsZero() && u.until.Before(next) {
+			next = u.until
 		}
 	}
 	for id, until := range r.ids {
 		if over(until, now) {
 			delete(r.ids, id)
+		} else if !until.IsZero() && until.Before(next) {
+			next = until
 		}
 	}
 	if len(r.users)+len(r.ids) >= most {
+		r.full = next
 		return ErrFull
 	}
 	return nil

@@ -36,6 +36,7 @@ func (v *Verifier) Subscription(token string, done func(*Subscription, error)) {
 
 // verify calls done with the claims of a valid token, at once or after a fetch of keys.
 func (v *Verifier) verify(token string, done func(*claims, error)) {
+	v = v.current()
 	c, missing, err := v.parse(token)
 	if !missing || v.jwks == nil {
 		done(c, err)

@@ -228,12 +228,14 @@ type UnsubscribeCode uint32
 // The protocol's unsubscribe codes that a server sends.
 const (
 	UnsubscribeServer            UnsubscribeCode = 2000 // somebody removed the client from the room
+	UnsubscribeNoRight           UnsubscribeCode = 2001 // the client may no longer be in the room: its rights have changed
 	UnsubscribeInsufficientState UnsubscribeCode = 2500 // a gap: the client recovers by subscribing again
 	UnsubscribeExpired           UnsubscribeCode = 2501 // the subscription's token expired
 )
 
 var unsubscribeTexts = map[UnsubscribeCode]string{
 	UnsubscribeServer:            "server unsubscribe",
+	UnsubscribeNoRight:           "permission denied",
 	UnsubscribeInsufficientState: "insufficient state",
 	UnsubscribeExpired:           "subscription expired",
 }

@@ -121,6 +121,7 @@ func TestUnsubscribeCodes(t *testing.T) {
 		again  bool
 	}{
 		{wire.UnsubscribeServer, 2000, "server unsubscribe", false},
+		{wire.UnsubscribeNoRight, 2001, "permission denied", false},
 		{wire.UnsubscribeInsufficientState, 2500, "insufficient state", true},
 		{wire.UnsubscribeExpired, 2501, "subscription expired", true},
 		{wire.UnsubscribeCode(2499), 2499, "unsubscribe 2499", false},

@@ -34,6 +34,7 @@ const maxFollowUps = 1024
 // Any goroutine may call it, with no lock held.
 func (r *Runner) Follow(key Key, f FollowUp) {
 	r.mu.Lock()
+	r.followed++
 	l := r.lines[key]
 	if l == nil {
 		l = &line{runner: r, key: key}
@@ -51,6 +52,13 @@ func (r *Runner) Follow(key Key, f FollowUp) {
 	if first {
 		l.begin(f)
 	}
+}
+
+// IsIdle reports whether all follow-ups have ended. followed is how many there were so far.
+func (r *Runner) IsIdle() (idle bool, followed uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.lines) == 0, r.followed
 }
 
 // begin runs the first follow-up as soon as there is a slot for it.

@@ -28,8 +28,9 @@ type Runner struct {
 	stop    context.CancelFunc
 	log     *ratelog.Logger
 
-	mu    sync.Mutex // innermost
-	lines map[Key]*line
+	mu       sync.Mutex // innermost
+	lines    map[Key]*line
+	followed uint64 // follow-ups so far
 }
 
 // New returns a Runner that runs as many calls at a time as room.Config.MaxCalls says. log gets a line,
@@ -71,6 +72,9 @@ func (r *Runner) Close() {
 	r.calls.Close()
 	r.ofCalls.Close()
 }
+
+// Cancel cancels the running work, and does not wait for it.
+func (r *Runner) Cancel() { r.stop() }
 
 // Refused logs that there was no slot for some work.
 func (r *Runner) Refused(what string, payer budget.Owner) {

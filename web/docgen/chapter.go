@@ -19,7 +19,7 @@ import (
 // order is the order of the chapters in the table of contents. The first one is the page at
 // /docs/.
 var order = []string{
-	"index", "getting-started", "production", "storage", "configuration", "limits",
+	"index", "getting-started", "production", "deploy", "upgrade", "watching", "storage", "configuration", "limits",
 	"rooms", "tokens", "clients", "chat", "plain",
 	"api", "hooks", "netpoll", "measuring", "troubleshooting", "contributing", "changelog",
 }

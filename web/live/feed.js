@@ -15,7 +15,7 @@ export class Feed {
   #url; #key; #on; #socket = null; #timer = 0; #silence = 0; #wait = FIRST_WAIT; #every = 1000; #closed = false;
 
   // on has a function for each event: connecting(), waiting(seconds, full),
-  // hello(h), past(figures), now(message), found(answer), refused(reason).
+  // hello(h), past(figures), now(message), nodes(counts), found(answer), refused(reason).
   constructor(url, key, on) {
     this.#url = new URL(url);
     this.#url.protocol = this.#url.protocol.replace('http', 'ws');
@@ -24,8 +24,11 @@ export class Feed {
     this.#open();
   }
 
-  // find searches for {user} or {client}; the answer arrives through on.found.
+  // find searches for {user}, {client} or {room}; the answer arrives through on.found.
   find(quest) { this.#say({ find: quest }); }
+
+  // trace traces {user} or {room} for some seconds; without them it ends the trace.
+  trace(target, seconds) { this.#say({ trace: { ...target, seconds } }); }
 
   // close closes the feed; afterwards no function of on is called.
   close() {
@@ -59,6 +62,7 @@ export class Feed {
     }
     if (m.past) this.#on.past(m.past);
     if (m.now) this.#on.now(m);
+    if (m.nodes) this.#on.nodes(m.nodes);
     if (m.found) this.#on.found(m.found);
   }
 

@@ -2,7 +2,7 @@
 
 import { Feed } from './feed.js';
 import { Charts } from './charts.js';
-import { table, connectionColumns, roomColumns } from './tables.js';
+import { table, connectionColumns, endedColumns, tracedColumns, elsewhereColumns, foundRoomColumns, nodeColumns, roomColumns, byNode, shortNode } from './tables.js';
 import { Actions } from './actions.js';
 import { clock } from './format.js';
 import { t, translate, toggleLanguage } from './lang.js';
@@ -20,10 +20,17 @@ const actions = new Actions((text, failed) => {
 const slowest = table($('slowest'), connectionColumns(actions), 'nobodySlow');
 const largest = table($('largest'), roomColumns(), 'noRooms');
 const results = table($('results'), connectionColumns(actions, true), null);
+const elsewhere = table($('elsewhere'), elsewhereColumns(actions), null);
+const foundRooms = table($('foundRooms'), foundRoomColumns(), null);
+const ended = table($('ended'), endedColumns(), null);
+const traced = table($('trace-events'), tracedColumns(), null);
+const nodes = table($('nodes'), nodeColumns((node) => node === hello?.node), null);
+const tables = [slowest, largest, results, elsewhere, foundRooms, ended, traced, nodes];
 
 let feed = null;
 let hello = null;
 let latest = null; // the latest message, to show it again when the language changes
+let counts = null; // of all nodes
 let answer = null;
 let quest = null; // the last search
 let state = ['out'];
@@ -33,7 +40,7 @@ let state = ['out'];
 function setState(name, seconds = null) {
   state = [name, seconds];
   document.body.dataset.state = name;
-  const text = name === 'out' ? '' : t('state_' + name, { node: hello?.node.slice(0, 6) ?? '', version: hello?.version ?? '' });
+  const text = name === 'out' ? '' : t('state_' + name, { node: hello ? shortNode(hello.node) : '', version: hello?.version ?? '' });
   if ($('status').textContent !== text) $('status').textContent = text;
   $('retry').textContent = seconds == null ? '' : t('retry', { seconds });
 }
@@ -50,11 +57,36 @@ function showNow() {
   largest.show(latest.largest, latest.now.at, (r) => r.name);
 }
 
+// showTrace shows the trace, the latest event first.
+function showTrace() {
+  const trace = latest?.trace;
+  $('trace').textContent = t(trace ? 'traceEnd' : 'trace');
+  $('traced').textContent = trace ? t('tracing', { who: trace.user || trace.room, n: trace.connections, time: clock(trace.until) }) : '';
+  const events = trace ? trace.events.map((e, i) => ({ ...e, i })).reverse() : [];
+  traced.show(events.slice(0, 50), latest?.now.at ?? 0, (e) => e.at + e.client + e.kind + e.i);
+}
+
+function showNodes() {
+  if (!counts) return;
+  $('missing').textContent = counts.missing ? t('nodesMissing', { time: clock(counts.at) }) : '';
+  nodes.show(counts.all, counts.at, (n) => n.node);
+}
+
 function showFound() {
   if (!answer) return;
-  const values = { all: answer.all, n: answer.connections.length, time: clock(answer.at) };
-  $('found').textContent = t(answer.all > values.n ? 'foundSome' : answer.all === 0 ? 'foundNone' : answer.all === 1 ? 'foundOne' : 'foundAll', values);
+  const shown = answer.room ? answer.rooms.length : answer.connections.length;
+  const values = { all: answer.all, n: shown, time: clock(answer.at), nodes: byNode(answer.nodes) };
+  const size = answer.all > shown ? 'Some' : answer.all === 0 ? 'None' : answer.all === 1 ? 'One' : 'All';
+  const texts = [t((answer.room ? 'rooms' : 'found') + size, values)];
+  if (answer.nodes.length > 0) texts.push(t('foundElsewhere', values));
+  if (answer.missing) texts.push(t('foundMissing'));
+  $('found').textContent = texts.join(' ');
   results.show(answer.connections, answer.at, (c) => c.client);
+  elsewhere.show(answer.elsewhere, answer.at, (c) => c.client);
+  foundRooms.show(answer.rooms, answer.at, (r) => r.name);
+  const ends = answer.ended ?? []; // null for watchers with a token
+  $('ended-h').hidden = ends.length === 0;
+  ended.show(ends, answer.at, (e) => e.node + e.client + e.address + e.closed);
 }
 
 // lookAgain repeats the last search after an action.
@@ -84,6 +116,11 @@ function watch(key) {
       latest = m;
       charts.add([m.now]);
       showNow();
+      showTrace();
+    },
+    nodes(n) {
+      counts = n;
+      showNodes();
     },
     found(f) {
       answer = f;
@@ -99,11 +136,12 @@ function watch(key) {
 function leave() {
   session.removeItem(STORED);
   feed?.close();
-  feed = hello = latest = answer = quest = null;
+  feed = hello = latest = counts = answer = quest = null;
   actions.use('', []);
   charts.clear();
-  for (const each of [slowest, largest, results]) each.clear();
-  $('found').textContent = $('outcome').textContent = $('denied').textContent = '';
+  for (const each of tables) each.clear();
+  $('missing').textContent = $('found').textContent = $('outcome').textContent = $('denied').textContent = '';
+  $('ended-h').hidden = true;
   setState('out');
   show(false);
   $('key').focus();
@@ -123,13 +161,21 @@ $('find').addEventListener('submit', (e) => {
   quest = { [$('by').value]: who };
   feed.find(quest);
 });
+$('trace').addEventListener('click', () => {
+  const who = $('who').value.trim(), by = $('by').value;
+  if (latest?.trace) feed?.trace({}, 0);
+  else if (who && (by === 'user' || by === 'room')) feed?.trace({ [by]: who }, 300);
+  else $('traced').textContent = t('traceWhom');
+});
 $('language').addEventListener('click', () => {
   toggleLanguage();
   translate();
   setState(...state);
   charts.translate();
-  for (const each of [slowest, largest, results]) each.clear();
+  for (const each of tables) each.clear();
   showNow();
+  showTrace();
+  showNodes();
   showFound();
 });
 

@@ -2,7 +2,7 @@
 // or under the pointer, stays in place.
 
 import { t } from './lang.js';
-import { count, bytes, ago, moment } from './format.js';
+import { count, bytes, ago, millis, moment } from './format.js';
 
 // A column is {name, text(item, now), title?(item, now), number?, code?} or {name,
 // make(item)}, which is called once per row and returns an element. now is the time of
@@ -124,6 +124,63 @@ function roomNames(c) {
   const names = c.rooms.join(', ');
   return c.in_rooms > c.rooms.length ? t('andMore', { names, n: c.in_rooms - c.rooms.length }) : names;
 }
+
+// elsewhereColumns are the columns of a table of connections on other nodes.
+export const elsewhereColumns = (actions) => [
+  { name: 'user', text: (c) => c.user },
+  { name: 'client', text: (c) => c.client, code: true },
+  { name: 'actions', make: (c) => actions.buttons(c) },
+];
+
+// endedColumns are the columns of a table of connections that have ended.
+export const endedColumns = () => [
+  { name: 'ended', text: (e, now) => moment(e.closed, now) + ' · ' + ago(e.closed, now) },
+  { name: 'user', text: (e) => e.user || t('nameless') },
+  { name: 'client', text: (e) => e.client || t('neverOpen'), code: true },
+  { name: 'address', text: (e) => e.address === 'unix' ? t('unixSocket') : e.address, code: true },
+  { name: 'by', text: (e) => t('by_' + e.by) },
+  { name: 'why', text: (e) => [e.cause, e.code, e.reason].filter(Boolean).join(' · ') },
+  { name: 'queue', text: (e) => bytes(e.high_water), number: true },
+  { name: 'trip', text: (e) => e.round_trip ? millis(e.round_trip) : '–', number: true },
+  { name: 'last', text: (e) => (e.events ?? []).map((one) => eventText(one, e.closed)).join(' · ') || '–' },
+];
+
+// tracedColumns are the columns of the events of a trace.
+export const tracedColumns = () => [
+  { name: 'time', text: (e, now) => moment(e.at, now) },
+  { name: 'user', text: (e) => e.user || t('nameless') },
+  { name: 'client', text: (e) => e.client, code: true },
+  { name: 'event', text: (e) => t('traced_' + e.kind) + (e.what ? ': ' + e.what : '') },
+  { name: 'times', text: (e) => count(e.count), number: true },
+  { name: 'size', text: (e) => bytes(e.bytes), number: true },
+];
+
+// eventText describes an event, with the time before the end.
+const eventText = (one, end) => t('event_' + one.kind, { n: count(one.count), bytes: bytes(one.bytes), what: one.what, before: millis(Math.max(0, end - one.at)) });
+
+// nodeColumns are the columns of the table of all nodes; isHere tells the node that serves the page.
+export const nodeColumns = (isHere) => [
+  { name: 'node', text: (n) => isHere(n.node) ? t('thisNode', { node: shortNode(n.node) }) : shortNode(n.node), title: (n) => n.node, code: true },
+  { name: 'version', text: (n) => n.version },
+  { name: 'uptime', text: (n, now) => ago(now - n.uptime, now), title: (n, now) => moment(now - n.uptime, now) },
+  { name: 'connections', text: (n) => count(n.connections), number: true },
+  { name: 'users', text: (n) => count(n.users), number: true },
+  { name: 'rooms', text: (n) => count(n.rooms), number: true },
+  { name: 'members', text: (n) => count(n.members), number: true },
+];
+
+// foundRoomColumns are the columns of a table of rooms on all nodes.
+export const foundRoomColumns = () => [
+  { name: 'room', text: (r) => r.name },
+  { name: 'members', text: (r) => count(r.members), number: true },
+  { name: 'onNodes', text: (r) => byNode(r.nodes) },
+];
+
+// shortNode shortens the id of a node.
+export const shortNode = (node) => node.slice(0, 6);
+
+// byNode formats numbers by node.
+export const byNode = (nodes) => nodes.map((n) => shortNode(n.node) + ': ' + count(n.count)).join(' · ');
 
 export const roomColumns = () => [
   { name: 'room', text: (r) => r.name },

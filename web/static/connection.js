@@ -2,7 +2,7 @@
 
 import { $, say } from './dom.js';
 import { errorText, t } from './i18n.js';
-import { failed } from './menu.js';
+import { failed, toast } from './menu.js';
 
 let chat, timer, newToken;
 let due; // the time of the next try, by a monotonic clock
@@ -14,8 +14,15 @@ export function watch(of, askToken) {
   chat.addEventListener('state', () => {
     due = performance.now() + chat.retryAt - Date.now();
     show();
+    tellWhy();
   });
   show();
+}
+
+// Says once why the server has closed the connection, if the page connects again by itself. The state tells the rest.
+function tellWhy() {
+  const key = `lost${chat.reason?.code}`;
+  if (chat.state === 'connecting' && t(key) !== key) toast(t(key));
 }
 
 /** Stops watching the chat, as before a sign-in. */

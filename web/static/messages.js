@@ -67,6 +67,7 @@ export class MessageList {
     if (opened) this.#toLine();
     this.#jump();
     this.#seen();
+    if (log.clientHeight > 0 && log.scrollHeight <= log.clientHeight) this.#load(); // nobody can scroll to older ones
   }
 
   // The head, the messages and the outbox, with days and the line of new messages between them.

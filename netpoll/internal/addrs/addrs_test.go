@@ -216,11 +216,11 @@ func FuzzForwarded(f *testing.F) {
 			if !good {
 				break
 			}
-			if !a.listed(addr) {
+			if !a.Listed(addr) {
 				want = addr
 			}
 		}
-		if ok != want.IsValid() || ok && (got != want || got.Zone() != "" || got.Is4In6() || a.listed(got)) {
+		if ok != want.IsValid() || ok && (got != want || got.Zone() != "" || got.Is4In6() || a.Listed(got)) {
 			t.Fatalf("%q: %v, %v; want %v", text, got, ok, want)
 		}
 	})

@@ -14,15 +14,15 @@ import (
 // Client returns the client that a peer names in the lines of its X-Forwarded-For header. ok is
 // false if the peer is no listed proxy or names no client.
 func (t *Table) Client(peer netip.Addr, lines []string) (client netip.Addr, ok bool) {
-	if !t.listed(peer) {
+	if !t.Listed(peer) {
 		return netip.Addr{}, false
 	}
 	return t.lastUnlisted(lines)
 }
 
-// listed reports whether an address is that of a listed proxy. The address of a Unix socket is not
+// Listed reports whether an address is that of a listed proxy. The address of a Unix socket is not
 // valid.
-func (t *Table) listed(addr netip.Addr) bool {
+func (t *Table) Listed(addr netip.Addr) bool {
 	return t.Unix && !addr.IsValid() || slices.ContainsFunc(t.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
@@ -45,7 +45,7 @@ func (t *Table) lastUnlisted(lines []string) (client netip.Addr, ok bool) {
 			if !ok {
 				return netip.Addr{}, false
 			}
-			if !t.listed(addr) {
+			if !t.Listed(addr) {
 				return addr, true
 			}
 		}

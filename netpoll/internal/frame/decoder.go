@@ -60,7 +60,7 @@ func (d *Decoder) Next(b []byte, lim Limits) (ev Event, n int, err *Error) {
 		}
 		// Compared as uint64 before any addition: a length near 2^63 must not
 		// wrap into something small.
-		if uint64(h.Length) > uint64(lim.MaxMessage-len(d.body)) {
+		if uint64(h.Length) > uint64(max(0, lim.MaxMessage-len(d.body))) {
 			return Event{}, 0, ErrTooBig
 		}
 		length := int(h.Length)

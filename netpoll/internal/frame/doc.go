@@ -8,6 +8,7 @@
 //	file        contents
 //	header.go   headers of frames: parse, check, append
 //	decoder.go  bytes of a client in, messages and control frames out
+//	move.go     an unfinished message, for another process
 //	close.go    the payload of a Close frame
 //	utf8.go     UTF-8 that arrives in pieces
 //	deflate.go  permessage-deflate: compress and inflate whole messages

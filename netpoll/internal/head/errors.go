@@ -3,6 +3,7 @@ package head
 import (
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // Reason says in a few words why a connection was refused, for counters and logs.
@@ -23,7 +24,7 @@ const (
 type Error struct {
 	Why    Reason
 	Status int
-	Text   string // the body, one line
+	Text   string // the body, one line; an object of JSON is sent as such
 	Header string // more header lines, each with its end
 	NoBody bool   // the request was HEAD
 	Detail string // of the request, for the log
@@ -34,9 +35,12 @@ func (e *Error) Error() string { return e.Text }
 
 // Answer returns the answer in full. It ends the connection.
 func (e *Error) Answer() []byte {
-	body := e.Text + "\n"
-	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"+
-		"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n", e.Status, http.StatusText(e.Status), e.Header, len(body))
+	body, kind := e.Text+"\n", "text/plain; charset=utf-8"
+	if strings.HasPrefix(body, "{") {
+		kind = "application/json"
+	}
+	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n%sConnection: close\r\nContent-Type: %s\r\n"+
+		"X-Content-Type-Options: nosniff\r\nContent-Length: %d\r\n\r\n", e.Status, http.StatusText(e.Status), e.Header, kind, len(body))
 	if e.NoBody {
 		return answer
 	}
@@ -46,7 +50,10 @@ func (e *Error) Answer() []byte {
 // The errors that callers use themselves.
 var (
 	// ErrProxyHeader answers a header of the PROXY protocol.
-	ErrProxyHeader = &Error{Why: Proxy, Status: http.StatusBadRequest, Text: "a PROXY protocol header came instead of a request: this server does not speak that protocol, configure the proxy to send X-Forwarded-For instead"}
+	ErrProxyHeader = &Error{Why: Proxy, Status: http.StatusBadRequest, Text: "a PROXY protocol header came instead of a request: the server reads it only on addresses that are set to it, from listed proxies; configure the proxy to send X-Forwarded-For instead"}
+	// ErrNoProxyHeader answers a listed proxy that does not begin a connection with a header of the PROXY protocol
+	// where it must.
+	ErrNoProxyHeader = &Error{Why: Proxy, Status: http.StatusBadRequest, Text: "a valid PROXY protocol header must come first here: configure the proxy to send it (version 1 or 2)"}
 	// ErrHost answers a request with more or less than one Host.
 	ErrHost = malformed("exactly one Host header is needed")
 )

@@ -1,4 +1,4 @@
-// Package rawio makes the system calls that move bytes: read, write and writev on descriptors that
+// Package rawio makes the system calls that move bytes: read, peek, write and writev on descriptors that
 // never block.
 //
 // They are raw calls, which do not tell the Go scheduler that the thread may wait. That is right
@@ -19,6 +19,20 @@ const MaxIovecs = 64
 // Read reads once. 0 bytes without an error are the end of the stream. b must not be empty.
 func Read(fd int, b []byte) (int, unix.Errno) {
 	return call(unix.SYS_READ, fd, unsafe.Pointer(&b[0]), len(b))
+}
+
+// Peek is Read for a socket, which keeps the bytes: the next call gets them again.
+func Peek(fd int, b []byte) (int, unix.Errno) {
+	for {
+		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_PEEK, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), 0
+		case unix.EINTR:
+		default:
+			return 0, errno
+		}
+	}
 }
 
 // Write writes once, and returns how many bytes the descriptor has taken.

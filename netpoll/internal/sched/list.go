@@ -51,14 +51,17 @@ type List[T any] struct {
 	passed ring[T] // jobs that loops have left to the workers: older than everything in front
 	heavy  ring[T]
 	back   ring[T]
-	behind int    // workers that run a task of back
-	waited uint32 // takes while something was in back
-	passes uint32 // takes while something was in heavy
+	parked ring[T] // tasks that wait until Release
+	behind int     // workers that run a task of back
+	waited uint32  // takes while something was in back
+	passes uint32  // takes while something was in heavy
 	pushed uint32
 	idle   int // workers that wait, or have left
 	woken  int // of these, those that have been woken for something
 	loops  int // loops that run turns, or will before they wait for events
 	closed bool
+	held   held          // which tasks wait until Release
+	quiet  chan struct{} // is closed when no task runs; nil: nobody waits for that
 
 	worked, counted int64 // nanoseconds that workers were not idle, added up until then
 }
@@ -131,7 +134,9 @@ func (l *List[T]) pushLocked(t task[T]) *ring[T] {
 		t.at = l.cfg.Now()
 	}
 	list := &l.front
-	if t.job == nil {
+	if l.held != heldNone && l.holdsLocked(t) {
+		list = &l.parked
+	} else if t.job == nil {
 		switch l.cfg.Class(t.item) {
 		case Background:
 			list = &l.back

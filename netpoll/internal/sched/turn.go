@@ -53,6 +53,15 @@ func (t *Turn) Wake() bool {
 // whether the caller has the turn now, and must call Done.
 func (t *Turn) TryBegin() bool { return t.state.CompareAndSwap(idle, running) }
 
+// Claim makes sure, on a held list, that nobody runs the turn: it takes the turn if that is idle, and then the
+// caller must call Done. If the turn is queued, the list holds it. ok is false if a goroutine runs it.
+func (t *Turn) Claim() (taken, ok bool) {
+	if t.TryBegin() {
+		return true, true
+	}
+	return false, t.state.Load()&stateBits == queued
+}
+
 // Done ends a run of the turn. It reports whether the caller must put the turn on the list again.
 func (t *Turn) Done(more bool) bool {
 	if !more && t.state.CompareAndSwap(running, idle) {

@@ -6,7 +6,7 @@ import "time"
 // counts the worker as woken. For a job, which may take a millisecond, for a heavy item and for the
 // background, a worker is woken at once.
 func (l *List[T]) wakeLocked(list *ring[T], job bool) bool {
-	if l.idle == l.woken || !job && list == &l.front && !l.needyLocked() {
+	if l.idle == l.woken || list == &l.parked || !job && list == &l.front && !l.needyLocked() {
 		return false
 	}
 	l.woken++
@@ -35,13 +35,17 @@ func (l *List[T]) idleLocked(more int) {
 	now := l.cfg.Now()
 	l.worked += int64(l.cfg.Workers-l.idle+l.loops) * (now - l.counted)
 	l.counted = now
-	l.idle += more
+	if l.idle += more; l.quiet != nil {
+		l.quietLocked()
+	}
 }
 
 // loopLocked notes that more loops run turns.
 func (l *List[T]) loopLocked(more int) {
 	l.idleLocked(0)
-	l.loops += more
+	if l.loops += more; l.quiet != nil {
+		l.quietLocked()
+	}
 }
 
 // Use returns the number of workers and loops that are busy, and the time that all of them were

@@ -18,6 +18,9 @@ func (g *Generation) Begin() uint32 { return g.n.Add(1) }
 // End ends the use.
 func (g *Generation) End() { g.n.Add(1) }
 
+// Continue makes the number of uses that of a Generation in another process, for which Load returned gen.
+func (g *Generation) Continue(gen uint32) { g.n.Store(gen) }
+
 // InUse reports whether a number that Load returned stands for a use.
 func InUse(gen uint32) bool { return gen&1 == 1 }
 

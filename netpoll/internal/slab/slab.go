@@ -1,6 +1,7 @@
 package slab
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -31,6 +32,17 @@ func (s *Slab[T]) Get() *T {
 	i := s.free[len(s.free)-1]
 	s.free = s.free[:len(s.free)-1]
 	return s.At(i)
+}
+
+// Reserve takes the first n records, all of which are new, out of the free ones: the caller gives each a use of
+// its own, or passes it to Put. It is called before Get.
+func (s *Slab[T]) Reserve(n uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.Len() < n {
+		s.growLocked()
+	}
+	s.free = slices.DeleteFunc(s.free, func(i uint32) bool { return i < n })
 }
 
 func (s *Slab[T]) growLocked() {

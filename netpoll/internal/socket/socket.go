@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"syscall"
 	"unsafe"
 
@@ -48,6 +49,23 @@ func Listen(network, address string, sendBuffer int) (fd int, addr net.Addr, err
 		return -1, nil, fmt.Errorf("netpoll: listening on %s: %w", address, err)
 	}
 	return fd, ln.Addr(), nil
+}
+
+// Inherit prepares a listening socket that another process has made with Listen, and returns its address.
+func Inherit(fd int, network string, sendBuffer int) (net.Addr, error) {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("netpoll: taking over the listening descriptor %d: %w", fd, err)
+	}
+	f := os.NewFile(uintptr(own), "")
+	ln, err := net.FileListener(f)
+	f.Close()
+	if err != nil {
+		return nil, fmt.Errorf("netpoll: taking over the listening descriptor %d: %w", fd, err)
+	}
+	defer ln.Close() // a second reference, which leaves the socket and its path alone
+	unix.CloseOnExec(fd)
+	return ln.Addr(), setOptions(fd, network, sendBuffer)
 }
 
 func setOptions(fd int, network string, sendBuffer int) error {

@@ -20,9 +20,22 @@ type Clock struct {
 	Last  atomic.Uint32 // the latest tick that was looked at
 }
 
-// Time returns the wall time of a tick.
+// Time returns the wall time of a tick, which may lie before the start.
 func (c *Clock) Time(tick uint32) time.Time {
-	return c.Start.Round(0).Add(time.Duration(tick) * c.Tick)
+	now := c.Last.Load()
+	return c.Start.Round(0).Add(time.Duration(now)*c.Tick + time.Duration(int32(tick-now))*c.Tick)
+}
+
+// In returns the time from one tick to another, in milliseconds; it is negative if due is before now.
+func (c *Clock) In(due, now uint32) int64 {
+	return (time.Duration(int32(due-now)) * c.Tick).Milliseconds()
+}
+
+// At returns the tick that lies a number of milliseconds behind now: of a time that In has returned, here or in another
+// process. More than a year is a year.
+func (c *Clock) At(in int64, now uint32) uint32 {
+	const year = 365 * 24 * int64(time.Hour/time.Millisecond)
+	return now + uint32(int32(time.Duration(min(max(in, -year), year))*time.Millisecond/c.Tick))
 }
 
 // Nanos returns the monotonic time since the start, in nanoseconds. It costs 40 ns and moves the

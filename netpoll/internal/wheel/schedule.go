@@ -69,7 +69,7 @@ type Decision struct {
 }
 
 // Decide decides whether a heartbeat is due for a connection, or the answer to one is late. It is a
-// pure function. After an action other than Answer, Late and Never the caller forgets Pinged.
+// pure function. After Wait and Send the caller forgets Pinged.
 func (s *Schedule) Decide(p Peer) Decision {
 	switch {
 	case s.Interval == 0:

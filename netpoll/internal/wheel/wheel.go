@@ -12,6 +12,7 @@ type Link struct {
 	prev, next int32 // record number + 1; 0: none
 	due        uint32
 	slot       uint16 // + 1; 0: not on the wheel
+	Own        uint16 // the owner's, in what would be padding; the wheel does not touch it
 }
 
 // Owner is the server as a Wheel sees it. Records are named by their numbers.

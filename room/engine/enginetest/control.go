@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"webim/room/engine"
 )
@@ -28,7 +29,11 @@ func (n *testNode) Apply(m engine.ControlMessage) error {
 }
 
 func (n *testNode) Info(q engine.Question) engine.NodeInfo {
-	return engine.NodeInfo{Node: n.name, Rooms: map[string]int{q.Rooms: 1}}
+	info := engine.NodeInfo{Node: n.name, Rooms: map[string]int{q.Rooms: 1}}
+	if q.Ended != "" {
+		info.Ended = fmt.Appendf(nil, "%q", n.name+q.Ended)
+	}
+	return info
 }
 
 // times counts the messages that the node has applied, which have this code.
@@ -77,6 +82,16 @@ func testControlMessages(t *testing.T, with Implementation) {
 				done()
 			})
 		})
+		call(t, "Collect", func(done func()) {
+			c.node(i).Collect(engine.Question{Ended: "ann"}, func(infos []engine.NodeInfo, err error) {
+				for _, info := range infos {
+					if err != nil || string(info.Ended) != fmt.Sprintf("%q", info.Node+"ann") {
+						t.Errorf("%+v, %v", info, err)
+					}
+				}
+				done()
+			})
+		})
 		if slices.Sort(all); !slices.Equal(all, []string{"a", "b"}) {
 			t.Errorf("collected from %v", all)
 		}
@@ -91,6 +106,8 @@ type populated struct {
 	noticed sync.Mutex
 	notices []engine.Notice
 }
+
+func (p *populated) Erased(string, time.Time) {}
 
 func (p *populated) Notify(n engine.Notice) {
 	p.noticed.Lock()
@@ -127,34 +144,10 @@ func (p *populated) Count(named func(user string)) (clients, users int) {
 func testMembers(t *testing.T, with Implementation) {
 	c := with.start(t, Limits{})
 	a, b := &populated{users: []string{"ann", "ann", "bob"}}, &populated{users: []string{"bob", "", ""}}
-	check := func(wantClients, wantUsers int) {
+	check := func(clients, users int) {
 		t.Helper()
 		for i := range 2 {
-			m := c.node(i)
-			eventually(t, func() (err error) {
-				call(t, "Count", func(done func()) {
-					m.Count("r", func(clients, users int, failed error) {
-						if failed != nil || clients != wantClients || users != wantUsers {
-							err = fmt.Errorf("%d clients of %d users, %v; want %d of %d", clients, users, failed, wantClients, wantUsers)
-						}
-						done()
-					})
-				})
-				return err
-			})
-			for limit, want := range map[int]error{wantClients: nil, wantClients - 1: engine.ErrTooManyMembers} {
-				if limit < 0 {
-					continue
-				}
-				call(t, "Members", func(done func()) {
-					m.Members("r", limit, func(all []engine.Author, err error) {
-						if err != want || err == nil && len(all) != wantClients {
-							t.Errorf("at most %d: %d members, %v", limit, len(all), err)
-						}
-						done()
-					})
-				})
-			}
+			checkMembers(t, c.node(i), clients, users)
 		}
 	}
 	check(0, 0)
@@ -176,4 +169,33 @@ func testMembers(t *testing.T, with Implementation) {
 	}
 	c.node(0).Unsubscribe("r", a)
 	check(3, 2)
+}
+
+// checkMembers checks how many members a room has on all nodes, as one node counts and lists them.
+func checkMembers(t *testing.T, e engine.Engine, wantClients, wantUsers int) {
+	t.Helper()
+	eventually(t, func() (err error) {
+		call(t, "Count", func(done func()) {
+			e.Count("r", func(clients, users int, failed error) {
+				if failed != nil || clients != wantClients || users != wantUsers {
+					err = fmt.Errorf("%d clients of %d users, %v; want %d of %d", clients, users, failed, wantClients, wantUsers)
+				}
+				done()
+			})
+		})
+		return err
+	})
+	for limit, want := range map[int]error{wantClients: nil, wantClients - 1: engine.ErrTooManyMembers} {
+		if limit < 0 {
+			continue
+		}
+		call(t, "Members", func(done func()) {
+			e.Members("r", limit, func(all []engine.Author, err error) {
+				if err != want || err == nil && len(all) != wantClients {
+					t.Errorf("at most %d: %d members, %v", limit, len(all), err)
+				}
+				done()
+			})
+		})
+	}
 }

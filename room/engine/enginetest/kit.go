@@ -1,12 +1,3 @@
-// Package enginetest is the test kit for engines, and for rooms on an engine: a clock that the test
-// moves, subscribers that record their calls, calls that wait for their done, and an engine that calls
-// back late.
-//
-//	suite.go  Run, and the Implementation that it tests
-//	log.go, oracle.go, state.go, stateoracle.go, control.go: the tests
-//	kit.go    clock, calls and subscribers
-//	wait.go   waiting for the engine
-//	late.go   Late: the engine that calls back late
 package enginetest
 
 import (
@@ -94,6 +85,7 @@ type Recorder struct {
 	mu     sync.Mutex
 	begins []engine.Position
 	got    []engine.Publication
+	erased []string
 }
 
 // Begin records the position.
@@ -119,6 +111,20 @@ func (r *Recorder) Got() []engine.Publication {
 
 // Notify ignores the notice.
 func (r *Recorder) Notify(engine.Notice) {}
+
+// Erased records the user.
+func (r *Recorder) Erased(user string, _ time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.erased = append(r.erased, user)
+}
+
+// Users returns the users for which Erased was called.
+func (r *Recorder) Users() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.erased)
+}
 
 // Members returns no members.
 func (r *Recorder) Members(int) ([]engine.Author, int) { return nil, 0 }

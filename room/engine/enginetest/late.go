@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"time"
 
 	"webim/room/budget"
 	"webim/room/engine"
@@ -139,6 +140,11 @@ func (l *Late) History(room string, part engine.Span, done func(engine.History, 
 	l.Engine.History(room, part, func(h engine.History, err error) { l.later(func() { done(h, err) }) })
 }
 
+// Erase implements engine.Eraser.
+func (l *Late) Erase(user string, done func(error)) {
+	l.Engine.(engine.Eraser).Erase(user, func(err error) { l.later(func() { done(err) }) })
+}
+
 // RemoveHistory implements engine.Log.
 func (l *Late) RemoveHistory(room string, done func(error)) {
 	l.Engine.RemoveHistory(room, func(err error) { l.later(func() { done(err) }) })
@@ -227,6 +233,11 @@ func (q *subscriberQueue) Begin(at engine.Position) { q.later(func() { q.to.Begi
 
 // Notify implements engine.Subscriber.
 func (q *subscriberQueue) Notify(n engine.Notice) { q.later(func() { q.to.Notify(n) }) }
+
+// Erased implements engine.Subscriber.
+func (q *subscriberQueue) Erased(user string, at time.Time) {
+	q.later(func() { q.to.Erased(user, at) })
+}
 
 // Members implements engine.Subscriber.
 func (q *subscriberQueue) Members(limit int) ([]engine.Author, int) { return q.to.Members(limit) }

@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -21,8 +20,7 @@ type roomOracle struct {
 	epoch  string
 	used   time.Time
 	subs   map[*Recorder]subscribed
-	writer int             // the node that has published last
-	timed  map[uint64]bool // the offsets whose time the engine has told: see learnTimes
+	writer int // the node that has published last
 }
 
 // subscribed is where a Recorder is subscribed.
@@ -112,9 +110,6 @@ func checkLog(t *rapid.T, with Implementation) {
 		Age:      time.Minute,
 		Total:    1 << 30,
 	}
-	if !with.Clock {
-		l.Age = time.Hour
-	}
 	o := &logOracle{l: l, rooms: map[string]*roomOracle{}, epochs: map[[2]string]bool{}}
 	if rapid.Bool().Draw(t, "named limits") {
 		o.keep = &engine.Retention{Messages: max(0, l.Messages), Bytes: l.Bytes, Age: l.Age}
@@ -123,17 +118,20 @@ func checkLog(t *rapid.T, with Implementation) {
 	o.cluster = with.start(t, l)
 	actions := map[string]func(*rapid.T){
 		"publish": o.publish, "history": o.read, "subscribe": o.subscribe, "unsubscribe": o.unsubscribe,
+		"wait": func(t *rapid.T) {
+			o.clock.Advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
+		},
+		"expire": func(*rapid.T) {
+			o.expire()
+			if with.Forgets {
+				o.forgetRooms()
+			}
+		},
 		"": func(t *rapid.T) {
 			if with.CheckRooms != nil {
 				with.CheckRooms(t, o.node(0), len(o.rooms))
 			}
 		},
-	}
-	if o.clock != nil {
-		actions["expire"] = func(*rapid.T) { o.forgetRooms() }
-		actions["wait"] = func(t *rapid.T) {
-			o.clock.Advance(time.Duration(rapid.IntRange(1, 40).Draw(t, "seconds")) * time.Second)
-		}
 	}
 	t.Repeat(actions)
 }
@@ -144,10 +142,10 @@ func someRoom(t *rapid.T) string { return rapid.SampledFrom([]string{"a", "b", "
 func (o *logOracle) use(name string) *roomOracle {
 	r := o.rooms[name]
 	if r == nil {
-		r = &roomOracle{subs: map[*Recorder]subscribed{}, timed: map[uint64]bool{}}
+		r = &roomOracle{subs: map[*Recorder]subscribed{}}
 		o.rooms[name] = r
 	}
-	r.used = o.now()
+	r.used = o.clock.Now()
 	return r
 }
 
@@ -174,7 +172,7 @@ func (o *logOracle) publish(t *rapid.T) {
 	if pos.Epoch != r.epoch || pos.Offset <= r.top() {
 		t.Fatalf("published at %v, after offset %d of epoch %s", pos, r.top(), r.epoch)
 	}
-	r.all = append(r.all, engine.Publication{Message: engine.Message{Op: ws.OpBinary, Data: data}, Offset: pos.Offset, Prev: r.top(), Time: o.now()})
+	r.all = append(r.all, engine.Publication{Message: engine.Message{Op: ws.OpBinary, Data: data}, Offset: pos.Offset, Prev: r.top(), Time: o.clock.Now()})
 }
 
 // read reads a history. The node that has published last has all of it; another node may learn of it
@@ -192,8 +190,7 @@ func (o *logOracle) read(t *rapid.T) {
 			if r.epoch == "" {
 				o.learnEpoch(t, name, r, got.Top.Epoch) // before the first message
 			}
-			want = r.history(o.l, part, o.now())
-			o.learnTimes(r, got.Publications)
+			want = r.history(o.l, part, o.clock.Now())
 		}
 		if got.Top != want.Top || !slices.EqualFunc(got.Publications, want.Publications, Same) {
 			return fmt.Errorf("history of %s, %+v:\n%v\nwant\n%v", name, part, got, want)
@@ -207,20 +204,6 @@ func (o *logOracle) read(t *rapid.T) {
 		return
 	}
 	eventually(t, check)
-}
-
-// learnTimes takes over the times of publications that the engine tells for the first time, if it has
-// the real time: from then on they must not change.
-func (o *logOracle) learnTimes(r *roomOracle, got []engine.Publication) {
-	if o.clock != nil {
-		return
-	}
-	for _, p := range got {
-		i, found := slices.BinarySearchFunc(r.all, p.Offset, func(p engine.Publication, offset uint64) int { return cmp.Compare(p.Offset, offset) })
-		if found && !r.timed[p.Offset] {
-			r.all[i].Time, r.timed[p.Offset] = p.Time, true
-		}
-	}
 }
 
 func (o *logOracle) subscribe(t *rapid.T) {
@@ -240,7 +223,7 @@ func (o *logOracle) unsubscribe(t *rapid.T) {
 	if r == nil || len(r.subs) == 0 {
 		o.node(o.someNode(t)).Unsubscribe(name, new(Recorder)) // an unknown subscriber
 		if r != nil && r.epoch != "" {
-			r.used = o.now()
+			r.used = o.clock.Now()
 		}
 		return
 	}
@@ -253,7 +236,7 @@ func (o *logOracle) unsubscribe(t *rapid.T) {
 	if len(r.subs) > 0 {
 		return
 	}
-	if r.used = o.now(); r.epoch == "" {
+	if r.used = o.clock.Now(); r.epoch == "" {
 		delete(o.rooms, name)
 	}
 }
@@ -262,7 +245,6 @@ func (o *logOracle) unsubscribe(t *rapid.T) {
 func (o *logOracle) checkDelivered(t *rapid.T, r *roomOracle, s *Recorder, begin uint64) {
 	eventually(t, func() error {
 		got := s.Got()
-		o.learnTimes(r, got)
 		owed := slices.DeleteFunc(slices.Clone(r.all), func(p engine.Publication) bool { return p.Offset <= begin })
 		if !slices.EqualFunc(got, owed, Same) || len(s.Begins()) != 1 {
 			return fmt.Errorf("delivered %v from %v, want %v", got, s.Begins(), owed)
@@ -271,11 +253,10 @@ func (o *logOracle) checkDelivered(t *rapid.T, r *roomOracle, s *Recorder, begin
 	})
 }
 
-// forgetRooms lets the engine forget the rooms without members that were not used for their age.
+// forgetRooms forgets the rooms without members that were not used for their age.
 func (o *logOracle) forgetRooms() {
-	o.expire()
 	for name, r := range o.rooms {
-		if len(r.subs) == 0 && o.now().Sub(r.used) > o.l.Age {
+		if len(r.subs) == 0 && o.clock.Now().Sub(r.used) > o.l.Age {
 			delete(o.rooms, name)
 		}
 	}

@@ -20,7 +20,7 @@ type stateOracle struct {
 	watched []*watched // by node
 }
 
-// watched is what the watcher of a node knows.
+// watched is the knowledge of the watcher of a node.
 type watched struct {
 	mu     sync.Mutex
 	values map[engine.Key]string
@@ -68,15 +68,12 @@ func testStateOracle(t *testing.T, with Implementation) {
 // step makes a change on a node, and checks all nodes: this one at once, the others after a while.
 func (o *stateOracle) step(t *rapid.T) {
 	k, node := someKey.Draw(t, "key"), o.someNode(t)
-	m, steps := o.node(node), 1
-	if o.clock != nil {
-		steps = 3
-	}
-	switch rapid.IntRange(0, steps).Draw(t, "step") {
+	m := o.node(node)
+	switch rapid.IntRange(0, 3).Draw(t, "step") {
 	case 0:
 		v := stateValue{text: rapid.SampledFrom([]string{"1", "2", "3"}).Draw(t, "value")}
-		if o.clock != nil && rapid.Bool().Draw(t, "expires") {
-			v.expires = o.now().Add(time.Duration(rapid.IntRange(1, 5).Draw(t, "in")) * time.Second)
+		if rapid.Bool().Draw(t, "expires") {
+			v.expires = o.clock.Now().Add(time.Duration(rapid.IntRange(1, 5).Draw(t, "in")) * time.Second)
 		}
 		if _, err := put(t, m, engine.Entry{Key: k, Value: []byte(v.text), Version: engine.AnyVersion, Expires: v.expires}); err != nil {
 			t.Fatal(err)
@@ -93,7 +90,7 @@ func (o *stateOracle) step(t *rapid.T) {
 		o.expire()
 	}
 	for k, v := range o.entries {
-		if !v.expires.IsZero() && !v.expires.After(o.now()) {
+		if !v.expires.IsZero() && !v.expires.After(o.clock.Now()) {
 			delete(o.entries, k)
 		}
 	}

@@ -29,15 +29,23 @@ type Limits struct {
 type Implementation struct {
 	// New makes an engine with these limits and an empty store, and returns its nodes, at least one.
 	// Tests publish on one node and read on another. A zero limit means the engine's default. New
-	// calls t.Cleanup to end what it has started.
+	// calls t.Cleanup to end all that it has started.
 	New func(t TB, l Limits) []engine.Engine
-	// Clock says that New uses Limits.Clock. Otherwise tests wait for a few seconds of the real time,
-	// and random tests let no time pass.
-	Clock bool
+	// Forgets says that the engine forgets a room without members, with its epoch, when it was not used
+	// for Limits.Age. Otherwise rooms last for ever.
+	Forgets bool
+	// RealKeys says that keys are known for Limits.KeyWindow of the real time, not of Limits.Clock, because
+	// the store has a clock of its own.
+	RealKeys bool
 	// Slow lets random tests run once, not ten times.
 	Slow bool
-	// Without names the tests that the engine cannot pass, and says why.
-	Without map[string]string
+	// Next prepares the engine that one of the nodes moves to, and returns a function that opens it when the node is frozen. The
+	// engine is ready for Import. nil: the engine cannot move.
+	Next func(t TB, l Limits, node engine.Engine) (open func() engine.Engine)
+	// End ends an engine of Next, as the end of its process would. Refuses says that a frozen engine refuses publications, instead of letting
+	// them wait.
+	End     func(e engine.Engine)
+	Refuses bool
 	// CheckRooms, if not nil, checks the engine's own data after each step of a random test: the
 	// engine must know so many rooms.
 	CheckRooms func(t rapid.TB, e engine.Engine, rooms int)
@@ -49,7 +57,6 @@ type Implementation struct {
 // own. Calls of the engine may be done late, and from any goroutine: the tests wait for them, and fail
 // after Patience.
 func Run(t *testing.T, with Implementation) {
-	left := 0
 	for _, one := range []struct {
 		name string
 		test func(*testing.T, Implementation)
@@ -61,6 +68,7 @@ func Run(t *testing.T, with Implementation) {
 		{"log/age", testAge},
 		{"log/removing a history", testRemoveHistory},
 		{"log/redacting", testRedact},
+		{"log/erasing a user", testErase},
 		{"log/events", testEvents},
 		{"state/versions", testStateVersions},
 		{"state/concurrent writers", testStateConcurrentWriters},
@@ -72,41 +80,35 @@ func Run(t *testing.T, with Implementation) {
 		{"control/messages", testControlMessages},
 		{"control/members", testMembers},
 	} {
-		if why, without := with.Without[one.name]; without {
-			t.Logf("without %q: %s", one.name, why)
-			left++
-			continue
-		}
 		t.Run(one.name, func(t *testing.T) { one.test(t, with) })
 	}
-	if left != len(with.Without) {
-		t.Errorf("Without names a test that does not exist: %v", with.Without)
+	RunMove(t, with)
+}
+
+// RunMove is the part of Run that moves nodes from engine to engine. Without Implementation.Next it does nothing.
+func RunMove(t *testing.T, with Implementation) {
+	if with.Next == nil {
+		return
 	}
+	t.Run("move/under load", func(t *testing.T) { testMoveUnderLoad(t, with) })
+	t.Run("move/rollback", func(t *testing.T) { testMoveRollback(t, with) })
+	t.Run("move/state", func(t *testing.T) { testMoveState(t, with) })
 }
 
 // cluster are the nodes of an engine under test, and its clock.
 type cluster struct {
-	nodes []engine.Engine
-	clock *Clock // nil: the engine has the real time
+	nodes  []engine.Engine
+	clock  *Clock
+	limits Limits
 }
 
 // start makes an engine.
 func (with *Implementation) start(t TB, l Limits) *cluster {
-	c := &cluster{}
-	if with.Clock {
-		c.clock = new(Clock)
-		l.Clock = c.clock
-	}
+	c := &cluster{clock: new(Clock)}
+	l.Clock = c.clock
+	c.limits = l
 	c.nodes = with.New(t, l)
 	return c
-}
-
-// age returns an age that passes soon, and is long enough for a few calls before that.
-func (with *Implementation) age() time.Duration {
-	if !with.Clock {
-		return 3 * time.Second
-	}
-	return time.Minute
 }
 
 // node returns a node for each number.
@@ -115,21 +117,10 @@ func (c *cluster) node(i int) engine.Engine { return c.nodes[i%len(c.nodes)] }
 // someNode draws a node.
 func (c *cluster) someNode(t *rapid.T) int { return rapid.IntRange(0, len(c.nodes)-1).Draw(t, "node") }
 
-// now returns the time for the engine.
-func (c *cluster) now() time.Time {
-	if c.clock == nil {
-		return time.Now()
-	}
-	return c.clock.Now()
-}
-
-// pass lets that much time pass on the engine's clock. With the real time it does nothing: whoever
-// calls it waits for the effect.
+// pass lets that much time pass on the engine's clock.
 func (c *cluster) pass(d time.Duration) {
-	if c.clock != nil {
-		c.clock.Advance(d)
-		c.expire()
-	}
+	c.clock.Advance(d)
+	c.expire()
 }
 
 // expire makes the engine remove expired data.

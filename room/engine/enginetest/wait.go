@@ -9,7 +9,7 @@ import (
 )
 
 // Patience is how long tests wait for an engine: for a done, a delivery, or the effect of a change.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // call starts a call of an engine, and waits for its done. A second call of done ends the process,
 // because it may come after the test.

@@ -3,6 +3,7 @@
 // given by the engine.
 //
 //	entries.go  Entries: reading, and applying changes
+//	reader.go   Reader: reading under a lock, for engine.State
 //	watch.go    the watchers of the tables
 //	expiry.go   the entries that expire, the next one first
 //
@@ -13,6 +14,6 @@
 //	watcher  a function that is called with each change of a table
 //	reserve  the part of the limit that is kept for bans and mutes: see engine.Reserve
 //
-// Package entries imports only package engine. It has no mutex: the lock that guards Entries is the
-// caller's, and watchers are called under it.
+// Package entries imports only packages engine, budget and snapshot. It has no mutex: the lock that guards Entries is the
+// caller's, also with a Reader, and watchers are called under it.
 package entries

@@ -17,7 +17,9 @@ import (
 type Entries struct {
 	limit    int64
 	bytes    int64
-	round    uint32 // number of calls of Reload
+	apart    []string // tables with entries that do not count
+	beside   int64    // bytes of these
+	round    uint32   // number of calls of Reload
 	tables   map[string]map[string]*group
 	watchers map[string][]*func(was, is engine.Entry)
 	expiries expiries
@@ -40,17 +42,30 @@ type group struct {
 	names  []string
 }
 
-// New returns Entries whose limit is the maximum sum of Entry.Cost; a negative limit means that there
-// is no maximum.
-func New(limit int64) *Entries {
-	return &Entries{limit: limit, tables: map[string]map[string]*group{}, watchers: map[string][]*func(was, is engine.Entry){}}
+// New returns Entries with a limit: the maximum sum of Entry.Cost; a negative limit means that there
+// is no maximum. Entries of the tables in apart do not count and always have space: the engine writes them
+// itself, because something was removed.
+func New(limit int64, apart ...string) *Entries {
+	return &Entries{limit: limit, apart: apart, tables: map[string]map[string]*group{}, watchers: map[string][]*func(was, is engine.Entry){}}
 }
 
 // Limit returns the limit.
 func (s *Entries) Limit() int64 { return s.limit }
 
-// Size returns the cost of all entries, with those that have expired and were not removed yet.
+// Size returns the cost of all entries that count, with those that have expired and were not removed yet.
 func (s *Entries) Size() int64 { return s.bytes }
+
+// Beside returns the cost of the entries that do not count.
+func (s *Entries) Beside() int64 { return s.beside }
+
+// charge counts the cost of a record; by is 1 or -1.
+func (s *Entries) charge(r *record, by int64) {
+	if slices.Contains(s.apart, r.Table) {
+		s.beside += by * r.Cost()
+	} else {
+		s.bytes += by * r.Cost()
+	}
+}
 
 // find returns a record, or nil if there is none or it has expired.
 func (s *Entries) find(k engine.Key, now time.Time) *record {
@@ -164,13 +179,13 @@ func (s *Entries) CheckSpace(e engine.Entry, now time.Time) error {
 	if !e.IsReserved() {
 		limit -= limit / engine.Reserve
 	}
-	if grown > 0 && s.limit >= 0 && s.bytes+grown > limit {
+	if grown > 0 && s.limit >= 0 && s.bytes+grown > limit && !slices.Contains(s.apart, e.Table) {
 		return engine.ErrStateFull
 	}
 	return nil
 }
 
-// Apply sets an entry, whose Version says which change it is, and calls the watchers. It reports
+// Apply sets an entry, with the Version of this change, and calls the watchers. It reports
 // whether it did: if the entry is there with this version or a later one, Apply changes nothing. So a
 // change may come twice. Versions of removed entries are not remembered. e.Value must not be changed
 // after that.
@@ -230,7 +245,7 @@ func (s *Entries) add(r *record) {
 	}
 	i, _ := slices.BinarySearch(g.names, r.Name)
 	g.byName[r.Name], g.names = r, slices.Insert(g.names, i, r.Name)
-	s.bytes += r.Cost()
+	s.charge(r, 1)
 	s.expiries.add(r)
 }
 
@@ -242,7 +257,7 @@ func (s *Entries) unlink(r *record) {
 	if g.names = slices.Delete(g.names, i, i+1); len(g.names) == 0 {
 		delete(s.tables[r.Table], r.Of)
 	}
-	s.bytes -= r.Cost()
+	s.charge(r, -1)
 	s.expiries.remove(r)
 }
 

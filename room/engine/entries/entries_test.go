@@ -193,6 +193,18 @@ func TestSpace(t *testing.T) {
 	if err := s.CheckSpace(full, now); err != nil {
 		t.Errorf("the same entry again: %v", err)
 	}
+	apart := New(8000, engine.TableErased)
+	for i := range 100 {
+		e := engine.Tombstone(fmt.Sprint(i), now)
+		if err := apart.CheckSpace(e, now); err != nil {
+			t.Errorf("an entry that does not count: %v", err)
+		}
+		e.Version = uint64(i + 1)
+		apart.Apply(e)
+	}
+	if err := apart.CheckSpace(full, now); err != nil || apart.Size() != 0 || apart.Beside() < int64(100*empty) {
+		t.Errorf("beside entries that do not count: %v, %d and %d bytes", err, apart.Size(), apart.Beside())
+	}
 	if err := s.CheckSpace(mark(7000-empty+1), now); err != engine.ErrStateFull {
 		t.Errorf("a larger one: %v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -17,6 +18,7 @@ type counter struct{ n atomic.Int64 }
 func (c *counter) Begin(engine.Position)              {}
 func (c *counter) Deliver(engine.Publication)         { c.n.Add(1) }
 func (c *counter) Notify(engine.Notice)               {}
+func (c *counter) Erased(string, time.Time)           {}
 func (c *counter) Members(int) ([]engine.Author, int) { return nil, 0 }
 func (c *counter) Count(func(string)) (int, int)      { return 0, 0 }
 

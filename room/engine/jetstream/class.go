@@ -2,10 +2,7 @@ package jetstream
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,40 +10,38 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/cuts"
+	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/roomlog"
+	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
+	"webim/room/engine/jetstream/internal/sweep"
 )
 
-// class is a retention class: all rooms whose publications are kept for the same time. The log of all
-// its rooms is one stream.
+// class is a retention class, with the stream that has the log of all its rooms.
 type class struct {
-	age    time.Duration // 0: for ever
-	stream string        // ROOMS_300, or ROOMS_ever
-	token  string        // in subjects: 300, or ever
+	subject.Class
 
 	// incarnation is the part of the epoch that changes when the stream is made anew; nil: the stream was
 	// not opened yet.
 	incarnation atomic.Pointer[string]
-	handle      jetstream.Stream // guarded by Engine.openMu
-	renewed     bool             // the incarnation is not of the time before this process; guarded by Engine.openMu
+	openMu      sync.Mutex       // held while the stream is opened
+	handle      jetstream.Stream // guarded by openMu
+	tries       atomic.Uint64    // how often the stream did not open for ready; written with openMu held
+	failed      error            // of the last of these tries; guarded by openMu
+	known       streams.Known    // the sequences that this node knows of
+	looking     atomic.Bool      // a job looks for the stream
+	swept       sweep.Stream     // how far the rooms were compared with the log; of the sweep
 
 	emptyMu   sync.Mutex // held while the server is asked
-	emptySeen time.Time  // when the stream was found empty
-	emptyLast uint64     // its last sequence then
-}
-
-func newClass(age time.Duration) *class {
-	c := &class{age: age, token: "ever"}
-	if age > 0 {
-		c.token = strconv.FormatInt(int64(age/time.Second), 10)
-	}
-	c.stream = "ROOMS_" + c.token
-	return c
+	emptySeen time.Time  // when the leader was asked
+	emptyLast uint64     // the sequence up to which it had nothing then
 }
 
 // keyWindow returns how long the stream knows ids: the server does not take more than the age.
 func (c *class) keyWindow(window time.Duration) time.Duration {
-	if c.age > 0 {
-		return min(window, c.age)
+	if c.Age > 0 {
+		return min(window, c.Age)
 	}
 	return window
 }
@@ -54,124 +49,165 @@ func (c *class) keyWindow(window time.Duration) time.Duration {
 // emptyFor is how long a node goes on without asking how far the sequences of an empty stream have come.
 const emptyFor = time.Second
 
-// emptyAt returns the last sequence of a stream that is empty.
+// emptyAt returns the sequence up to which a stream has nothing. It is for streams that are empty, or that a server which is
+// behind has called empty: the leader answers.
 func (c *class) emptyAt(e *Engine) (uint64, error) {
 	c.emptyMu.Lock()
 	defer c.emptyMu.Unlock()
 	if now := e.now(); c.emptySeen.IsZero() || now.Sub(c.emptySeen) > emptyFor {
-		s, err := e.js.Stream(e.ctx, c.stream)
+		s, err := e.js.Stream(e.ctx, c.Stream)
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 		}
-		c.emptySeen, c.emptyLast = now, s.CachedInfo().State.LastSeq
+		c.emptySeen, c.emptyLast = now, max(s.CachedInfo().State.FirstSeq, 1)-1
 	}
 	return c.emptyLast, nil
 }
 
-// roundAge returns the age of the class that keeps publications for at least this long.
-func roundAge(age time.Duration) time.Duration {
-	if age <= 0 || age == engine.Forever {
-		return 0
-	}
-	return max(time.Second, (age + time.Second - 1).Truncate(time.Second))
-}
-
-// subject is the subject of a room's publications, and live the one on which the server sends them to
-// the nodes that have members.
-func (c *class) subject(room string) string { return "room." + c.token + "." + subject.Token(room) }
-func (c *class) live(room string) string    { return "live." + c.token + "." + subject.Token(room) }
-
-// The metadata of a stream.
-const (
-	metaFormat      = "webim-format"      // the version of the stored format
-	metaIncarnation = "webim-incarnation" // changes when sequences may come again with other messages
-)
-
-// format is the version of the stored format: the subjects, the headers and the envelope.
-const format = 1
-
-// ErrFormat: the store has a newer format than this program knows.
-var ErrFormat = errors.New("jetstream: the store was written by a newer webim: use that one")
+// maxOfRoom is more publications than a room can have. With a limit for each subject, the server takes blocks of
+// 4 MiB instead of 8, and the first page that is read in a block takes half as long: the server reads it whole.
+const maxOfRoom = 1 << 40
 
 // openClass finds or makes the stream of a class, and reads its incarnation.
 func (e *Engine) openClass(ctx context.Context, c *class) error {
-	e.openMu.Lock()
-	defer e.openMu.Unlock()
-	s, incarnation, err := e.openStream(ctx, &c.renewed, jetstream.StreamConfig{
-		Name:        c.stream,
-		Description: "webim: the publications of rooms",
-		Subjects:    []string{"room." + c.token + ".>"},
-		Storage:     jetstream.FileStorage,
-		Retention:   jetstream.LimitsPolicy,
-		Discard:     jetstream.DiscardNew,
-		MaxAge:      c.age,
-		MaxBytes:    e.cfg.MaxStore,
-		MaxMsgs:     -1,
-		AllowDirect: true,
-		Duplicates:  c.keyWindow(e.cfg.KeyWindow),
-		RePublish:   &jetstream.RePublish{Source: "room." + c.token + ".>", Destination: "live." + c.token + ".>"},
+	c.openMu.Lock()
+	defer c.openMu.Unlock()
+	return e.openClassLocked(ctx, c)
+}
+
+// openClassLocked is openClass with c.openMu held.
+func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
+	was := c.incarnation.Load()
+	e.seeTips(c)
+	s, incarnation, err := e.openStream(ctx, &c.known, jetstream.StreamConfig{
+		Name:              c.Stream,
+		Description:       "webim: the publications of rooms",
+		Subjects:          []string{c.Rooms()},
+		Storage:           jetstream.FileStorage,
+		Retention:         jetstream.LimitsPolicy,
+		Discard:           jetstream.DiscardNew,
+		MaxAge:            c.Age,
+		MaxBytes:          -1,
+		MaxMsgs:           -1,
+		MaxMsgsPerSubject: maxOfRoom,
+		AllowDirect:       true,
+		Duplicates:        c.keyWindow(e.cfg.KeyWindow),
+		RePublish:         &jetstream.RePublish{Source: c.Rooms(), Destination: c.LiveRooms()},
 	})
 	if err != nil {
 		return err
 	}
 	c.handle = s
-	c.incarnation.Store(&incarnation)
+	if c.incarnation.Store(&incarnation); was != nil && *was != incarnation {
+		e.keys.Forget() // the messages may be gone
+	}
 	return nil
 }
 
 // stream returns the stream of a class that was opened.
 func (e *Engine) stream(c *class) jetstream.Stream {
-	e.openMu.Lock()
-	defer e.openMu.Unlock()
+	c.openMu.Lock()
+	defer c.openMu.Unlock()
 	return c.handle
 }
 
-// openStream finds or makes a stream, and returns it with its incarnation. That is new after an unclean end of the
-// machine, because the last messages may be lost then, and their sequences come again; renewed says that
-// this was done. e.openMu is held.
-func (e *Engine) openStream(ctx context.Context, renewed *bool, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
-	cfg.Replicas = e.cfg.Replicas
-	cfg.Metadata = map[string]string{metaFormat: strconv.Itoa(format), metaIncarnation: newIncarnation()}
-	s, err = e.js.Stream(ctx, cfg.Name)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		if s, err = e.js.CreateStream(ctx, cfg); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-			s, err = e.js.Stream(ctx, cfg.Name) // another node was first
-		}
+// openStream finds or makes a stream, and returns it with its incarnation. Calls with the same known do not overlap.
+func (e *Engine) openStream(ctx context.Context, known *streams.Known, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
+	s, lost, err := e.streams.OpenKnown(ctx, cfg, known)
+	if lost {
+		e.jobs.After(lookAgain, e.reopen)
 	}
 	if err != nil {
-		return nil, "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
+		return nil, "", fmt.Errorf("jetstream: %w", err)
 	}
-	is := s.CachedInfo().Config.Metadata
-	if v, err := strconv.Atoi(is[metaFormat]); err != nil || v > format {
-		return nil, "", fmt.Errorf("%w: stream %s has format %q", ErrFormat, cfg.Name, is[metaFormat])
-	}
-	if incarnation = is[metaIncarnation]; incarnation == "" || e.cfg.Unclean && !*renewed {
-		// Only the owner of an embedded store sets Unclean, so no other node does this at the same time.
-		if s, err = e.js.UpdateStream(ctx, cfg); err != nil {
-			return nil, "", fmt.Errorf("jetstream: stream %s: %w", cfg.Name, err)
-		}
-		incarnation = s.CachedInfo().Config.Metadata[metaIncarnation]
-	}
-	*renewed = true
-	return s, incarnation, nil
+	return s, streams.Incarnation(s), nil
 }
 
-func newIncarnation() string { return rand.Text()[:8] }
+// ready opens the stream of a class, if that was not done yet. It may wait. Of callers that come at the same time one tries,
+// and the others get its error: each would wait for a server that does not answer.
+func (e *Engine) ready(c *class) error {
+	if c.incarnation.Load() != nil {
+		return nil
+	}
+	tries := c.tries.Load()
+	c.openMu.Lock()
+	defer c.openMu.Unlock()
+	switch {
+	case c.incarnation.Load() != nil:
+		return nil // another caller was first
+	case c.tries.Load() != tries:
+		return c.failed
+	}
+	err := fault.Of(e.openClassLocked(e.ctx, c))
+	if err != nil {
+		c.failed = err
+		c.tries.Add(1)
+	}
+	return err
+}
+
+// keepOf returns how much of a room's log is kept: asked, or the value of the settings.
+func (e *Engine) keepOf(room string, asked *engine.Retention) *engine.Retention {
+	if asked != nil {
+		return asked
+	}
+	keep := e.keep(room)
+	return &keep
+}
+
+// isReady reports whether the stream of a class is open and whenReady would not wait. While callers of whenReady are
+// still called, it is not ready: a later message must not overtake theirs.
+func (e *Engine) isReady(c *class) bool {
+	return c.incarnation.Load() != nil && !e.openings.Busy(c.Stream)
+}
+
+// whenReady opens the stream of a class on a job, and calls f in the order of the callers.
+func (e *Engine) whenReady(c *class, f func(error)) {
+	e.openings.Do(c.Stream, e.jobs.Go, func() error { return e.ready(c) }, f)
+}
 
 // class returns the retention class of a room.
 func (e *Engine) class(room string) *class { return e.classOf(e.keep(room).Age) }
 
-func (e *Engine) classOf(age time.Duration) *class {
-	age = roundAge(age)
+// classOf returns the class that keeps publications for at least this long.
+func (e *Engine) classOf(age time.Duration) *class { return e.named(subject.ClassOf(age)) }
+
+// classWith returns the class with a token, or nil if there can be none.
+func (e *Engine) classWith(token string) *class {
+	c, ok := subject.ClassWith(token)
+	if !ok {
+		return nil
+	}
+	return e.named(c)
+}
+
+// named returns the class of this engine with a name.
+func (e *Engine) named(name subject.Class) *class {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	c := e.classes[age]
+	c := e.classes[name]
 	if c == nil {
-		c = newClass(age)
-		e.classes[age] = c
+		c = &class{Class: name}
+		e.classes[name] = c
 	}
 	return c
 }
+
+// epochOf returns the epoch of a room, and the offset up to which its history was removed.
+func (e *Engine) epochOf(c *class, room string) (epoch string, offset uint64) {
+	incarnation := ""
+	if name := c.incarnation.Load(); name != nil {
+		incarnation = *name
+	}
+	cut := e.cuts.Get(c.cutOf(room))
+	return cut.Epoch(incarnation), cut.Offset
+}
+
+// cutOf is the key of a room's cut.
+func (c *class) cutOf(room string) cuts.Key { return cuts.Key{Room: room, Class: c.Token} }
+
+// logOf returns the log of a room.
+func (e *Engine) logOf(c *class, room string) *roomlog.Log { return e.logs.Room(c.Class, room) }
 
 // keep returns how much of a room's log is kept.
 func (e *Engine) keep(room string) engine.Retention {

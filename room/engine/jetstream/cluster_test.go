@@ -6,11 +6,12 @@ import (
 	"net"
 	"net/url"
 	"testing"
-	"time"
 
+	"github.com/gobwas/ws"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 )
 
@@ -51,11 +52,11 @@ func startCluster(t *testing.T) (all []*server.Server) {
 		go s.Start() // it is ready when it has found the others
 	}
 	for _, s := range all {
-		if !s.ReadyForConnections(60 * time.Second) {
+		if !s.ReadyForConnections(wstest.Patience) {
 			t.Fatal("a NATS server does not start")
 		}
 	}
-	until(t, "the cluster has a leader", func() bool {
+	wstest.Eventually(t, "the cluster has a leader", func() bool {
 		for _, s := range all {
 			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == 3 {
 				return true
@@ -64,16 +65,6 @@ func startCluster(t *testing.T) (all []*server.Server) {
 		return false
 	})
 	return all
-}
-
-// until waits until the condition holds.
-func until(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(60 * time.Second); !is(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain: %s", what)
-		}
-	}
 }
 
 // TestClusterLosesAServer kills the server that leads a room's log while two nodes publish. Whatever was
@@ -96,7 +87,7 @@ func TestClusterLosesAServer(t *testing.T) {
 	say := func(from, to int) {
 		for i := from; i < to; i++ {
 			data := fmt.Sprint(i)
-			until(t, "the store takes "+data, func() bool {
+			wstest.Eventually(t, "the store takes "+data, func() bool {
 				got := publish(t, []*Engine{a, b}[i%2], "r", text(data))
 				switch {
 				case got.err == nil:
@@ -111,6 +102,20 @@ func TestClusterLosesAServer(t *testing.T) {
 		}
 	}
 	say(0, 50)
+	// To ask for a key must not harm a replicated stream.
+	keyed := engine.Message{Op: ws.OpText, Data: []byte("keyed"), Key: "k"}
+	for i, want := range []error{nil, nil, engine.ErrRepeated} {
+		got := make(chan error, 1)
+		if i == 1 {
+			a.Publish("r", keyed, func(pos engine.Position, err error) { last = max(last, pos.Offset); got <- err })
+		} else {
+			b.Known("r", keyed, func(_ engine.Position, err error) { got <- err })
+		}
+		if err := <-got; err != want {
+			t.Fatalf("step %d with a key: %v, want %v", i, err, want)
+		}
+	}
+	acknowledged["keyed"] = true
 	leader := -1
 	for i, s := range servers {
 		if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, "ROOMS_ever") {

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room/budget"
 	"webim/room/engine"
-	"webim/room/engine/enginetest"
 	"webim/room/engine/jetstream/internal/cluster"
 )
 
@@ -91,7 +89,7 @@ func controlOf(t testing.TB, e *Engine, code uint32) error {
 // that dies or ends takes its members with it.
 func TestNodes(t *testing.T) {
 	s := startServer(t)
-	quick := Config{nodes: cluster.Config{Beat: 50 * time.Millisecond, Lease: 2 * time.Second}}
+	quick := Config{nodes: cluster.Config{Beat: 50 * time.Millisecond, Lease: 5 * time.Second, Patience: 5 * time.Second}}
 	a, b, c := open(t, s, quick), open(t, s, quick), open(t, s, quick)
 	hubs := []*hub{{name: "a"}, {name: "b"}, {name: "c"}}
 	subs := []*populated{{newRecorder(), []string{"ann", "bob"}}, {newRecorder(), []string{"bob", ""}}, {newRecorder(), []string{"cy"}}}
@@ -125,18 +123,18 @@ func TestNodes(t *testing.T) {
 			t.Errorf("%s: %v", h.name, got)
 		}
 	}
-	infos := make(chan int, 1)
-	a.Collect(engine.Question{}, func(all []engine.NodeInfo, err error) {
-		if err != nil {
-			t.Error(err)
-		}
-		infos <- len(all)
-	})
-	if n := receive(t, infos); n != 3 {
+	// answering returns the number of nodes that answer to a, and 0 if one that is not known to be dead does not.
+	answering := func() int {
+		infos := make(chan int, 1)
+		a.Collect(engine.Question{}, func(all []engine.NodeInfo, _ error) { infos <- len(all) })
+		return receive(t, infos)
+	}
+	if n := answering(); n != 3 {
 		t.Errorf("%d nodes", n)
 	}
 
 	c.nc.Close() // without a word
+	wstest.Eventually(t, "c is taken for dead", func() bool { return answering() == 2 })
 	wstest.Eventually(t, "the members of a dead node are gone", func() bool { return countOf(t, a, "r") == counted{4, 3, nil} })
 	b.Close()
 	if got := countOf(t, a, "r"); got != (counted{2, 2, nil}) {
@@ -165,36 +163,4 @@ func TestNodesWithoutServer(t *testing.T) {
 	if got := countOf(t, a, "r"); got != (counted{1, 1, nil}) {
 		t.Errorf("%+v", got)
 	}
-}
-
-// controlOnly is an engine of which neither histories nor their removal are used.
-type controlOnly struct{ *Engine }
-
-func (controlOnly) RemoveHistory(string, func(error))    { panic("not in these tests") }
-func (controlOnly) Redact(string, []uint64, func(error)) { panic("not in these tests") }
-
-// TestControlConformance runs the tests that every Control must pass, on three nodes.
-func TestControlConformance(t *testing.T) {
-	without := map[string]string{}
-	for _, name := range []string{"log/random steps", "log/concurrent publishers", "log/an offset behind the end", "log/idempotency keys", "log/age",
-		"log/removing a history", "log/redacting", "log/events", "state/versions", "state/concurrent writers", "state/lists", "state/expiry", "state/limit",
-		"state/reserve", "state/random steps"} {
-		without[name] = "this test is about Control"
-	}
-	enginetest.Run(t, enginetest.Implementation{
-		New: func(tb enginetest.TB, _ enginetest.Limits) (nodes []engine.Engine) {
-			s := startServer(t)
-			tb.Cleanup(s.stop)
-			for range 3 {
-				e, err := Open(context.Background(), Config{Connect: s.connect})
-				if err != nil {
-					tb.Fatal(err)
-				}
-				tb.Cleanup(e.Close)
-				nodes = append(nodes, controlOnly{e})
-			}
-			return nodes
-		},
-		Without: without,
-	})
 }

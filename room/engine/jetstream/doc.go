@@ -1,21 +1,34 @@
-// Package jetstream is the engine on NATS JetStream: what it stores outlives the process, and several
+// Package jetstream is the engine on NATS JetStream: its store outlives the process, and several
 // nodes share it. The NATS server is either inside the process (package embedded) or a cluster outside.
 //
-//	engine.go   Engine: opening, the connection, rooms on this node
+//	engine.go   Engine: opening and closing
+//	move.go     the node moves to another process
+//	conn.go     the connection: lost, back, health
 //	class.go    retention classes: one stream for all rooms that keep their publications equally long
-//	publish.go  sending a message to the store; keys
+//	back.go     a store that has lost acknowledged messages
+//	reclass.go  rooms that change their class
+//	publish.go  sending a message to the store
 //	topic.go    a room with members on this node: every publication once, in order
+//	table.go    the topics of this node
+//	opening.go  a topic begins
+//	dispatch.go from the server to the topics
+//	catchup.go  a topic notices missed publications, and reads them from the log
+//	readers.go  readers of a topic wait for this node's publications
 //	read.go     histories: recent publications, and pages of older ones
-//	scan.go     reading the log, forwards and backwards
+//	fill.go     the recent publications of a topic, and reading them from the log
 //	control.go  the other nodes: control messages, members and counts
 //	state.go    the State: see package internal/state
-//	erase.go    sealing what users say, and erasing users
+//	erase.go    erasing users
+//	removals.go the removals, for a restore
+//	transfer.go exports and imports
 //	cut.go      removing the history of a room
+//	wipe.go     overwriting removed messages, also if another node has ended before
 //	redact.go   removing the content of publications
 //	notice.go   notices, which are not stored
-//	commit.go   waiting until a publication is on the disk
-//	codec.go    stored messages ↔ publications
-//	flights.go  many callers wait for one job
+//
+// The packages below have what needs no Engine. The most important ones: codec (stored messages ↔ publications), roomlog
+// (reading the log of a room), recent (its newest publications in memory), cuts and stubs (what was removed), streams, acks
+// and logread (the server), and cluster (the other nodes).
 //
 // # The path of a message
 //
@@ -24,20 +37,23 @@
 //
 // The server sends each stored message to the nodes that have asked for its room, at most once. Also
 // the node of the publisher gets it only that way, so the order is the same for everybody. Each message
-// names the offset of the one before it. A topic to which this does not fit reads what is missing from the
+// names the offset of the one before it. A topic to which this does not fit reads the missing ones from the
 // log, and delivers nothing later before that.
 //
 // # Rules
 //
-//   - Methods never block: what has to wait for the server runs as a job (package jobs). Callbacks come
+//   - Methods never block: waiting for the server is the work of a job (package jobs). Callbacks come
 //     from jobs, from the goroutine that reads answers, or before the method returns.
 //   - A message is sent at most once. Nothing repeats it: neither this package, nor the client library.
 //   - Offsets are the sequences of the stream. The epoch of a room begins with the incarnation of its
 //     stream, which webim writes into the stream's metadata.
-//   - A node asks only for rooms that have members here, and reads only what somebody wants to see.
+//   - A node asks only for rooms that have members here, and reads only for a member or a caller.
 //   - Nothing in the store depends on which node wrote it.
+//   - The State waits for no other stream and for no job: a goroutine of its own keeps the copy current, and asks the leader
+//     of the stream how far it has to be. So a node knows when its copy may be old: then it admits nobody.
+//   - While the node moves to another process, calls that change something wait, and nobody is called (move.go).
 //   - While the server cannot be reached, every call that needs it fails at once with
-//     engine.ErrUnavailable. Afterwards the topics look for what they have missed, a few at a time.
+//     engine.ErrUnavailable. Afterwards the topics look for missed publications, a few at a time.
 //
 // # Vocabulary
 //
@@ -45,25 +61,38 @@
 //	incarnation  a random name that a stream gets when it is made: the first part of an epoch
 //	topic        a room with subscribers on this node
 //	tip          the last publication of a room that a node has delivered
-//	Back, Depth  a publication some steps before a stored one, and how many steps: see scan.go
+//	Back, Depth  a publication some steps before a stored one, and how many steps: see package roomlog
 //	recent       the newest publications of a room, in memory
 //	fill         read the recent publications of a room from the log
 //	page         a part of the log that is older than the recent publications
 //	scan         a reading of the log
+//	sweep        a comparison of all topics of this node with the log
 //	cut          the offset up to which the history of a room was removed
-//	stub         what is left of a redacted publication: an entry of the State
-//	tombstone    an entry of the State that says that a user was erased
-//	id           what the store remembers of a message with a Key, for Config.KeyWindow
+//	stub         the rest of a redacted publication: an entry of the State
+//	id           the store's memory of a message with a Key, for Config.KeyWindow
+//
+// # The stored format
+//
+// It has one version for the folder (package embedded) and one for each stream (package streams). A newer
+// version is refused, an older one migrated when it is opened: package format. testdata has a store of each
+// version, which TestGolden opens. A change of the stored bytes raises the version, and brings the step that
+// migrates and a new folder; the messages of a log cannot be changed, so their bytes have a version, too
+// (package envelope).
 //
 // # Lock order
 //
 // A mutex on the left may be held while a mutex on the right is locked.
 //
-//	Engine.openMu  →  Engine.mu  →  topic.mu  →  the subscriber's locks
-//	topic.mu  →  the mutexes of packages acks, jobs and seal
-//	the mutexes of package state  →  cuts.mu, the mutexes of packages jobs and seal, and the watchers' locks
+//	moving.mu  →  all others
+//	class.openMu  →  Engine.mu, table.mu, topic.mu
+//	Engine.stateMu  →  the mutexes of package state
+//	table.mu  →  topic.mu  →  the subscriber's locks
+//	table.mu  →  the mutexes of packages cluster and jobs
+//	topic.mu  →  the mutexes of packages acks, cuts, jobs, seal and streams
+//	the mutexes of package state  →  wipes.mu, the mutexes of packages cuts, jobs and seal, and the watchers' locks
 //
-// ids.mu, cuts.mu and flights.mu are innermost, except that ids.mu is held while a budget.Pool is asked.
+// wipes.mu is innermost.
+// moving.mu is held while the node moves.
 // class.emptyMu is held while the server is asked, and nothing is locked under it. topic.mu is held while
 // subscribers are called, so that their calls are in order. Package state is not called with it. No lock is
 // held while done callbacks are called.

@@ -8,7 +8,9 @@ import (
 
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/ids"
 )
 
 // said is a message of a user.
@@ -36,7 +38,7 @@ func keyRecord(t testing.TB, e *Engine, user string) []byte {
 		err    error
 	}
 	c := make(chan answer, 1)
-	e.userKeys.Get(user, func(record []byte, err error) { c <- answer{record, err} })
+	e.userKeys.Get(user, false, func(record []byte, err error) { c <- answer{record, err} })
 	a := receive(t, c)
 	if a.err != nil {
 		t.Fatal(a.err)
@@ -221,12 +223,12 @@ func TestSealedKeys(t *testing.T) {
 	if first.err != nil {
 		t.Fatal(first.err)
 	}
-	one, err := a.read.At(a.ctx, a.class("r").stream, first.pos.Offset)
+	one, err := a.read.At(a.ctx, a.class("r").Stream, first.pos.Offset)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if env, err := envelope.Decode(one.Data); err != nil || env.Key == "" || env.Key == contentOf(&m) {
-		t.Errorf("the stored digest is %q, %v, and everybody can compute %q", env.Key, err, contentOf(&m))
+	if env, err := envelope.Decode(one.Data); err != nil || env.Key == "" || env.Key == ids.Content(&m) {
+		t.Errorf("the stored digest is %q, %v, and everybody can compute %q", env.Key, err, ids.Content(&m))
 	}
 	if got := publish(t, b, "r", m); got != (outcome{first.pos, engine.ErrRepeated}) {
 		t.Errorf("repeated: %+v, want %+v", got, first)
@@ -249,14 +251,14 @@ func TestSealedElsewhere(t *testing.T) {
 	s := startServer(t)
 	e := open(t, s, Config{Keep: always})
 	first := publish(t, e, "r", said("ann", "x"))
-	one, err := e.read.At(e.ctx, e.class("r").stream, first.pos.Offset)
+	one, err := e.read.At(e.ctx, e.class("r").Stream, first.pos.Offset)
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := newRecorder()
 	e.Subscribe("other", budget.Owner{}, r)
 	r.wait(t, "Begin", func() bool { return len(r.begins) == 1 })
-	if _, err := e.js.Publish(e.ctx, e.class("other").subject("other"), one.Data); err != nil {
+	if _, err := e.js.Publish(e.ctx, e.class("other").Room("other"), one.Data); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, e, "other", text("y"))
@@ -276,8 +278,8 @@ func BenchmarkSeal(b *testing.B) {
 			b.ReportAllocs()
 			var bytes []byte
 			for b.Loop() {
-				env := encode(&m, e.now(), 1, 1)
-				e.seal("r", env, func(err error) {
+				env := codec.Encode(&m, e.now(), 1, 1)
+				e.codec.Seal("r", env, nil, func(err error) {
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -285,13 +287,13 @@ func BenchmarkSeal(b *testing.B) {
 				})
 			}
 		})
-		env := encode(&m, e.now(), 1, 1)
-		e.seal("r", env, func(error) {})
+		env := codec.Encode(&m, e.now(), 1, 1)
+		e.codec.Seal("r", env, nil, func(error) {})
 		stored := envelope.Append(nil, env)
 		b.Run(map[string]string{"": "read clear", "ann": "read sealed"}[user], func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, _, err := e.decode("r", 2, stored, false); err != nil {
+				if _, _, err := e.codec.Decode("r", 2, stored, false); err != nil {
 					b.Fatal(err)
 				}
 			}

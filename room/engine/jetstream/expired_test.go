@@ -13,11 +13,11 @@ import (
 func TestExpiredIsNoBeginning(t *testing.T) {
 	s := startServer(t)
 	e := open(t, s, Config{Keep: func(string) engine.Retention {
-		return engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Second}
+		return engine.Retention{Messages: 100, Bytes: 1 << 20, Age: 4 * time.Second}
 	}})
 	first, second := publish(t, e, "r", text("1")), publish(t, e, "r", text("2"))
 	eventually(t, func() error {
-		if at, err := e.expired(e.class("r"), "r"); err != nil || at < second.pos.Offset {
+		if at, err := e.logOf(e.class("r"), "r").Expired(); err != nil || at < second.pos.Offset {
 			return fmt.Errorf("up to %d is too old, %v", at, err)
 		}
 		return nil

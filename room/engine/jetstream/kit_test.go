@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 )
 
@@ -40,7 +41,7 @@ func (s *natsServer) start() {
 		s.t.Fatal(err)
 	}
 	now.Start()
-	if !now.ReadyForConnections(30 * time.Second) {
+	if !now.ReadyForConnections(wstest.Patience) {
 		s.t.Fatal("the NATS server does not start")
 	}
 	s.mu.Lock()

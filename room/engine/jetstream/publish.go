@@ -1,23 +1,21 @@
 package jetstream
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
-	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/acks"
+	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/ids"
 	"webim/room/engine/jetstream/internal/logread"
 )
 
@@ -28,18 +26,85 @@ func (e *Engine) Publish(room string, m engine.Message, done func(engine.Positio
 	if done == nil {
 		done = func(engine.Position, error) {}
 	}
-	e.inClass(room, m, done, (*Engine).publish)
+	e.begin(&m, done, func(m engine.Message, done func(engine.Position, error)) { e.publishNow(room, m, done) })
+}
+
+// begin calls f as soon as calls may begin, if the payer has space for the message. Until then it keeps a copy of the message.
+func (e *Engine) begin(m *engine.Message, done func(engine.Position, error), f func(engine.Message, func(engine.Position, error))) {
+	done, ok := e.takeSpace(m, done)
+	if !ok {
+		done(engine.Position{}, engine.ErrUnavailable)
+		return
+	}
+	inside := func(pos engine.Position, err error) {
+		done(pos, err)
+		e.calls.Leave()
+	}
+	if e.calls.Enter() {
+		f(*m, inside)
+		return
+	}
+	waits := *m
+	waits.Data, waits.Original = slices.Clone(m.Data), slices.Clone(m.Original)
+	e.calls.Wait(func(err error) {
+		if err != nil {
+			inside(engine.Position{}, err)
+			return
+		}
+		f(waits, inside)
+	})
+}
+
+// publishNow is Publish in an engine that does not move.
+func (e *Engine) publishNow(room string, m engine.Message, done func(engine.Position, error)) {
+	t := e.topic(room)
+	if t == nil || e.unavailable() != nil || !t.opens() {
+		e.inClass(room, m, done, (*Engine).publish)
+		return
+	}
+	// The topic would begin behind the message, and not deliver it to members that had joined before.
+	m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
+	t.whenBegun(func(err error) {
+		if err != nil {
+			done(engine.Position{}, err)
+			return
+		}
+		e.inClass(room, m, done, (*Engine).publish)
+	})
+}
+
+// maxUnacknowledged is the number of bytes of all messages that have not ended, and messageCost the bytes that each takes
+// besides its content. While the store is slow, a message waits with its content: for its room to open, for its
+// author's key, or for the store. So payers share these bytes, and a single one cannot make the others get
+// engine.ErrUnavailable.
+const (
+	maxUnacknowledged = 64 << 20
+	messageCost       = 256
+)
+
+// takeSpace takes the space for a message. ok is false if its payer has too much already; otherwise the returned
+// function gives the space back before it calls done.
+func (e *Engine) takeSpace(m *engine.Message, done func(engine.Position, error)) (give func(engine.Position, error), ok bool) {
+	payer, n := m.Payer, int64(messageCost+len(m.Data)+len(m.Original))
+	if !e.unacknowledged.Take(payer, n) {
+		e.faults.Warn("the store is slow: a message of an owner with many that wait is refused", "owner", payer.String())
+		return done, false
+	}
+	return func(pos engine.Position, err error) {
+		e.unacknowledged.Add(payer, -n)
+		done(pos, err)
+	}, true
 }
 
 // inClass calls f with the class of a room, as soon as the stream of the class is open. If that has to wait,
 // f gets a copy of the message.
 func (e *Engine) inClass(room string, m engine.Message, done func(engine.Position, error), f func(*Engine, *class, string, engine.Message, func(engine.Position, error))) {
-	if err := e.unavailable(); err != nil {
+	if err := e.unwritable(); err != nil {
 		done(engine.Position{}, err)
 		return
 	}
 	c := e.class(room)
-	if c.incarnation.Load() != nil {
+	if e.isReady(c) {
 		f(e, c, room, m, done)
 		return
 	}
@@ -49,7 +114,7 @@ func (e *Engine) inClass(room string, m engine.Message, done func(engine.Positio
 			done(engine.Position{}, err)
 			return
 		}
-		e.inClass(room, m, done, f)
+		f(e, c, room, m, done)
 	})
 }
 
@@ -57,52 +122,106 @@ func (e *Engine) inClass(room string, m engine.Message, done func(engine.Positio
 func (e *Engine) publish(c *class, room string, m engine.Message, done func(engine.Position, error)) {
 	now := e.now()
 	m.Keep = nil // the settings say it to each node
-	back, depth := e.hint(room)
-	env := encode(&m, now, back, depth)
+	before := c.known.Seq()
+	back, depth := e.topics.hint(room)
+	env := codec.Encode(&m, now, back, depth)
 	var header nats.Header
 	if m.Key != "" {
-		if pos, known, err := e.keys.Find(room, m, now); known {
+		if pos, known, err := e.findKey(room, m, now); known {
 			done(pos, err)
 			return
 		}
 		m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original) // they are compared later
-		env.Key = contentOf(&m)
-		if e.ids.take(m.Payer, now) {
+		env.Key = ids.Content(&m)
+		if e.ids.Take(m.Payer, now) {
 			header = idOf(room, m.Key)
+		} else {
+			done = e.noteUnsaved(room, m, done)
 		}
 	}
-	e.seal(room, env, func(err error) {
+	if e.cfg.Full != nil && e.cfg.Full() || !e.hasShare(c, &m) {
+		done(engine.Position{}, engine.ErrStoreFull)
+		return
+	}
+	payer := m.Payer
+	e.codec.Seal(room, env, func() (string, bool) { return e.mayMakeKey(payer) }, func(err error) {
 		if err != nil {
-			done(engine.Position{}, e.outcome(err))
+			if errors.Is(err, engine.ErrStoreFull) {
+				e.failed("there is no space for the keys of new users", room, err)
+			}
+			done(engine.Position{}, fault.Of(err))
 			return
 		}
-		e.acks.Publish(acks.Message{Subject: c.subject(room), Header: header, Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
-			if err != nil {
-				done(engine.Position{}, e.outcome(err))
-				return
-			}
-			e.whenStored(c.stream, func(err error) {
-				switch {
-				case err != nil:
-					done(engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, err))
-				case a.Duplicate:
-					e.repeated(c, room, m, a.Seq, done)
-				default:
-					e.stored(c, room, m, tip{offset: a.Seq, back: env.Back, depth: env.Depth}, done)
-				}
-			})
-		}})
+		e.send(c, room, m, env, header, before, done)
 	})
 }
 
-// stored is called when the store has a message.
-func (e *Engine) stored(c *class, room string, m engine.Message, at tip, done func(engine.Position, error)) {
+// send gives a sealed message to the store. before is the highest sequence that was known when the message came.
+func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, header nats.Header, before uint64, done func(engine.Position, error)) {
+	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: header, Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
+		if errors.Is(err, acks.ErrNoStream) {
+			e.lookFor(c)
+		}
+		if err != nil {
+			done(engine.Position{}, fault.Of(err))
+			return
+		}
+		e.disk.Then(c.Stream, func(err error) {
+			switch {
+			case err != nil:
+				done(engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, err))
+			case a.Duplicate:
+				e.repeated(c, room, m, a.Seq, done)
+			default:
+				e.acknowledged(c, a.Seq, before)
+				e.published(c, room, m, codec.Tip{Offset: a.Seq, Back: env.Back, Depth: env.Depth}, done)
+			}
+		})
+	}})
+}
+
+// longAge is the age above which a class keeps messages for so long that the bytes of its payers are limited: below
+// it, a payer's rates are enough.
+const longAge = 24 * time.Hour
+
+// hasShare reports whether a payer may store a message in a class. One user must not fill the store: nothing is removed
+// from it before its time, so nobody could send any more.
+func (e *Engine) hasShare(c *class, m *engine.Message) bool {
+	if c.Age > 0 && c.Age <= longAge || e.stored.Take(m.Payer, messageCost+len(m.Data), e.now()) {
+		return true
+	}
+	e.faults.Warn("a message is refused: its owner has stored as much as one may in a day", "owner", m.Payer.String())
+	return false
+}
+
+// maxNewKeys is the number of keys in a day that users of one payer may need for their first messages: guests at an
+// address are all new users.
+const maxNewKeys = 10_000
+
+// mayMakeKey reports whether a payer may make a key for a user who has none, and with which mark.
+func (e *Engine) mayMakeKey(payer budget.Owner) (mark string, ok bool) {
+	if payer == (budget.Owner{}) {
+		return "", true
+	}
+	if mark, ok = e.userKeys.Mark(payer.String()); !ok {
+		e.faults.Warn("a first message is refused: its owner has as many keys of users as one may", "owner", payer.String())
+		return "", false
+	}
+	if !e.newKeys.Take(payer, 1, e.now()) {
+		e.faults.Warn("a first message is refused: its owner has made as many keys of users as one may in a day", "owner", payer.String())
+		return "", false
+	}
+	return mark, true
+}
+
+// published is called when the store has a message.
+func (e *Engine) published(c *class, room string, m engine.Message, at codec.Tip, done func(engine.Position, error)) {
 	epoch, _ := e.epochOf(c, room)
-	pos := engine.Position{Epoch: epoch, Offset: at.offset}
+	pos := engine.Position{Epoch: epoch, Offset: at.Offset}
 	if m.Key != "" {
 		e.keys.Add(room, m, pos, e.now())
 	}
-	e.setHint(room, at)
+	e.topics.made(room, at)
 	done(pos, nil)
 }
 
@@ -110,17 +229,17 @@ func (e *Engine) stored(c *class, room string, m engine.Message, at tip, done fu
 // at seq, on another node or before a restart. A job compares the two messages.
 func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, done func(engine.Position, error)) {
 	e.jobs.Go(func() {
-		one, err := e.read.At(e.ctx, c.stream, seq)
+		one, err := e.read.Leader().At(e.ctx, c.Stream, seq)
 		if err != nil && !errors.Is(err, logread.ErrNone) {
-			done(engine.Position{}, e.outcome(err))
+			done(engine.Position{}, fault.Of(err))
 			return
 		}
 		epoch, _ := e.epochOf(c, room)
 		pos := engine.Position{Epoch: epoch, Offset: seq}
 		if err == nil {
-			switch same, err := e.isSame(one.Data, &m); {
+			switch same, err := e.codec.IsSame(one.Data, &m); {
 			case err != nil:
-				done(engine.Position{}, e.outcome(err))
+				done(engine.Position{}, fault.Of(err))
 				return
 			case !same:
 				done(engine.Position{}, engine.ErrKeyReused)
@@ -133,135 +252,44 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, d
 }
 
 // Known implements engine.Log. If this node does not know the key, the store is asked: by a message with
-// the id that expects an impossible message before it. The store first looks for the id.
+// the id that the store refuses, after it has looked for the id. A replicated store refuses it before its
+// servers agree on it. A message that they refuse only after that, as one that expects another id before
+// it, stops the stream for good (nats-server 2.15.3).
 func (e *Engine) Known(room string, m engine.Message, done func(engine.Position, error)) {
-	e.inClass(room, m, done, (*Engine).known)
+	e.begin(&m, done, func(m engine.Message, done func(engine.Position, error)) { e.inClass(room, m, done, (*Engine).known) })
 }
 
 // known is Known in an open class.
 func (e *Engine) known(c *class, room string, m engine.Message, done func(engine.Position, error)) {
 	now := e.now()
-	if pos, known, err := e.keys.Find(room, m, now); known {
+	if pos, known, err := e.findKey(room, m, now); known {
 		done(pos, err)
 		return
 	}
 	m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
 	header := idOf(room, m.Key)
-	header.Set(nats.ExpectedLastMsgIdHdr, neverID)
-	e.acks.Publish(acks.Message{Subject: c.subject(room), Header: header, Done: func(a acks.Ack, err error) {
+	header.Set(jetstream.MsgRollup, neverRollup)
+	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: header, Done: func(a acks.Ack, err error) {
 		var refused *acks.Refusal
 		switch {
-		case errors.As(err, &refused) && refused.IsWrongID():
+		case errors.As(err, &refused) && refused.IsRollup():
 			done(engine.Position{}, nil)
 		case err != nil:
-			done(engine.Position{}, e.outcome(err))
+			done(engine.Position{}, fault.Of(err))
 		default:
 			e.repeated(c, room, m, a.Seq, done)
 		}
 	}})
 }
 
-// neverID is an id that no message has: ids are longer.
-const neverID = "none"
+// neverRollup asks for a rollup that no stream does: those of webim permit none, and no kind of rollup has
+// this name.
+const neverRollup = "none"
 
 // idOf returns the header by which the store knows a message with this key again.
 func idOf(room, key string) nats.Header {
-	h := sha256.New()
-	writePart(h, room)
-	writePart(h, key)
-	return nats.Header{nats.MsgIdHdr: []string{short(h.Sum(nil))}}
+	return nats.Header{nats.MsgIdHdr: []string{ids.Of(room, key)}}
 }
 
-// contentOf returns a hash of the content of a message, by which another node compares it. As in package
-// published, the content is what the sender sent.
-func contentOf(m *engine.Message) string {
-	h := sha256.New()
-	data, skip := m.Data, m.Skip
-	if m.Original != nil {
-		data, skip = m.Original, false
-	}
-	h.Write([]byte{byte(m.Op), 0})
-	if skip {
-		h.Write([]byte{1})
-	}
-	writePart(h, data)
-	for _, name := range slices.Sorted(maps.Keys(m.Tags)) {
-		writePart(h, name)
-		writePart(h, m.Tags[name])
-	}
-	return short(h.Sum(nil))
-}
-
-// writePart writes a part with its length, so that different parts never give the same bytes.
-func writePart[S string | []byte](h hash.Hash, part S) {
-	h.Write(binary.AppendUvarint(nil, uint64(len(part))))
-	h.Write([]byte(part))
-}
-
-// short returns the first 16 bytes of a hash as text.
-func short(sum []byte) string { return base64.RawURLEncoding.EncodeToString(sum[:16]) }
-
-// ids counts the ids that the store remembers because of this node. Each takes some 150 bytes of the
-// server's memory until the window ends. So their number is limited, and shared by the payers; a message
-// that gets no id is known again only on this node.
-type ids struct {
-	window time.Duration
-
-	mu    sync.Mutex // innermost, except the mutex of a budget.Pool
-	pool  *budget.Pool
-	taken []takenID // in the order of their time
-}
-
-type takenID struct {
-	payer budget.Owner
-	until time.Time
-}
-
-// take reports whether a message of this payer gets an id.
-func (l *ids) take(payer budget.Owner, now time.Time) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	n := 0
-	for n < len(l.taken) && !l.taken[n].until.After(now) {
-		l.pool.Add(l.taken[n].payer, -1)
-		n++
-	}
-	l.taken = l.taken[n:]
-	if !l.pool.Take(payer, 1) {
-		return false
-	}
-	l.taken = append(l.taken, takenID{payer, now.Add(l.window)})
-	return true
-}
-
-// hint returns Back and Depth for the next publication of a room.
-func (e *Engine) hint(room string) (back uint64, depth uint8) {
-	e.mu.RLock()
-	t, at := e.topics[room], e.hints[room]
-	e.mu.RUnlock()
-	if t != nil {
-		t.mu.Lock()
-		at = t.tip
-		t.mu.Unlock()
-	}
-	if at.offset == 0 {
-		return 0, 0
-	}
-	return at.next()
-}
-
-// maxHints is the number of rooms without members here of which a node remembers the tip.
-const maxHints = 10_000
-
-// setHint remembers the tip of a room, if it has no topic.
-func (e *Engine) setHint(room string, at tip) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.topics[room] != nil || e.hints[room].offset > at.offset {
-		return
-	}
-	if len(e.hints) >= maxHints {
-		clear(e.hints) // a room without a hint is only read more slowly
-	}
-	e.hints[room] = at
-}
+// Pace implements engine.Pacer. If several hubs share the engine, the last one sets the pause.
+func (e *Engine) Pace(pause func() time.Duration) { e.acks.Pace(pause) }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
@@ -52,7 +53,7 @@ func eventually(t testing.TB, check func() error) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); ; <-tick.C {
+	for deadline := time.Now().Add(wstest.Patience); ; <-tick.C {
 		err := check()
 		if err == nil {
 			return
@@ -337,7 +338,8 @@ func TestStateReload(t *testing.T) {
 	if err := stream.DeleteMsg(context.Background(), version); err != nil {
 		t.Fatal(err)
 	}
-	e.reloadState()
+	e.state.Lost() // as if the connection was lost
+	e.wakeState()
 	w.await(t, "bob:>1 eve:>1 bob:1>")
 	if _, err := put(t, e, engine.Entry{Key: key("bob"), Value: []byte("2")}); err != nil {
 		t.Errorf("after reading again: %v", err)

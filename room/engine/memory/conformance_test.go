@@ -21,7 +21,7 @@ func TestConformanceLate(t *testing.T) {
 	late := implementation(func(t enginetest.TB, m *Engine) []engine.Engine {
 		return []engine.Engine{enginetest.NewLate(t, m, 1), enginetest.NewLate(t, m, 2)}
 	})
-	late.Slow = true
+	late.Slow, late.Next = true, nil
 	enginetest.Run(t, late)
 }
 
@@ -34,11 +34,17 @@ func inside(e engine.Engine) *Engine {
 }
 
 func implementation(nodes func(enginetest.TB, *Engine) []engine.Engine) enginetest.Implementation {
+	open := func(l enginetest.Limits) *Engine {
+		return New(Limits{MaxMessages: l.Messages, MaxBytes: l.Bytes, MaxAge: l.Age, MaxTotal: l.Total, KeyWindow: l.KeyWindow, MaxState: l.MaxState, Now: l.Clock.Now})
+	}
 	return enginetest.Implementation{
-		New: func(t enginetest.TB, l enginetest.Limits) []engine.Engine {
-			return nodes(t, New(Limits{MaxMessages: l.Messages, MaxBytes: l.Bytes, MaxAge: l.Age, MaxTotal: l.Total, KeyWindow: l.KeyWindow, MaxState: l.MaxState, Now: l.Clock.Now}))
+		New: func(t enginetest.TB, l enginetest.Limits) []engine.Engine { return nodes(t, open(l)) },
+		Next: func(_ enginetest.TB, l enginetest.Limits, _ engine.Engine) func() engine.Engine {
+			return func() engine.Engine { return open(l) }
 		},
-		Clock: true,
+		End:     func(engine.Engine) {},
+		Refuses: true,
+		Forgets: true,
 		CheckRooms: func(t rapid.TB, e engine.Engine, rooms int) {
 			st := inside(e).Stats()
 			if st.Topics != rooms {

@@ -3,43 +3,20 @@ package memory
 import (
 	"errors"
 	"slices"
-	"sync"
 
 	"webim/room/engine"
 )
 
-// nodes are the nodes that were added.
-type nodes struct {
-	mu  sync.Mutex
-	all []engine.Node // copied on write
-}
-
-func (n *nodes) list() []engine.Node {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.all
-}
-
 // AddNode implements engine.Control.
-func (m *Engine) AddNode(n engine.Node) {
-	m.nodes.mu.Lock()
-	defer m.nodes.mu.Unlock()
-	if !slices.Contains(m.nodes.all, n) {
-		m.nodes.all = append(slices.Clip(m.nodes.all), n)
-	}
-}
+func (m *Engine) AddNode(n engine.Node) { m.nodes.AddNode(n) }
 
 // RemoveNode implements engine.Control.
-func (m *Engine) RemoveNode(n engine.Node) {
-	m.nodes.mu.Lock()
-	defer m.nodes.mu.Unlock()
-	m.nodes.all = slices.DeleteFunc(slices.Clone(m.nodes.all), func(other engine.Node) bool { return other == n })
-}
+func (m *Engine) RemoveNode(n engine.Node) { m.nodes.RemoveNode(n) }
 
 // SendControl implements engine.Control.
 func (m *Engine) SendControl(msg engine.ControlMessage, done func(error)) {
 	var errs []error
-	for _, n := range m.nodes.list() {
+	for _, n := range m.nodes.All() {
 		errs = append(errs, n.Apply(msg))
 	}
 	done(errors.Join(errs...))
@@ -48,7 +25,7 @@ func (m *Engine) SendControl(msg engine.ControlMessage, done func(error)) {
 // Collect implements engine.Control.
 func (m *Engine) Collect(q engine.Question, done func([]engine.NodeInfo, error)) {
 	var all []engine.NodeInfo
-	for _, n := range m.nodes.list() {
+	for _, n := range m.nodes.All() {
 		all = append(all, n.Info(q))
 	}
 	done(all, nil)

@@ -3,7 +3,7 @@
 //
 // # Rules
 //
-//   - Package memory imports only packages engine, window, entries, published, budget and nametable.
+//   - Package memory imports only packages engine, window, entries, published, budget, nametable and snapshot.
 //   - Every store has a limit and charges a payer. If a store is full, the payer with the largest
 //     share loses its oldest data first.
 //   - A publication that is kept allocates nothing once its room keeps as many as it may.
@@ -35,7 +35,7 @@
 //	Engine.mu  →  topic.mu  →  the subscriber's locks
 //	Engine.mu  →  state.mu  →  the watchers' locks
 //
-// nodes.mu is innermost. The mutex of published.Keys is taken under topic.mu, and that of a
+// The mutex of a hubs.List is innermost. The mutex of published.Keys is taken under topic.mu, and that of a
 // budget.Pool under any of these; nothing is locked under a pool's. Engine.mu is taken before topic.mu because a topic may
 // only be removed from the table while its own mutex says that it is unused; publishing takes both
 // one after the other, and holds only topic.mu while it delivers. No lock of the engine is held

@@ -28,6 +28,10 @@ func (m *Engine) existing(room string) *topic {
 
 // RemoveHistory implements engine.Log.
 func (m *Engine) RemoveHistory(room string, done func(error)) {
+	if err := m.refuses(); err != nil {
+		done(err)
+		return
+	}
 	m.mu.Lock()
 	t := m.topics.Get(room)
 	m.epoch = "" // otherwise the room could get its old epoch again later
@@ -46,6 +50,10 @@ func (m *Engine) RemoveHistory(room string, done func(error)) {
 
 // Redact implements engine.Log.
 func (m *Engine) Redact(room string, offsets []uint64, done func(error)) {
+	if err := m.refuses(); err != nil {
+		done(err)
+		return
+	}
 	if t := m.existing(room); t != nil {
 		t.mu.Lock()
 		if t.journal != nil {

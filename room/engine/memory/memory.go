@@ -9,6 +9,7 @@ import (
 
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/engine/hubs"
 	"webim/room/engine/published"
 	"webim/room/engine/window"
 	"webim/room/internal/nametable"
@@ -22,8 +23,10 @@ type Engine struct {
 	started time.Time       // when the engine's clock was zero
 	pool    *budget.Pool    // bytes of topics and journals, by payer
 	keys    *published.Keys // of messages published not long ago
-	nodes   nodes
+	nodes   hubs.List
 	*state  // implements engine.State
+
+	frozen atomic.Bool // see Freeze; publications and changes look at it with the lock held under which Export reads
 
 	mu     sync.Mutex
 	topics nametable.Table[topic]
@@ -61,7 +64,7 @@ func New(l Limits) *Engine {
 	m := &Engine{limits: l, now: l.Now, started: l.Now(), pool: budget.NewPool(l.MaxTotal), topics: nametable.New(func(t *topic) string { return t.name }), young: l.MaxAge,
 		usual: &engine.Retention{Messages: max(0, l.MaxMessages), Bytes: l.MaxBytes, Age: l.MaxAge}, keys: published.New(l.KeyWindow, l.MaxKeys)}
 	m.keep = m.usual
-	m.state = newState(l.MaxState, l.Now)
+	m.state = newState(l.MaxState, l.Now, m.refuses)
 	return m
 }
 
@@ -128,6 +131,13 @@ func (e *Engine) Prompt() {}
 func (m *Engine) Publish(room string, msg engine.Message, done func(engine.Position, error)) {
 	now := m.now()
 	t := m.lock(room, msg.Payer, msg.Keep, m.clock(now))
+	if err := m.refuses(); err != nil {
+		t.mu.Unlock()
+		if done != nil {
+			done(engine.Position{}, err)
+		}
+		return
+	}
 	if msg.Key != "" {
 		if pos, known, err := m.keys.Find(room, msg, now); known {
 			t.mu.Unlock()
@@ -248,16 +258,10 @@ func (m *Engine) Unsubscribe(room string, s engine.Subscriber) {
 	m.recent.touch(t, m.clock(m.now()))
 }
 
-// Stats is the size of an engine.
-type Stats struct {
-	Topics int   // topics, of rooms with members and without
-	Bytes  int64 // cost of the topics without members, and of all journals
-	State  int64 // cost of the entries of the State, see engine.Entry.Cost
-}
-
-// Stats returns the engine's size.
-func (m *Engine) Stats() Stats {
+// Stats implements engine.Measured. Topics are those of rooms with members and without. Bytes is the
+// cost of the topics without members, and of all journals.
+func (m *Engine) Stats() engine.Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return Stats{Topics: m.topics.Len(), Bytes: m.pool.Used(), State: m.size()}
+	return engine.Stats{Topics: m.topics.Len(), Bytes: m.pool.Used(), State: m.size()}
 }

@@ -129,7 +129,7 @@ func TestMemoryForgetsAll(t *testing.T) {
 	}
 	clock.Advance(1)
 	m.Expire()
-	if st := m.Stats(); st != (Stats{}) || m.topics.Len() != 0 || m.recent != (recent{}) {
+	if st := m.Stats(); st != (engine.Stats{}) || m.topics.Len() != 0 || m.recent != (recent{}) {
 		t.Errorf("left behind: %+v, in the list: %+v", st, m.recent)
 	}
 	if pos := enginetest.Publish(t, m, "2", nil); pos.Epoch == epoch.Epoch || pos.Offset != 1 {
@@ -151,7 +151,7 @@ func TestMemoryKeepsAnEpochThatWasTold(t *testing.T) {
 	}
 	clock.Advance(time.Minute + 1)
 	m.Expire()
-	if st := m.Stats(); st != (Stats{}) {
+	if st := m.Stats(); st != (engine.Stats{}) {
 		t.Errorf("left behind: %+v", st)
 	}
 }

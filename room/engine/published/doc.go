@@ -2,7 +2,7 @@
 // publishes none of them twice: see engine.Message.Key. The table is bounded, and the payers of the
 // messages share it.
 //
-// Package published imports only packages engine and budget.
+// Package published imports only packages engine, budget and snapshot.
 //
 // # Lock order
 //

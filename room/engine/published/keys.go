@@ -29,6 +29,7 @@ type entry struct {
 	id      messageID
 	pos     engine.Position // of the message
 	sum     uint64          // of its content
+	moved   bool            // its content is not known: see Import
 	expires time.Time
 }
 
@@ -48,7 +49,7 @@ func (k *Keys) Find(room string, m engine.Message, now time.Time) (pos engine.Po
 	switch {
 	case !known:
 		return engine.Position{}, false, nil
-	case old.Value.sum != k.sum(m):
+	case !old.Value.moved && old.Value.sum != k.sum(m):
 		return engine.Position{}, true, engine.ErrKeyReused
 	}
 	return old.Value.pos, true, engine.ErrRepeated
@@ -61,10 +62,13 @@ func (k *Keys) Add(room string, m engine.Message, pos engine.Position, now time.
 	defer k.mu.Unlock()
 	k.expireLocked(now)
 	id := messageID{room, m.Key}
-	if k.known[id] != nil {
-		return
+	if k.known[id] == nil {
+		k.addLocked(m.Payer, entry{id: id, pos: pos, sum: k.sum(m), expires: now.Add(k.window)})
 	}
-	k.known[id] = k.queue.Push(m.Payer, entry{id: id, pos: pos, sum: k.sum(m), expires: now.Add(k.window)})
+}
+
+func (k *Keys) addLocked(payer budget.Owner, v entry) {
+	k.known[v.id] = k.queue.Push(payer, v)
 	for one := k.queue.Overflow(); one != nil; one = k.queue.Overflow() {
 		k.dropLocked(one)
 	}
@@ -87,6 +91,15 @@ func (k *Keys) sum(m engine.Message) uint64 {
 	}
 	maphash.WriteComparable(&h, skip)
 	return h.Sum64()
+}
+
+// Forget forgets all keys.
+func (k *Keys) Forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for one := k.queue.Oldest(); one != nil; one = k.queue.Oldest() {
+		k.dropLocked(one)
+	}
 }
 
 // Expire forgets the keys of the messages that were published before the window.

@@ -106,6 +106,7 @@ func (w *Window) drop(n int) {
 	} else {
 		w.dead, w.used = 0, uint32(len(w.bytes))
 	}
+	w.gather() // most of the living may have been dropped
 	w.shrink()
 }
 
@@ -121,13 +122,14 @@ func (w *Window) shrink() {
 func (w *Window) empty(e *entry) {
 	w.dead += e.size
 	e.at, e.size = e.at+e.size, 0
-	if w.dead > 256 && int(w.dead) > (len(w.bytes)-int(w.used))/2 {
-		w.gather()
-	}
+	w.gather()
 }
 
-// gather moves the bytes of the entries together, over the dead ones.
+// gather moves the bytes of the entries together, over the dead ones, if more than half are dead.
 func (w *Window) gather() {
+	if w.dead <= 256 || int(w.dead) <= (len(w.bytes)-int(w.used))/2 {
+		return
+	}
 	to := w.used
 	for i := range w.live() {
 		e := &w.live()[i]

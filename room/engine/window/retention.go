@@ -1,6 +1,7 @@
 package window
 
 import (
+	"math"
 	"slices"
 
 	"github.com/gobwas/ws"
@@ -98,7 +99,10 @@ func (w *Window) Trim(keep *engine.Retention, now int64) {
 		w.Forget()
 		return
 	}
-	old := now - int64(keep.Age)
+	old := int64(math.MinInt64)
+	if keep.Age < engine.Forever {
+		old = now - int64(keep.Age) // now may be negative: a clock can go back to before the engine started
+	}
 	n, left, all := 0, w.kept[messages], w.live()
 	for i := range all {
 		e := &all[i]

@@ -147,6 +147,27 @@ func (w *Window) Redact(offsets []uint64) {
 	})
 }
 
+// Erase removes the data of the publications of a user (see engine.Publication.Redact), and what they say
+// of the user besides the id. It reports whether there were any.
+func (w *Window) Erase(user string) bool {
+	if !w.Has(user) {
+		return false
+	}
+	w.rewrite(func(e *entry) (p engine.Publication, other bool) {
+		if e.op == opGone || e.has&hasAuthor == 0 || e.has&isSkipped != 0 {
+			return p, false
+		}
+		p = e.publication(w.content(e), new(engine.Author))
+		if p.From.User != user {
+			return p, false
+		}
+		p = p.Redact()
+		p.From = &engine.Author{User: user, Client: p.From.Client}
+		return p, true
+	})
+	return true
+}
+
 // Has reports whether a user is the author of a publication in the window.
 func (w *Window) Has(user string) bool {
 	var author engine.Author

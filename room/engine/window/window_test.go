@@ -314,6 +314,32 @@ func TestWindowForgetsAll(t *testing.T) {
 	}
 }
 
+// TestForeverWithAClockThatGoesBack checks that publications which are kept for ever stay, also before the clock's zero.
+func TestForeverWithAClockThatGoesBack(t *testing.T) {
+	w := new(Window)
+	say(w, 1, 0, 10)
+	w.Trim(&engine.Retention{Messages: 10, Bytes: 1000, Age: engine.Forever}, -int64(time.Hour))
+	if w.Len() != 1 {
+		t.Error("the publication is gone")
+	}
+}
+
+// TestFreesBytesOfDropped drops a large message before the dead bytes of an event, which are then most of
+// what is left.
+func TestFreesBytesOfDropped(t *testing.T) {
+	w := new(Window)
+	say(w, 1, 0, 2000)
+	say(w, 2, 1, 10)
+	for i, size := range []int{1200, 10} {
+		w.Append(&engine.Publication{Message: engine.Message{CompactKey: "k", Data: make([]byte, size)}, Offset: uint64(3 + i), Prev: uint64(2 + i)}, 0)
+	}
+	w.forget(1)
+	checkMemoryOf(t, w)
+	if all := w.Read(engine.Span{Limit: -1}); len(all) != 2 || all[0].Offset != 2 || all[1].Offset != 4 || len(all[1].Data) != 10 {
+		t.Errorf("the window has %+v", all)
+	}
+}
+
 // say appends a message of that many bytes.
 func say(w *Window, offset, prev uint64, size int) {
 	w.Append(&engine.Publication{Message: engine.Message{Op: ws.OpText, Data: make([]byte, size)}, Offset: offset, Prev: prev}, 0)

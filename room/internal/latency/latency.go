@@ -21,6 +21,8 @@ import (
 // is ready. It is safe for concurrent use.
 type Deliveries struct {
 	Offered atomic.Int64        // messages times the members to which they were offered
+	Sweeps  atomic.Int64        // sweeps that have ended
+	Swept   atomic.Int64        // messages of these sweeps
 	Latency durations.Histogram // of these
 }
 
@@ -58,8 +60,10 @@ func (s *Shard) Cut(now int64, messages int, part float64) {
 // Offer counts so many messages of the cut that were offered to a member.
 func (s *Shard) Offer(messages int) { s.offered += int64(messages) }
 
-// End notes that the sweep has ended: all members were offered the cut.
-func (s *Shard) End(now int64, d *Deliveries) {
+// End notes that the sweep has ended: all members were offered the cut, which has so many messages.
+func (s *Shard) End(now int64, messages int, d *Deliveries) {
+	d.Sweeps.Add(1)
+	d.Swept.Add(int64(messages))
 	d.Offered.Add(s.offered)
 	d.Latency.Spread(time.Duration(now-s.newest), time.Duration(now-s.oldest), uint64(s.offered))
 }

@@ -43,7 +43,10 @@ func TestDeliveries(t *testing.T) {
 	for range 5 { // members
 		s.Offer(2)
 	}
-	s.End(int64(2*time.Second), &d)
+	s.End(int64(2*time.Second), 2, &d)
+	if sweeps, swept := d.Sweeps.Load(), d.Swept.Load(); sweeps != 1 || swept != 2 {
+		t.Errorf("%d messages of %d sweeps are counted, want 2 of 1", swept, sweeps)
+	}
 	c := d.Latency.Counts()
 	if n := d.Offered.Load(); n != 10 || c.Total() != 10 {
 		t.Errorf("%d are counted and %d measured, want 10", n, c.Total())

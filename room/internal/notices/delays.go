@@ -16,8 +16,13 @@ type Delays struct {
 	at    func(time.Time, func())
 
 	mu      sync.Mutex
-	n       uint64                // the number of the last leave
-	pending map[roomClient]uint64 // by number
+	pending map[roomClient]*leave
+}
+
+// leave is a leave that waits.
+type leave struct {
+	engine.Notice
+	due time.Time
 }
 
 // roomClient is a client in a room.
@@ -47,21 +52,24 @@ func (d *Delays) Notify(room string, n engine.Notice) {
 		d.post(func() { d.tell(room, n) })
 		return
 	}
+	d.waitLocked(v, &leave{n, time.Now().Add(d.delay)})
+}
+
+// waitLocked tells of a leave when it is due, unless the client has come back or has left once more. d.mu is held.
+func (d *Delays) waitLocked(v roomClient, l *leave) {
 	if d.pending == nil {
-		d.pending = map[roomClient]uint64{}
+		d.pending = map[roomClient]*leave{}
 	}
-	d.n++
-	which := d.n
-	d.pending[v] = which
-	d.at(time.Now().Add(d.delay), func() {
+	d.pending[v] = l
+	d.at(l.due, func() {
 		d.mu.Lock()
-		over := d.pending[v] == which
+		over := d.pending[v] == l
 		if over {
 			delete(d.pending, v)
 		}
 		d.mu.Unlock()
 		if over {
-			d.tell(room, n)
+			d.tell(v.room, l.Notice)
 		}
 	})
 }

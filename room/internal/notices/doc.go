@@ -2,6 +2,7 @@
 //
 //	queue.go   a room that spends too much on notices gathers them
 //	delays.go  a leave waits, because the client may come back
+//	move.go    notices go on waiting in another process, in a live upgrade
 //
 // # Rules
 //

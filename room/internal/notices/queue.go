@@ -53,15 +53,20 @@ func (q *Queue) Add(n engine.Notice, listeners int, now int64, send func(engine.
 		q.remove(e)
 		return
 	}
+	q.push(n, !n.Left && now >= q.shownUntil)
+	if q.waiting.Len() > Max { // not charged, or the waiting notices would never be sent
+		send(q.remove(q.waiting.Front()))
+	}
+}
+
+// push adds a notice that waits.
+func (q *Queue) push(n engine.Notice, unshown bool) {
 	e := q.waiting.PushBack(n)
-	if !n.Left && now >= q.shownUntil {
+	if unshown {
 		if q.unshown == nil {
 			q.unshown = map[string]*list.Element{}
 		}
 		q.unshown[n.Who.Client] = e
-	}
-	if q.waiting.Len() > Max { // not charged, or the waiting notices would never be sent
-		send(q.remove(q.waiting.Front()))
 	}
 }
 

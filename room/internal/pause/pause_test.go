@@ -123,3 +123,24 @@ func TestArrivals(t *testing.T) {
 		}
 	}
 }
+
+// TestGather checks how long an engine gathers messages, by the load.
+func TestGather(t *testing.T) {
+	for _, c := range []struct {
+		load    float64
+		longest time.Duration
+		want    time.Duration
+	}{
+		{0, 25 * ms, 0},
+		{gatherNone, 25 * ms, 0},
+		{(gatherNone + loadFull) / 2, 25 * ms, gatherPause / 2},
+		{loadFull, 25 * ms, gatherPause},
+		{1000, 25 * ms, gatherPause},
+		{1000, ms, ms},
+		{1000, -1, 0},
+	} {
+		if got := Gather(c.load, c.longest); got != c.want {
+			t.Errorf("at a load of %v and with a MaxPause of %v: %v, want %v", c.load, c.longest, got, c.want)
+		}
+	}
+}

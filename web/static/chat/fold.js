@@ -32,6 +32,7 @@ export class Fold {
       });
       return;
     }
+    if (tags.event === 'erase') return this.#erase(offset, tags.user);
     const m = this.#all.get(+tags.of);
     if (!m || m.deleted) return;
     // A new object, so that a view can tell that the message has changed.
@@ -42,7 +43,7 @@ export class Fold {
         Object.assign(next, { data, edited: time });
         break;
       case 'delete':
-        Object.assign(next, { data: {}, deleted: true, edited: undefined, reactions: undefined });
+        Object.assign(next, DELETED);
         break;
       case 'react': case 'unreact':
         next.reactions = reacted(m.reactions ?? [], tags.emoji, info?.user ?? '', tags.event === 'react');
@@ -52,7 +53,19 @@ export class Fold {
     }
     this.#all.set(m.offset, next);
   }
+
+  /** Deletes the messages and the reactions of a user, up to an offset. */
+  #erase(offset, user) {
+    for (const m of this.list()) {
+      const own = m.info?.user === user && m.offset < offset && !m.deleted;
+      const reactions = m.reactions?.filter((r) => r.users.includes(user)).reduce((all, r) => reacted(all, r.emoji, user, false), m.reactions);
+      if (own) this.#all.set(m.offset, { ...m, ...DELETED });
+      else if (reactions !== m.reactions) this.#all.set(m.offset, { ...m, reactions });
+    }
+  }
 }
+
+const DELETED = { data: {}, deleted: true, edited: undefined, reactions: undefined };
 
 const ownerOf = (info) => info?.user || info?.client;
 

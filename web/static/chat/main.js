@@ -37,7 +37,7 @@ import { Room } from './room.js';
 export class Chat extends EventTarget {
   /** 'connecting' | 'connected' | 'waiting' (for the next try) | 'ended' (for good) */
   state = 'connecting';
-  /** of 'ended': {code, reason} */
+  /** why the connection ended, or was lost, until it is there again: {code, reason} */
   reason = null;
   /** of 'waiting': the time of the next try, in milliseconds since 1970 */
   retryAt = 0;
@@ -80,7 +80,7 @@ export class Chat extends EventTarget {
     });
     this.#client
       .on('connected', (c) => this.#connected(c))
-      .on('connecting', () => this.#become('connecting'))
+      .on('connecting', (c) => { if (c.code > 0) this.reason = { code: c.code, reason: c.reason }; this.#become('connecting'); })
       .on('disconnected', (c) => this.#ended(c))
       .on('publication', (p) => this.#personal(p));
     // The library does not announce its next try; it decides here.
@@ -234,6 +234,7 @@ export class Chat extends EventTarget {
       this.name = nameOf({ conn_info: claimsOf(this.token).info });
       this.#client.setToken(this.token);
     }
+    this.reason = null;
     this.#become('connected');
     this.#restore();
     this.#tell('rooms');

@@ -31,6 +31,9 @@ export class Room extends EventTarget {
   /** the offset of the last read message when the room was opened; 0: none, or unknown */
   readTo = 0;
   #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = -Infinity; #timers = new Map(); #read = 0; #closed = false; #early = [];
+  // Where the next older and the next newer page begin; 0: at the first or the last kept message. A page may be empty
+  // although there are more: then the next one begins elsewhere.
+  #before = 0; #after = 0;
 
   constructor(chat, client, name, outbox, forget) {
     super();
@@ -115,32 +118,42 @@ export class Room extends EventTarget {
     return best;
   }
 
-  /** Loads the page before the kept messages; resolves to whether there was one. */
+  /** Loads the page before the kept messages; resolves to whether there was one. It may be empty. */
   async older() {
-    if (!this.more || !this.messages.length) return false;
-    const page = await this.call('messages', { before: this.messages[0].offset, limit: PAGE });
+    const before = this.#before || this.messages[0]?.offset;
+    if (!this.more || !before) return false;
+    const page = await this.call('messages', { before, limit: PAGE });
     this.#fold.before(page.messages);
     this.more = page.more;
+    this.#before = page.next ?? 0;
     if (this.#fold.size > KEPT) {
       this.#fold.keepFirst(KEPT);
       this.atEnd = false;
+      this.#after = 0;
     }
     this.#show();
     return true;
   }
 
-  /** Loads the page after the kept messages, unless they reach the end. */
+  /** Loads the page after the kept messages, unless they reach the end. It may be empty. */
   async newer() {
-    if (this.atEnd || !this.messages.length) return false;
-    const page = await this.call('messages', { after: this.messages.at(-1).offset, limit: PAGE });
+    const after = this.#after || this.messages.at(-1)?.offset;
+    if (this.atEnd || !after) return false;
+    const page = await this.call('messages', { after, limit: PAGE });
     this.#fold.after(page.messages);
     this.atEnd = !page.more;
-    if (this.#fold.size > KEPT) {
-      this.#fold.keepLast(KEPT);
-      this.more = true;
-    }
+    this.#after = page.next ?? 0;
+    this.#trim();
     this.#show();
     return true;
+  }
+
+  // Drops the oldest messages, if too many are kept.
+  #trim() {
+    if (this.#fold.size <= KEPT) return;
+    this.#fold.keepLast(KEPT);
+    this.more = true;
+    this.#before = 0;
   }
 
   /** Replaces the kept messages with the newest ones. */
@@ -150,6 +163,8 @@ export class Room extends EventTarget {
     this.#early = [];
     this.#fold = new Fold(page.messages);
     this.more = page.more;
+    this.#before = page.next ?? 0;
+    this.#after = 0;
     this.atEnd = this.loaded = true;
     this.error = null;
     for (const p of early) if (p.offset > page.offset) this.#fold.apply({ ...p, time: this.#chat.now() });
@@ -204,10 +219,7 @@ export class Room extends EventTarget {
     p = { ...p, time: this.#chat.now() };
     this.#fold.apply(p);
     if (tags.event) this.#quoted.apply(p);
-    if (this.#fold.size > KEPT) {
-      this.#fold.keepLast(KEPT);
-      this.more = true;
-    }
+    this.#trim();
     if (tags.id && info?.user === this.#chat.user) this.#outbox.discard(tags.id);
     if (!tags.event && info?.user !== this.#chat.user && globalThis.document?.hidden && this.#chat.user)
       this.call('mark', { delivered: p.offset }).catch(() => {});

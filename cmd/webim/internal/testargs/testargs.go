@@ -1,4 +1,4 @@
-// Package testargs completes the command lines of tests.
+// Package testargs completes the command lines of tests, and makes the files that they name.
 package testargs
 
 import (

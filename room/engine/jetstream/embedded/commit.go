@@ -39,7 +39,7 @@ type committer struct {
 	closed  bool
 }
 
-// watch is what is known of a stream's folder.
+// watch is the state of a stream's folder.
 type watch struct {
 	stream string
 	id     int32
@@ -57,7 +57,7 @@ func newCommitter(dir string, datasync func(*os.File) error) (*committer, error)
 		return nil, fmt.Errorf("embedded: watching the files of the store: %w: raise fs.inotify.max_user_instances", err)
 	}
 	c := &committer{
-		root: dir, streams: filepath.Join(dir, storeName, "$G", "streams"), datasync: datasync,
+		root: dir, streams: streamsOf(dir), datasync: datasync,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
 		inotify: fd, watched: map[string]*watch{}, byID: map[int32]*watch{}, buf: make([]byte, 64<<10),
 		waiting: map[string][]func(error){},
@@ -119,7 +119,7 @@ func (c *committer) run() {
 	}
 }
 
-// sync syncs what was written to a stream.
+// sync writes the files of a stream to the disk.
 func (c *committer) sync(stream string) error {
 	if c.broken != nil {
 		return c.broken
@@ -180,7 +180,7 @@ func (c *committer) watch(stream string) (*watch, error) {
 	case err != nil:
 		return nil, fmt.Errorf("embedded: watching the folder of the stream %s: %w", stream, err)
 	}
-	if err := c.syncTree(filepath.Dir(folder)); err != nil {
+	if err := syncTree(c.root, filepath.Dir(folder)); err != nil {
 		return nil, c.fail(err)
 	}
 	w := &watch{stream: stream, id: int32(id), folder: info, dirty: map[string]bool{}}
@@ -193,23 +193,6 @@ func (c *committer) forget(w *watch) {
 	_, _ = unix.InotifyRmWatch(c.inotify, uint32(w.id)) // it fails if the folder is gone
 	delete(c.watched, w.stream)
 	delete(c.byID, w.id)
-}
-
-// syncTree syncs a stream's folder with all files in it, and the folders above it up to the root.
-func (c *committer) syncTree(folder string) error {
-	err := filepath.WalkDir(folder, func(name string, d fs.DirEntry, err error) error {
-		if err == nil {
-			err = syncFile(name, (*os.File).Sync)
-		}
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return err
-	})
-	for dir := filepath.Dir(folder); err == nil && len(dir) >= len(c.root); dir = filepath.Dir(dir) {
-		err = syncFile(dir, (*os.File).Sync)
-	}
-	return err
 }
 
 // readEvents takes all events out of the kernel's queue.
@@ -249,23 +232,5 @@ func (c *committer) event(id int32, mask uint32, name string) {
 	default:
 		w.dirty[name] = true
 		w.names = w.names || mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0
-	}
-}
-
-// syncFile opens a file or a folder and syncs it.
-func syncFile(name string, sync func(*os.File) error) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(sync(f), f.Close())
-}
-
-// datasync writes the content of a file to the disk, and its size, but not its times.
-func datasync(f *os.File) error {
-	for {
-		if err := unix.Fdatasync(int(f.Fd())); err != unix.EINTR {
-			return err
-		}
 	}
 }

@@ -3,27 +3,43 @@
 //
 // # The folder
 //
-//	webim.lock   locked by the process that uses the folder (flock), whose pid is its content
+//	webim.lock   locked (flock) by the process that uses the folder; its content is the pid
+//	webim.sock   leads to the nats-server: commands work on the store by it (socket.go)
 //	webim.json   the record: the version of the format, and how the last use has ended (record.go)
 //	jetstream/   the store of nats-server
 //
 // nats-server does not lock its store, and two servers destroy it. So a second process gets an error.
 //
-// # What survives
+// # Which messages survive
 //
 // nats-server writes a message to its file before it acknowledges it. So acknowledged messages survive
 // kill -9 of the process. They survive the end of the machine, such as a power cut, once they are synced
 // to the disk:
 //
-//   - With Config.Interval, nats-server syncs its files once in that time. A power cut can lose what was
-//     acknowledged since then.
+//   - With Config.Interval, nats-server syncs its files once in that time. A power cut can lose the
+//     messages that were acknowledged since then.
 //   - With Config.Always, callers wait for Server.Commit before they acknowledge anything. nats-server's own
 //     sync_always makes one fsync for each message, so a disk with an fsync of 1 ms would allow 1,000
 //     messages a second. Commit makes one fdatasync for all callers that wait (commit.go).
 //
+// nats-server syncs the settings of a stream neither with Config.Interval nor for Commit. For that, there is
+// Server.SyncStream (sync.go).
+//
 // After the machine has ended without Close, the newest messages can be missing, and JetStream gives
 // their sequences to other messages. Unclean reports that. The same holds for a store that was restored from a
-// backup, so whoever restores one leaves out the record.
+// backup, so a copy of the folder must not have the record.
+//
+// # After a kill
+//
+// nats-server makes the index of a stream anew if it was not stopped. With millions of messages that takes
+// seconds, so webim makes the index faster, before nats-server starts: see package reindex. It does so only
+// if the machine has not ended since.
+//
+// # Another process takes over
+//
+// In a live upgrade, the folder moves to another process without an end of the lock: Server.Suspend stops the nats-server in
+// order, the other process gets a copy of the lock's descriptor, and starts a Server with it (Config.Lock). If that process
+// fails, Server.Resume goes on here (move.go).
 //
 // # When the disk is full
 //
@@ -34,18 +50,18 @@
 //
 // # Goroutines
 //
-// Each Server has the goroutines of nats-server, the supervisor, and with Config.Always the committer.
-// All of them have ended when Close returns.
+// Each Server has the goroutines of nats-server, the supervisor, that of the socket and two for each of its
+// connections, and with Config.Always the committer. All of them have ended when Close returns.
 //
 // # Rules
 //
-//   - Package embedded imports only package ratelog.
+//   - Package embedded imports only packages ratelog, format and reindex.
 //   - A file that webim opens here is closed on exec. Lock returns the one that another process may
 //     inherit.
 //
 // # Lock order
 //
 // Server.mu guards the nats-server and its error. committer.mu guards the list of waiting callers.
-// recordFile.mu guards the record, and is held while its file is written. All three are innermost: nothing
-// is locked under them, and no callback is called.
+// recordFile.mu guards the record, and is held while its file is written. socket.mu guards the list of its
+// connections. All four are innermost: nothing is locked under them, and no callback is called.
 package embedded

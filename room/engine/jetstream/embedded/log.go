@@ -25,7 +25,7 @@ func newServerLog(to *slog.Logger) *serverLog {
 // failures are parts of the lines that nats-server writes when it stops writing to a store.
 var failures = []string{"ritical write error", "JetStream out of ", "disabling JetStream"}
 
-// reset forgets what an earlier nats-server has logged.
+// reset forgets the lines of an earlier nats-server.
 func (l *serverLog) reset() {
 	l.fatal.Store(nil)
 	l.why.Store(nil)
@@ -48,7 +48,7 @@ func (l *serverLog) notice(text string) {
 	}
 }
 
-// Noticef drops what nats-server tells about a normal day.
+// Noticef drops the lines of normal operation.
 func (l *serverLog) Noticef(string, ...any) {}
 
 // Debugf and Tracef are not called: both are switched off.

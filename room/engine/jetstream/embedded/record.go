@@ -12,10 +12,12 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"webim/room/engine/jetstream/internal/format"
 )
 
-// Format is the version of the stored format: of the folder, and of what webim keeps in the streams.
-const Format = 1
+// folderFormat is the version of the folder's format. Each stream has a version of its own: see package streams.
+const folderFormat = 1
 
 const (
 	lockName   = "webim.lock"
@@ -24,28 +26,63 @@ const (
 )
 
 // lockFolder locks a folder for this process. The lock lasts as long as the file, or a copy of its
-// descriptor, is open.
-func lockFolder(dir string) (*os.File, error) {
+// descriptor, is open. inherited, if not nil, is a copy that has the lock already.
+func lockFolder(dir string, inherited *os.File) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600) // with O_CLOEXEC
 	if err != nil {
-		return nil, fmt.Errorf("embedded: locking the folder of the store: %w", err)
+		return nil, errors.Join(fmt.Errorf("embedded: locking the folder of the store: %w", err), closeFile(inherited))
+	}
+	if inherited != nil {
+		if f, err = inherit(inherited, f); err != nil {
+			return nil, fmt.Errorf("embedded: the lock of the folder %s: %w", dir, err)
+		}
 	}
 	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		defer f.Close()
-		return nil, fmt.Errorf("embedded: %s uses the folder %s: stop it, or choose another folder", holder(f), dir)
+		return nil, &InUseError{holder(f), dir}
 	case err != nil:
 		f.Close()
 		return nil, fmt.Errorf("embedded: locking the folder %s: %w", dir, err)
 	}
-	pid := strconv.Itoa(os.Getpid()) + "\n"
-	if err := f.Truncate(0); err == nil {
-		_, err = f.WriteAt([]byte(pid), 0)
-		if err == nil {
-			return f, nil
-		}
+	writePID(f)
+	return f, nil
+}
+
+// writePID writes the pid of this process into the file of a lock, which holds even if that fails.
+func writePID(f *os.File) {
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+}
+
+// inherit returns the inherited file of a lock, and closes the other one, which was opened by its name.
+func inherit(inherited, named *os.File) (*os.File, error) {
+	defer named.Close()
+	is, err := inherited.Stat()
+	there, err2 := named.Stat()
+	if err = errors.Join(err, err2); err == nil && !os.SameFile(is, there) {
+		err = errors.New("the process before this one has used another folder")
 	}
-	return f, nil // the lock holds; only the name of its holder is missing
+	if err != nil {
+		return nil, errors.Join(err, inherited.Close())
+	}
+	unix.CloseOnExec(int(inherited.Fd()))
+	return inherited, nil
+}
+
+func closeFile(f *os.File) error {
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
+
+// InUseError is the error of Start for a folder that another process uses.
+type InUseError struct{ holder, dir string }
+
+// Error names the process and the folder.
+func (e *InUseError) Error() string {
+	return fmt.Sprintf("embedded: %s uses the folder %s: stop it, or choose another folder", e.holder, e.dir)
 }
 
 // holder describes the process that holds a lock.
@@ -73,32 +110,45 @@ type recordFile struct {
 	now record
 }
 
-// openRecord reads the record of a folder, and notes that the folder is in use.
-func openRecord(dir string, bootID func() (string, error)) (*recordFile, error) {
+// open reads the record of the folder, and notes that the folder is in use. killed says that the last process with the folder
+// open has not closed it, and that the machine has not ended since.
+func (r *recordFile) open(bootID func() (string, error)) (killed bool, err error) {
 	boot, err := bootID()
 	if err != nil {
-		return nil, fmt.Errorf("embedded: reading the boot id of the machine: %w", err)
+		return false, fmt.Errorf("embedded: reading the boot id of the machine: %w", err)
 	}
-	r := &recordFile{dir: dir, now: record{Format: Format, Boot: boot, Clean: true}}
-	text, err := os.ReadFile(filepath.Join(dir, recordName))
+	if err := r.read(boot); err != nil {
+		return false, err
+	}
+	var steps format.Steps // there is only one version of the folder so far
+	if err := format.Upgrade(r.now.Format, folderFormat, steps, func(version int) error { return r.change(func(now *record) { now.Format = version }) }); err != nil {
+		return false, fmt.Errorf("embedded: opening the folder %s: %w", r.dir, err)
+	}
+	killed = !r.now.Clean && !r.now.Lost && r.now.Boot == boot
+	return killed, r.change(func(now *record) {
+		now.Lost = now.Lost || !now.Clean && now.Boot != boot
+		now.Boot, now.Clean = boot, false
+	})
+}
+
+// read reads the record from its file, or makes one for a new folder.
+func (r *recordFile) read(boot string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.now = record{Format: folderFormat, Boot: boot, Clean: true}
+	text, err := os.ReadFile(filepath.Join(r.dir, recordName))
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		_, err := os.Stat(filepath.Join(dir, storeName))
+		_, err := os.Stat(filepath.Join(r.dir, storeName))
 		r.now.Lost = err == nil // a store without a record was restored, so messages may have been lost since
 	case err != nil:
-		return nil, fmt.Errorf("embedded: reading the record of the store: %w", err)
+		return fmt.Errorf("embedded: reading the record of the store: %w", err)
 	default:
 		if err := json.Unmarshal(text, &r.now); err != nil || r.now.Format < 1 {
-			return nil, fmt.Errorf("embedded: %s is damaged: restore it, or delete it if the folder is not to be recovered", filepath.Join(dir, recordName))
+			return fmt.Errorf("embedded: %s is damaged: restore it, or delete it if the folder is not to be recovered", filepath.Join(r.dir, recordName))
 		}
 	}
-	if r.now.Format > Format {
-		return nil, fmt.Errorf("embedded: the folder %s has the format %d of a newer webim, and this one reads up to %d: upgrade webim", dir, r.now.Format, Format)
-	}
-	return r, r.change(func(now *record) {
-		now.Lost = now.Lost || !now.Clean && now.Boot != boot
-		now.Format, now.Boot, now.Clean = Format, boot, false
-	})
+	return nil
 }
 
 func (r *recordFile) unclean() bool {
@@ -109,6 +159,9 @@ func (r *recordFile) unclean() bool {
 
 // recovered notes that the loss was dealt with, when all that the caller has written for that is on the disk.
 func (r *recordFile) recovered() error {
+	if !r.unclean() {
+		return nil
+	}
 	if err := syncStore(r.dir); err != nil {
 		return err
 	}
@@ -137,7 +190,9 @@ func (r *recordFile) change(f func(*record)) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := r.now
-	f(&next)
+	if f(&next); next == r.now {
+		return nil
+	}
 	text, err := json.Marshal(next)
 	if err == nil {
 		err = replaceFile(filepath.Join(r.dir, recordName), append(text, '\n'))

@@ -10,7 +10,7 @@ import (
 // TestRecordIsChecked checks that a folder with another format is left alone.
 func TestRecordIsChecked(t *testing.T) {
 	for content, want := range map[string]string{
-		`{"format":2,"boot":"b","clean":true}`: "upgrade webim",
+		`{"format":2,"boot":"b","clean":true}`: "a newer webim",
 		`{"format":0,"boot":"b"}`:              "damaged",
 		`{`:                                    "damaged",
 		``:                                     "damaged",
@@ -52,8 +52,8 @@ func TestUnclean(t *testing.T) {
 		{boot: "5", unclean: true, recovered: true, clean: true}, // lost again
 		{boot: "5", clean: true},
 	} {
-		r, err := openRecord(dir, func() (string, error) { return use.boot, nil })
-		if err != nil {
+		r := &recordFile{dir: dir}
+		if _, err := r.open(func() (string, error) { return use.boot, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if r.unclean() != use.unclean {

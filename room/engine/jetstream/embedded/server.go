@@ -3,58 +3,16 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
+
+	"webim/room/engine/jetstream/embedded/internal/reindex"
 )
-
-// The defaults of Config.
-const (
-	DefaultMaxStore = 10 << 30
-	DefaultInterval = time.Second
-)
-
-// MaxPayload is the maximum size of a NATS message in bytes, its headers included. A webim message of
-// the highest possible size fits, with its envelope.
-const MaxPayload = 8 << 20
-
-// The limits of nats-server for which there is no setting.
-const (
-	maxMemory    = 32 << 20 // of streams in memory, which webim does not use
-	maxPending   = 64 << 20 // bytes that wait for one client
-	startTimeout = time.Minute
-)
-
-// Config configures a Server. Only Dir is required.
-type Config struct {
-	Dir      string        // the folder; Start makes it, with the rights 0700
-	MaxStore int64         // bytes that all streams may take together; 0: DefaultMaxStore
-	Interval time.Duration // the time between two syncs; 0: DefaultInterval
-	Always   bool          // Commit syncs; see the package comment
-	Log      *slog.Logger  // nil: no log
-
-	// Listen is a TCP address, such as "127.0.0.1:4222", at which other programs can reach the
-	// nats-server; "": none. There is no password: whoever reaches the address reads and writes
-	// everything.
-	Listen string
-
-	// Changed, if not nil, is called with each new result of Err, one call after the other. It must
-	// not block, and must not call Close.
-	Changed func(error)
-
-	// Seams for tests.
-	bootID   func() (string, error)
-	datasync func(*os.File) error
-	room     int64         // free space that the supervisor wants before a restart
-	retry    time.Duration // time between two looks of the supervisor
-}
 
 // ErrStopped is the error of a Server that was closed.
 var ErrStopped = errors.New("embedded: the server is stopped")
@@ -66,9 +24,15 @@ type Server struct {
 	lock    *os.File
 	record  *recordFile
 	commits *committer // nil without Config.Always
+	socket  *socket    // nil if the file system has no sockets
 
-	quit chan struct{}
-	done chan struct{} // the supervisor has ended
+	full atomic.Bool // see Full
+
+	quit  chan struct{}
+	calls chan func()   // the supervisor runs them
+	done  chan struct{} // the supervisor has ended
+
+	suspended bool // of the supervisor, until done is closed; see Suspend
 
 	mu     sync.Mutex
 	nats   *server.Server // nil while there is none
@@ -80,26 +44,30 @@ type Server struct {
 // accepts connections.
 func Start(cfg Config) (*Server, error) {
 	if err := cfg.complete(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, closeFile(cfg.Lock))
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("embedded: making the folder of the store: %w", err)
+		return nil, errors.Join(fmt.Errorf("embedded: making the folder of the store: %w", err), closeFile(cfg.Lock))
 	}
-	lock, err := lockFolder(cfg.Dir)
+	lock, err := lockFolder(cfg.Dir, cfg.Lock)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, log: newServerLog(cfg.Log), lock: lock, quit: make(chan struct{}), done: make(chan struct{})}
+	s := &Server{cfg: cfg, log: newServerLog(cfg.Log), lock: lock, quit: make(chan struct{}), calls: make(chan func()), done: make(chan struct{})}
 	if err := s.start(); err != nil {
 		lock.Close()
 		return nil, err
 	}
+	s.checkSize(s.nats)
+	s.openSocket()
 	go s.supervise()
 	return s, nil
 }
 
 func (s *Server) start() (err error) {
-	if s.record, err = openRecord(s.cfg.Dir, s.cfg.bootID); err != nil {
+	s.record = &recordFile{dir: s.cfg.Dir}
+	killed, err := s.record.open(s.cfg.bootID)
+	if err != nil {
 		return err
 	}
 	if s.cfg.Always {
@@ -107,75 +75,28 @@ func (s *Server) start() (err error) {
 			return err
 		}
 	}
+	if killed && s.cfg.Lock == nil {
+		s.reindex()
+	}
 	if s.nats, err = s.startNATS(); err != nil && s.commits != nil {
 		s.commits.close()
 	}
 	return err
 }
 
-// complete fills in the defaults.
-func (c *Config) complete() (err error) {
-	switch {
-	case c.Dir == "":
-		return errors.New("embedded: the store needs a folder")
-	case c.MaxStore < 0 || c.Interval < 0:
-		return errors.New("embedded: the maximum size and the time between two syncs must not be negative")
-	}
-	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
-		return fmt.Errorf("embedded: finding the folder of the store: %w", err)
-	}
-	if c.MaxStore == 0 {
-		c.MaxStore = DefaultMaxStore
-	}
-	if c.Interval == 0 {
-		c.Interval = DefaultInterval
-	}
-	if c.bootID == nil {
-		c.bootID = bootID
-	}
-	if c.datasync == nil {
-		c.datasync = datasync
-	}
-	if c.room == 0 {
-		c.room = defaultRoom
-	}
-	if c.retry == 0 {
-		c.retry = defaultRetry
-	}
-	return nil
-}
+// smallStore is the size of a stream's blocks below which nats-server reads them fast enough by itself.
+const smallStore = 32 << 20
 
-// options returns the options of nats-server.
-func (s *Server) options() (*server.Options, error) {
-	opts := &server.Options{
-		ServerName:             "webim",
-		DontListen:             s.cfg.Listen == "",
-		NoSigs:                 true,
-		NoLog:                  true, // SetLoggerV2 gives it one
-		DisableJetStreamBanner: true,
-		MaxPayload:             MaxPayload,
-		MaxPending:             maxPending,
-		JetStream:              true,
-		StoreDir:               s.cfg.Dir,
-		JetStreamMaxStore:      s.cfg.MaxStore,
-		JetStreamMaxMemory:     maxMemory,
-		SyncInterval:           s.cfg.Interval,
-	}
-	if s.cfg.Listen == "" {
-		return opts, nil
-	}
-	host, port, err := net.SplitHostPort(s.cfg.Listen)
+// reindex makes the start of nats-server fast after its process was killed.
+func (s *Server) reindex() {
+	began := time.Now()
+	n, err := reindex.Store(filepath.Join(s.cfg.Dir, storeName), s.cfg.smallStore)
 	if err != nil {
-		return nil, fmt.Errorf("embedded: the address to listen on: %w", err)
+		s.log.to.Warn("the index of a stream is left to nats-server, which takes longer", "err", err)
 	}
-	if opts.Port, err = strconv.Atoi(port); err != nil || opts.Port < 0 || opts.Port > 65535 {
-		return nil, fmt.Errorf("embedded: the address to listen on, %q, has no valid port", s.cfg.Listen)
+	if n > 0 {
+		s.log.to.Info("the store was not closed, so its index was made anew", "streams", n, "took", time.Since(began).Round(time.Millisecond))
 	}
-	if opts.Port == 0 {
-		opts.Port = server.RANDOM_PORT
-	}
-	opts.Host = host
-	return opts, nil
 }
 
 // startNATS starts a nats-server and waits until it is ready.
@@ -210,50 +131,6 @@ func stopNATS(n *server.Server) {
 	n.WaitForShutdown()
 }
 
-// InProcessConn opens a connection without a socket: see nats.InProcessConnProvider. It fails while there is no
-// nats-server.
-func (s *Server) InProcessConn() (net.Conn, error) {
-	s.mu.Lock()
-	n := s.nats
-	s.mu.Unlock()
-	if n == nil {
-		return nil, ErrStopped
-	}
-	return n.InProcessConn()
-}
-
-// Connect opens a NATS connection to the server, with the given options after its own. The connection
-// is opened again after each restart of the nats-server, for ever, until the caller closes it. While it is
-// lost, publishing fails at once: nothing waits in a buffer. To keep nats.go from repeating a publish,
-// the caller also passes nats.RetryAttempts(0) with it: that is an option of each publish.
-func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	own := []nats.Option{
-		nats.InProcessServer(s),
-		nats.MaxReconnects(-1),
-		nats.ReconnectBufSize(-1),
-		nats.ReconnectWait(reconnectWait),
-		nats.ReconnectJitter(reconnectWait, reconnectWait),
-	}
-	c, err := nats.Connect("", append(own, opts...)...)
-	if err != nil {
-		return nil, fmt.Errorf("embedded: connecting: %w", err)
-	}
-	return c, nil
-}
-
-// reconnectWait is the time between two attempts of a client to connect.
-const reconnectWait = 20 * time.Millisecond
-
-// Addr returns the address that Config.Listen opened, or nil. After a restart with port 0 it is another one.
-func (s *Server) Addr() net.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.nats == nil {
-		return nil
-	}
-	return s.nats.Addr()
-}
-
 // Lock returns the file that keeps the folder locked. A process that inherits its descriptor keeps the
 // lock, too. It belongs to the Server, and Close closes it.
 func (s *Server) Lock() *os.File { return s.lock }
@@ -263,14 +140,14 @@ func (s *Server) Lock() *os.File { return s.lock }
 // until the caller calls Recovered, also after more restarts.
 func (s *Server) Unclean() bool { return s.record.unclean() }
 
-// Recovered ends what Unclean reports: the caller has dealt with the loss. Recovered syncs the store first.
+// Recovered ends the state that Unclean reports: the caller has dealt with the loss. Recovered syncs the store first.
 func (s *Server) Recovered() error { return s.record.recovered() }
 
 // Commit calls done when everything that was acknowledged in a stream before the call is synced to the disk,
 // or with an error. It calls done once, from any goroutine, perhaps before Commit returns; done must not
 // block. Without Config.Always it calls done at once, without an error.
 //
-// After the disk has failed to sync, no later Commit succeeds, because the kernel forgets what it could not
+// After the disk has failed to sync, no later Commit succeeds, because the kernel forgets the data that it could not
 // write: the process must be started again.
 func (s *Server) Commit(stream string, done func(error)) {
 	if s.commits == nil {
@@ -300,7 +177,7 @@ func (s *Server) Close() error {
 	s.mu.Unlock()
 	close(s.quit)
 	<-s.done
-
+	s.closeSocket()
 	s.mu.Lock()
 	n := s.nats
 	failed := s.err != nil
@@ -313,7 +190,7 @@ func (s *Server) Close() error {
 		s.commits.close()
 	}
 	var err error
-	if !failed { // otherwise the store has not written everything
+	if !failed && !s.suspended { // otherwise the store has not written everything, or another process uses it
 		err = s.record.closeClean()
 	}
 	return errors.Join(err, s.lock.Close())

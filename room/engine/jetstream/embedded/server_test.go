@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -193,26 +195,64 @@ func TestLargeMessage(t *testing.T) {
 	}
 }
 
-// TestMaxStore checks that a full store refuses messages, and is not taken for a failed one.
+// TestMaxStore checks that a store tells when it has reached its maximum, and that its streams still take what the
+// reserve permits.
 func TestMaxStore(t *testing.T) {
-	s := start(t, Config{MaxStore: 1 << 20})
+	dir := t.TempDir()
+	s := start(t, Config{Dir: dir, MaxStore: 1 << 20, reserve: 1 << 20, retry: time.Millisecond})
 	c := connect(t, s)
 	addStream(t, c, "LOG")
 	data := bytes.Repeat([]byte("x"), 64<<10)
+	publish := func() error {
+		_, err := c.JetStreamContext.Publish("log.a", data)
+		return err
+	}
+	for i := range 15 {
+		if err := publish(); err != nil || s.Full() {
+			t.Fatalf("message %d: %v, full: %v", i, err, s.Full())
+		}
+	}
+	for range 2 {
+		if err := publish(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wstest.Eventually(t, "the store is full", s.Full)
 	var err error
 	for i := 0; err == nil; i++ {
 		if i > 20 {
-			t.Fatal("the store takes more than its maximum")
+			t.Fatal("the streams take more than the maximum and the reserve")
 		}
-		_, err = c.JetStreamContext.Publish("log.a", data)
+		err = publish()
 	}
 	var api *nats.APIError
 	if !errors.As(err, &api) || api.ErrorCode != 10023 { // insufficient resources
-		t.Errorf("a full store answers %v", err)
+		t.Errorf("without a reserve, the store answers %v", err)
 	}
 	wantMessage(t, c, 1, string(data))
 	if err := s.Err(); err != nil {
-		t.Error(err)
+		t.Errorf("a full store is taken for a failed one: %v", err)
+	}
+	if err := c.JetStreamContext.PurgeStream("LOG"); err != nil {
+		t.Fatal(err)
+	}
+	wstest.Eventually(t, "there is space again", func() bool { return !s.Full() })
+}
+
+// TestChangedMaxStore checks that a store follows a changed maximum.
+func TestChangedMaxStore(t *testing.T) {
+	dir := t.TempDir()
+	s := start(t, Config{Dir: dir})
+	c := connect(t, s)
+	addStream(t, c, "LOG")
+	publish(t, c, strings.Repeat("x", 1<<20))
+	for most, full := range map[int64]bool{2 << 20: false, 1 << 18: true} {
+		stop(t, s)
+		var log bytes.Buffer
+		s = start(t, Config{Dir: dir, MaxStore: most, Log: slog.New(slog.NewTextHandler(&log, nil))})
+		if s.Full() != full || strings.Contains(log.String(), "the store has reached its maximum") != full {
+			t.Errorf("with a maximum of %d, full is %v, and the log says %q", most, s.Full(), log.String())
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,10 +27,16 @@ func (s *Server) supervise() {
 		select {
 		case <-s.quit:
 			return
+		case f := <-s.calls:
+			f()
 		case <-s.log.failed:
-			s.fail(s.storeError())
+			if !s.suspended {
+				s.fail(s.storeError())
+			}
 		case <-tick.C:
-			s.look()
+			if !s.suspended {
+				s.look()
+			}
 		}
 	}
 }
@@ -41,6 +48,7 @@ func (s *Server) look() {
 	s.mu.Unlock()
 	if !failed {
 		if n.JetStreamEnabled() {
+			s.checkSize(n)
 			return
 		}
 		s.fail(s.storeError())
@@ -50,6 +58,28 @@ func (s *Server) look() {
 	}
 	s.restart()
 }
+
+// checkSize sets the result of Full.
+func (s *Server) checkSize(n *server.Server) {
+	is, err := n.Jsz(nil)
+	if err != nil {
+		return // JetStream is about to stop, which look will notice
+	}
+	full := is.Store >= uint64(s.cfg.MaxStore)
+	if s.full.Swap(full) == full {
+		return
+	}
+	if full {
+		s.log.to.Warn("the store has reached its maximum: nothing can be sent until older messages have expired", "bytes", is.Store, "maximum", s.cfg.MaxStore)
+	} else {
+		s.log.to.Info("the store is below its maximum again", "bytes", is.Store, "maximum", s.cfg.MaxStore)
+	}
+}
+
+// Full reports whether the store had reached Config.MaxStore at the last look, a second ago at most. Then only what
+// takes little space and must go on may be written: who is banned, what is deleted, and keys. Reserve is for them, and
+// for messages that come until the next look. It is safe for concurrent use and does not block.
+func (s *Server) Full() bool { return s.full.Load() }
 
 // restart replaces the nats-server.
 func (s *Server) restart() {
@@ -62,7 +92,7 @@ func (s *Server) restart() {
 	}
 	n, err := s.startNATS()
 	if err != nil { // the next look tries again
-		s.log.to.Error("the embedded store does not start again", "error", err)
+		s.log.to.Error("the embedded store does not start again", "err", err)
 		return
 	}
 	s.mu.Lock()
@@ -93,7 +123,7 @@ func (s *Server) fail(err error) {
 		return
 	}
 	if err != nil {
-		s.log.to.Error("the embedded store has failed: webim starts it again when it can write", "error", err)
+		s.log.to.Error("the embedded store has failed: webim starts it again when it can write", "err", err)
 	}
 	if s.cfg.Changed != nil {
 		s.cfg.Changed(err)

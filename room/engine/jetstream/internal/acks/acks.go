@@ -2,12 +2,12 @@ package acks
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,50 +17,11 @@ import (
 var (
 	// ErrUnavailable: the message was not sent, so it is not stored.
 	ErrUnavailable = errors.New("acks: the server cannot be reached")
+	// ErrNoStream, an ErrUnavailable: the server is there, and has no stream for the message.
+	ErrNoStream = fmt.Errorf("%w: it has no such stream", ErrUnavailable)
 	// ErrUnknown: the message was sent, but no answer came. It may be stored, or not.
 	ErrUnknown = errors.New("acks: no answer, so the outcome is unknown")
 )
-
-// A Refusal is an error that the server has answered with. The message is not stored.
-type Refusal struct {
-	Code        int    `json:"code"`     // as in HTTP
-	ErrCode     int    `json:"err_code"` // the exact error, see the server's errors.json
-	Description string `json:"description"`
-}
-
-func (r *Refusal) Error() string {
-	return fmt.Sprintf("acks: the server refused the message: %s (%d)", r.Description, r.ErrCode)
-}
-
-// The server's codes in ErrCode.
-const (
-	codeWrongID              = 10070
-	codeWrongSequence        = 10071
-	codeWrongSequenceCluster = 10164 // while another message for the subject is on its way
-	codeStoreFull            = 10077 // of a stream
-	codeStorageExceeded      = 10047 // of the server or the account
-	codeNoSpace              = 10023 // insufficient resources
-)
-
-// IsWrongSequence reports whether the message named another last sequence than the stream or the subject
-// has.
-func (r *Refusal) IsWrongSequence() bool {
-	return r.ErrCode == codeWrongSequence || r.ErrCode == codeWrongSequenceCluster
-}
-
-// IsWrongID reports whether the message named another id than the last message of the stream has.
-func (r *Refusal) IsWrongID() bool { return r.ErrCode == codeWrongID }
-
-// IsFull reports whether there is no space for the message.
-func (r *Refusal) IsFull() bool {
-	return r.ErrCode == codeStoreFull || r.ErrCode == codeStorageExceeded || r.ErrCode == codeNoSpace
-}
-
-// An Ack says where a message is stored.
-type Ack struct {
-	Seq       uint64 `json:"seq"`
-	Duplicate bool   `json:"duplicate"` // the id was known: Seq is the place of the first message
-}
 
 // Message is a message for a stream.
 type Message struct {
@@ -75,8 +36,11 @@ type Message struct {
 type Config struct {
 	MaxPending int           // messages that have not ended; 0: 16,384. Above it, Publish gets ErrUnavailable
 	MaxBytes   int           // bytes of these; 0: 64 MiB
-	Timeout    time.Duration // after which a message that was sent gets ErrUnknown; 0: 5 s
-	Inbox      string        // prefix of the subjects for answers; "": one of the library
+	Timeout    time.Duration // after which a message without an answer ends; 0: 5 s
+	// Silent, if not nil, reports whether the server answers nothing that is sent now. Then messages end without waiting for
+	// the Timeout.
+	Silent func() bool
+	Inbox  string // prefix of the subjects for answers; "": one of the library
 }
 
 // Publisher publishes messages over one connection. All methods are safe for concurrent use.
@@ -87,23 +51,26 @@ type Publisher struct {
 	sub    *nats.Subscription
 	in     chan *nats.Msg
 	done   sync.WaitGroup
+	pause  atomic.Pointer[func() time.Duration] // see Pace
 
 	mu      sync.Mutex
 	wake    *sync.Cond // the queue has changed
-	queue   []pending  // not written yet
+	queue   []*pending // not written yet
 	sent    map[uint64]*pending
-	order   []*pending // sent, in the order of their deadlines; ended ones are still here for a while
+	order   []*pending // queued or sent, in the order of their deadlines; ended ones are still here for a while
 	last    uint64     // number of the last message
 	count   int        // messages that have not ended
 	bytes   int
+	away    bool // the connection is lost
 	closed  bool
 	stopped chan struct{}
 }
 
 type pending struct {
 	Message
-	num      uint64
+	num      uint64 // 0: it has no answer
 	deadline time.Time
+	sent     bool
 	ended    bool
 }
 
@@ -139,35 +106,43 @@ func (p *Publisher) Close() {
 	p.Lost()
 }
 
-// Publish sends a message. If the queue is full or the connection is down, its Done gets ErrUnavailable
-// before Publish returns; otherwise later.
+// Publish sends a message. If the queue is full or the connection is lost, its Done gets ErrUnavailable
+// before Publish returns; otherwise later. It does not ask the library about the connection: the library
+// answers only when its writer does not wait for the server.
 func (p *Publisher) Publish(m Message) {
 	p.mu.Lock()
-	if p.closed || p.count >= p.cfg.MaxPending || p.bytes+len(m.Data) > p.cfg.MaxBytes || !p.nc.IsConnected() {
+	if !p.addLocked(m, true) {
 		p.mu.Unlock()
 		m.end(Ack{}, ErrUnavailable)
 		return
 	}
-	p.last++
-	p.count++
-	p.bytes += len(m.Data)
-	p.queue = append(p.queue, pending{Message: m, num: p.last})
-	p.wake.Signal()
 	p.mu.Unlock()
 }
 
 // Send sends a message that has no answer, after those that were published before. It is dropped if the
-// queue is full or the connection is down.
+// queue is full or the connection is lost.
 func (p *Publisher) Send(subject string, data []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.count >= p.cfg.MaxPending || p.bytes+len(data) > p.cfg.MaxBytes || !p.nc.IsConnected() {
-		return
+	p.addLocked(Message{Subject: subject, Data: data}, false)
+}
+
+// addLocked puts a message into the queue, if that has space and the connection is there.
+func (p *Publisher) addLocked(m Message, answered bool) bool {
+	if p.closed || p.away || p.count >= p.cfg.MaxPending || p.bytes+len(m.Data) > p.cfg.MaxBytes {
+		return false
+	}
+	one := &pending{Message: m, deadline: time.Now().Add(p.cfg.Timeout)}
+	if answered {
+		p.last++
+		one.num = p.last
+		p.sent[one.num] = one
 	}
 	p.count++
-	p.bytes += len(data)
-	p.queue = append(p.queue, pending{Message: Message{Subject: subject, Data: data}})
+	p.bytes += len(m.Data)
+	p.queue, p.order = append(p.queue, one), append(p.order, one)
 	p.wake.Signal()
+	return true
 }
 
 func (m *Message) end(a Ack, err error) {
@@ -183,18 +158,28 @@ func (p *Publisher) Pending() int {
 	return p.count
 }
 
-// Lost says that the connection was lost. Messages that were sent get ErrUnknown.
+// Lost says that the connection was lost. Messages that were sent get ErrUnknown, and the others
+// ErrUnavailable, until Back.
 func (p *Publisher) Lost() {
 	p.mu.Lock()
+	p.away = true
 	all := p.order
 	p.order = nil
 	p.mu.Unlock()
 	for _, one := range all {
-		p.end(one, Ack{}, ErrUnknown)
+		p.end(one, Ack{}, nil)
 	}
 }
 
-// end ends a message that was taken off the queue, unless it has ended.
+// Back says that the connection is up again.
+func (p *Publisher) Back() {
+	p.mu.Lock()
+	p.away = false
+	p.mu.Unlock()
+}
+
+// end ends a message, unless it has ended. Without an acknowledgement and an error it ends because it waits no
+// longer.
 func (p *Publisher) end(one *pending, a Ack, err error) {
 	p.mu.Lock()
 	if one.ended {
@@ -202,6 +187,13 @@ func (p *Publisher) end(one *pending, a Ack, err error) {
 		return
 	}
 	one.ended = true
+	switch {
+	case err != nil || a.Seq != 0:
+	case one.sent:
+		err = ErrUnknown
+	default:
+		err = ErrUnavailable
+	}
 	delete(p.sent, one.num)
 	p.count--
 	p.bytes -= len(one.Data)
@@ -221,46 +213,43 @@ func (p *Publisher) write() {
 		p.queue = nil
 		p.mu.Unlock()
 		for i := range batch {
-			p.send(&batch[i], closed)
+			p.send(batch[i], closed)
 		}
 		if closed {
 			return
 		}
+		p.rest(len(batch))
 	}
 }
 
-// send writes one message to the connection.
+// send writes one message to the connection, unless it has ended.
 func (p *Publisher) send(one *pending, closed bool) {
-	if one.num == 0 { // it has no answer
-		if !closed {
-			_ = p.nc.Publish(one.Subject, one.Data)
-		}
+	// The answer may come before PublishMsg returns. So the message may end at any time, and its fields are read
+	// before.
+	p.mu.Lock()
+	if one.ended || closed || one.Subject == "" { // see Flush
+		p.mu.Unlock()
 		p.end(one, Ack{}, nil)
 		return
 	}
-	// The answer may come before PublishMsg returns, so the message is in the tables before. From then on
-	// it may end at any time, so its fields are read before.
-	msg := &nats.Msg{Subject: one.Subject, Reply: p.prefix + strconv.FormatUint(one.num, 36), Header: one.Header, Data: one.Data}
-	p.mu.Lock()
-	one.deadline = time.Now().Add(p.cfg.Timeout)
-	p.sent[one.num] = one
-	p.order = append(p.order, one)
-	p.mu.Unlock()
-	if closed {
-		p.end(one, Ack{}, ErrUnavailable)
-		return
+	one.sent = true
+	msg := &nats.Msg{Subject: one.Subject, Header: one.Header, Data: one.Data}
+	if one.num != 0 {
+		msg.Reply = p.prefix + strconv.FormatUint(one.num, 36)
 	}
+	p.mu.Unlock()
 	err := p.nc.PublishMsg(msg)
 	switch {
-	case err == nil:
 	case errors.Is(err, nats.ErrMaxPayload):
 		p.end(one, Ack{}, err)
-	default:
+	case err != nil:
 		p.end(one, Ack{}, fmt.Errorf("%w: %w", ErrUnavailable, err))
+	case one.num == 0:
+		p.end(one, Ack{}, nil)
 	}
 }
 
-// read handles answers, and ends messages whose answer is late.
+// read handles answers, and ends messages with a late answer.
 func (p *Publisher) read() {
 	tick := time.NewTicker(p.cfg.Timeout / 16)
 	defer tick.Stop()
@@ -292,31 +281,12 @@ func (p *Publisher) answer(m *nats.Msg) {
 	p.end(one, a, err)
 }
 
-// parse reads an answer.
-func parse(m *nats.Msg) (Ack, error) {
-	if len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-		return Ack{}, ErrUnavailable // nobody has the stream
-	}
-	var a struct {
-		Ack
-		Error *Refusal `json:"error"`
-	}
-	switch err := json.Unmarshal(m.Data, &a); {
-	case err != nil:
-		return Ack{}, fmt.Errorf("%w: the answer cannot be read: %w", ErrUnknown, err)
-	case a.Error != nil:
-		return Ack{}, a.Error
-	case a.Seq == 0:
-		return Ack{}, fmt.Errorf("%w: the answer has no sequence", ErrUnknown)
-	}
-	return a.Ack, nil
-}
-
-// expire ends the messages whose answer is late, and forgets those that have ended.
+// expire ends the messages with a late answer, or all of them if no answer will come, and forgets those that have ended.
 func (p *Publisher) expire(now time.Time) {
+	silent := p.cfg.Silent != nil && p.cfg.Silent()
 	for {
 		p.mu.Lock()
-		if len(p.order) == 0 || !p.order[0].ended && p.order[0].deadline.After(now) {
+		if len(p.order) == 0 || !silent && !p.order[0].ended && p.order[0].deadline.After(now) {
 			p.mu.Unlock()
 			return
 		}
@@ -324,6 +294,6 @@ func (p *Publisher) expire(now time.Time) {
 		p.order[0] = nil
 		p.order = p.order[1:]
 		p.mu.Unlock()
-		p.end(one, Ack{}, ErrUnknown)
+		p.end(one, Ack{}, nil)
 	}
 }

@@ -6,7 +6,10 @@
 //   - A message is written at most once. It is never repeated, by this package or by the client library.
 //   - Every message ends in one of four ways: it is stored; it was stored before (its id is known); it is
 //     certainly not stored (ErrUnavailable, or the server's refusal); or nobody knows (ErrUnknown).
-//   - Callbacks are called one after the other, from a goroutine of the publisher, with no lock held.
+//   - Callbacks come from the goroutine that reads answers, from the one that writes, or from the callers of
+//     Lost and Close, with no lock held.
+//   - Publish and Send lock nothing of the client library: its locks are held while it writes to the connection,
+//     which may take as long as the server wants. A message that waits too long for that ends, unsent.
 //
 // # Lock order
 //

@@ -3,6 +3,7 @@ package cluster
 import (
 	"github.com/nats-io/nats.go"
 
+	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/frames"
 )
 
@@ -13,7 +14,7 @@ func (c *Cluster) question(reply string, f frames.Frame) {
 	}
 	if c.guests.Add(1) > maxQuestions {
 		c.guests.Add(-1)
-		c.log.Warn("a question of another node is refused: too many wait here", "node", f.From)
+		c.faults.Warn("a question of another node is refused: too many wait here", "node", f.From)
 		c.send(sending{subject: reply, data: c.frame(frames.Refusal, []byte("too many questions wait here"))})
 		return
 	}
@@ -35,7 +36,7 @@ func (c *Cluster) answer(reply string, f frames.Frame) {
 	}
 	out := frames.Frame{From: c.id, Kind: frames.Answer}
 	if err != nil {
-		c.log.Warn("a question of another node is not answered", "node", f.From, "err", err)
+		c.faults.Warn("a question of another node is not answered", "node", f.From, "err", err)
 		out.Kind, body = frames.Refusal, []byte(err.Error())
 	}
 	for first := true; first || len(body) > 0; first = false {
@@ -66,7 +67,24 @@ func (c *Cluster) bodyFor(f frames.Frame) ([]byte, error) {
 		all, clients, whole := c.membersHere(room, limit)
 		return frames.AppendListed(nil, &frames.Listed{Clients: clients, Whole: whole, All: all}), nil
 	case frames.Info:
-		return frames.AppendInfos(nil, c.infosHere(string(f.Body)))
+		return frames.AppendInfos(nil, c.infosHere(engine.Question{Rooms: string(f.Body)}))
+	case frames.Ended:
+		return frames.AppendInfos(nil, c.infosHere(engine.Question{Ended: string(f.Body)}))
 	}
 	return nil, frames.ErrMalformed
+}
+
+// unreadable handles a message that cannot be decoded. A node with a newer version lives, and learns why it
+// gets no answer.
+func (c *Cluster) unreadable(m *nats.Msg, from string, err error) {
+	if from != "" {
+		c.heard(from)
+	}
+	if m.Subject == subjectAlive {
+		return
+	}
+	c.faults.Warn("a message of another node cannot be read", "node", from, "err", err)
+	if m.Reply != "" {
+		c.send(sending{subject: m.Reply, data: c.frame(frames.Refusal, []byte(err.Error()))})
+	}
 }

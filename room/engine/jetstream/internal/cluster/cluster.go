@@ -13,20 +13,27 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"webim/netpoll/ratelog"
 	"webim/room/engine"
+	"webim/room/engine/hubs"
 	"webim/room/engine/jetstream/internal/frames"
 	"webim/room/engine/jetstream/internal/jobs"
+	"webim/room/engine/jetstream/internal/told"
 )
 
 // Config are the settings of a Cluster. Zero values mean the defaults.
 type Config struct {
 	// Subscribers returns the subscribers of a room on this node.
 	Subscribers func(room string) []engine.Subscriber
+	// Tell gives a join or a leave to the subscribers of a room on this node.
+	Tell func(room string, n engine.Notice)
 
 	Beat     time.Duration // between the beats of a node; 0: 1 s
 	Lease    time.Duration // after which a node that was not heard is dead; 0: 5 s
 	Patience time.Duration // how long a question waits for the nodes; 0: 2 s
 	Log      *slog.Logger  // nil: slog.Default()
+	Alone    bool          // this is no node: no other one hears of it, and it asks none
+	Held     bool          // another process is still this node: see Thaw
 }
 
 // The subjects.
@@ -49,36 +56,45 @@ const (
 
 // Cluster is this node among the others. All methods are safe for concurrent use.
 type Cluster struct {
-	cfg    Config
-	nc     *nats.Conn
-	id     string
-	log    *slog.Logger
-	hubs   nodes
-	work   *jobs.Pool // questions and the ends of questions
-	apply  *jobs.Pool // control messages: one at a time
-	inbox  string     // prefix of the subjects for answers
-	in     chan *nats.Msg
-	out    chan sending
-	stop   chan struct{}
-	done   sync.WaitGroup
-	subs   []*nats.Subscription // immutable after Start
-	ticked time.Time            // the last tick; owned by read
+	cfg     Config
+	nc      *nats.Conn
+	id      string // immutable; of a node that has moved, after Import
+	log     *slog.Logger
+	faults  *ratelog.Logger // of messages that others may send as often as they like
+	hubs    hubs.List
+	work    *jobs.Pool // questions and the ends of questions
+	apply   *jobs.Pool // control messages: one at a time
+	telling *jobs.Pool // joins and leaves: one at a time
+	told    *told.Members
+	inbox   string // prefix of the subjects for answers
+	in      chan *nats.Msg
+	out     chan sending
+	calls   chan func() // the goroutine that reads runs them
+	stop    chan struct{}
+	done    sync.WaitGroup
+	subs    []*nats.Subscription // immutable after Start
 
 	applied  applied            // owned by the jobs of apply
+	frozen   bool               // owned by the goroutine that reads, as kept is
+	kept     []*nats.Msg        // that have arrived while it was frozen
 	guests   atomic.Int32       // questions and control messages of other nodes that wait here
 	owned    atomic.Int32       // control messages of this node that wait to be applied
 	sketches recent[[]byte]     // the users of large rooms on this node
 	counts   recent[count]      // of large rooms
 	hello    *nats.Subscription // owned by Start and Back, which do not overlap
 
-	mu      sync.Mutex
-	away    bool // the connection is lost, or the other nodes are not known yet
-	closed  bool
-	peers   map[string]time.Time // when each node was heard
-	last    uint64               // number of the last question
-	asked   map[uint64]*question
-	bytes   int // of answers to questions that have not ended
-	waiting map[string][]func(count)
+	mu                      sync.Mutex
+	away                    bool // the connection is lost, or the other nodes are not known yet
+	held                    bool // see Config.Held
+	closed                  bool
+	echo                    time.Time            // when the last beat of this node came back
+	deaf                    bool                 // it did not come back for too long
+	peers                   map[string]time.Time // when each node was heard
+	comparing, compareAgain bool                 // see compare
+	last                    uint64               // number of the last question
+	asked                   map[uint64]*question
+	bytes                   int // of answers to questions that have not ended
+	waiting                 map[string][]func(count)
 }
 
 // sending is a message to write.
@@ -94,9 +110,11 @@ func New(nc *nats.Conn, cfg Config) *Cluster {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Cluster{cfg: cfg, nc: nc, id: newID(), log: cfg.Log, work: jobs.New(4), apply: jobs.New(1), inbox: nats.NewInbox() + ".",
-		in: make(chan *nats.Msg, maxIn), out: make(chan sending, maxIn), stop: make(chan struct{}), ticked: time.Now(), away: true,
+	c := &Cluster{cfg: cfg, nc: nc, id: newID(), log: cfg.Log, faults: ratelog.New(cfg.Log), work: jobs.New(4), apply: jobs.New(1), telling: jobs.New(1), inbox: nats.NewInbox() + ".",
+		in: make(chan *nats.Msg, maxIn), out: make(chan sending, maxIn), calls: make(chan func()), stop: make(chan struct{}), echo: time.Now(), away: true, held: cfg.Held, frozen: cfg.Held,
 		peers: map[string]time.Time{}, asked: map[uint64]*question{}, waiting: map[string][]func(count){}}
+	c.told = told.New(told.Config{Tell: cfg.Tell, Go: c.telling.Go, Log: cfg.Log})
+	return c
 }
 
 // newID returns an id that begins with the name of the host, for the reader of a log line.
@@ -112,8 +130,11 @@ func newID() string {
 func (c *Cluster) ID() string { return c.id }
 
 // Start begins to receive, and greets the other nodes. It returns when they know each other, or after a
-// second.
+// second. A node that is held only keeps the messages.
 func (c *Cluster) Start(ctx context.Context) error {
+	if c.cfg.Alone {
+		return nil
+	}
 	for _, subject := range []string{c.inbox + "*", subjectAlive, subjectAsk, subjectControl} {
 		sub, err := c.nc.ChanSubscribe(subject, c.in)
 		if err != nil {
@@ -123,6 +144,9 @@ func (c *Cluster) Start(ctx context.Context) error {
 	}
 	c.done.Go(c.write)
 	c.done.Go(c.read)
+	if c.cfg.Held {
+		return c.receiveHello()
+	}
 	return c.Back(ctx)
 }
 
@@ -139,16 +163,21 @@ func (c *Cluster) Lost() {
 
 // Back says that the connection is up, perhaps again. It greets the other nodes, and may wait for them.
 func (c *Cluster) Back(ctx context.Context) error {
+	if c.cfg.Alone || c.isHeld() {
+		return nil
+	}
 	if err := c.greet(ctx); err != nil {
 		return fmt.Errorf("cluster: %w", err)
 	}
 	c.mu.Lock()
 	c.away = false
 	c.mu.Unlock()
+	c.compare()
 	return nil
 }
 
-// Close says goodbye and ends the node. Calls under way get an error, or no callback at all.
+// Close says goodbye and ends the node. Calls under way get an error, or no callback at all. If another process is the node, it
+// says nothing.
 func (c *Cluster) Close() {
 	c.mu.Lock()
 	if c.closed {
@@ -156,6 +185,7 @@ func (c *Cluster) Close() {
 		return
 	}
 	c.closed = true
+	quiet := c.cfg.Alone || c.held
 	c.mu.Unlock()
 	c.Lost()
 	close(c.stop)
@@ -165,12 +195,16 @@ func (c *Cluster) Close() {
 			_ = sub.Unsubscribe() // the connection may be closed already
 		}
 	}
-	c.work.Close()
-	c.apply.Close()
-	if c.nc.Publish(subjectAlive, c.frame(frames.Bye, nil)) == nil {
+	for _, pool := range c.pools() {
+		pool.Close()
+	}
+	if !quiet && c.nc.Publish(subjectAlive, c.frame(frames.Bye, nil)) == nil {
 		_ = c.nc.FlushTimeout(time.Second) // without it, the others notice the end when the lease is over
 	}
 }
+
+// pools returns the pools in an order in which each gives jobs only to the later ones.
+func (c *Cluster) pools() [3]*jobs.Pool { return [3]*jobs.Pool{c.work, c.apply, c.telling} }
 
 // frame returns the bytes of a message of one part.
 func (c *Cluster) frame(kind frames.Kind, body []byte) []byte {
@@ -199,7 +233,9 @@ func (c *Cluster) write() {
 				c.fail(s.q, fmt.Errorf("%w: %w", errAway, err))
 			}
 		case <-beat.C:
-			_ = c.nc.Publish(subjectAlive, c.frame(frames.Beat, nil)) // it fails while the connection is lost
+			if !c.isHeld() {
+				_ = c.nc.Publish(subjectAlive, c.frame(frames.Beat, nil)) // it fails while the connection is lost
+			}
 		case <-c.stop:
 			return
 		}
@@ -213,9 +249,17 @@ func (c *Cluster) read() {
 	for {
 		select {
 		case m := <-c.in:
-			c.arrived(m)
+			if c.frozen {
+				c.keep(m)
+			} else {
+				c.arrived(m)
+			}
+		case f := <-c.calls:
+			f()
 		case <-tick.C:
-			c.tick(time.Now())
+			if !c.frozen {
+				c.tick(time.Now())
+			}
 		case <-c.stop:
 			return
 		}
@@ -229,6 +273,9 @@ func (c *Cluster) arrived(m *nats.Msg) {
 	case err != nil:
 		c.unreadable(m, f.From, err)
 	case f.From == c.id: // NATS sends a node what it has published
+		c.mu.Lock()
+		c.echo = time.Now()
+		c.mu.Unlock()
 	case f.Kind == frames.Bye:
 		c.gone(f.From, true)
 	case f.Kind == frames.Answer || f.Kind == frames.Refusal:
@@ -239,25 +286,12 @@ func (c *Cluster) arrived(m *nats.Msg) {
 			c.send(sending{subject: subjectAlive, data: c.frame(frames.Beat, nil)})
 		}
 	case f.Kind == frames.Hello:
-		c.heard(f.From)
+		if unknown := c.heard(f.From); !unknown {
+			c.compare() // it had lost its connection, and perhaps notices
+		}
 		c.send(sending{subject: m.Reply, data: c.frame(frames.Answer, frames.AppendIDs(nil, c.alive()))})
 	default:
 		c.heard(f.From)
 		c.question(m.Reply, f)
-	}
-}
-
-// unreadable handles a message that cannot be decoded. A node with a newer version lives, and learns why it
-// gets no answer.
-func (c *Cluster) unreadable(m *nats.Msg, from string, err error) {
-	if from != "" {
-		c.heard(from)
-	}
-	if m.Subject == subjectAlive {
-		return
-	}
-	c.log.Warn("a message of another node cannot be read", "node", from, "err", err)
-	if m.Reply != "" {
-		c.send(sending{subject: m.Reply, data: c.frame(frames.Refusal, []byte(err.Error()))})
 	}
 }

@@ -151,7 +151,7 @@ func TestControlAgain(t *testing.T) {
 	}
 	for range 2 {
 		forge(t, nc, subjectControl, inbox, frames.Frame{From: "x", Kind: frames.Control, Body: []byte(`{"Kind":3}`)})
-		m, err := sub.NextMsg(20 * time.Second)
+		m, err := sub.NextMsg(wstest.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestControlRepeat(t *testing.T) {
 	a.SendControl(engine.ControlMessage{Kind: 3}, func(err error) { done <- err })
 	var replies []string
 	for range 2 {
-		m, err := sub.NextMsg(20 * time.Second)
+		m, err := sub.NextMsg(wstest.Patience)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,7 +196,7 @@ func TestControlRepeat(t *testing.T) {
 // TestSilentNode checks what happens while a node has died without a word, and afterwards.
 func TestSilentNode(t *testing.T) {
 	s := startServer(t)
-	cfg := Config{Beat: time.Hour, Lease: 5 * time.Hour, Patience: 100 * time.Millisecond} // no beat is on its way when b dies
+	cfg := Config{Beat: time.Hour, Lease: 5 * time.Hour, Patience: time.Second} // no beat is on its way when b dies
 	a, b := start(t, s, cfg), start(t, s, cfg)
 	a.has("r", &members{users: []string{"ann"}})
 	b.has("r", &members{users: []string{"bob"}})
@@ -228,8 +228,8 @@ func TestSilentNode(t *testing.T) {
 	}
 }
 
-// TestLease checks that a node that is not heard is taken for dead, and that a node that itself stood still
-// waits for what the others have sent meanwhile.
+// TestLease checks that a node that is not heard is taken for dead, and that a node that did not hear itself gives the
+// others a new lease.
 func TestLease(t *testing.T) {
 	s := startServer(t)
 	a := start(t, s, Config{Beat: time.Hour, Lease: 5 * time.Hour}) // read does not tick
@@ -238,11 +238,19 @@ func TestLease(t *testing.T) {
 	forge(t, nc, subjectAlive, "", frames.Frame{From: "x", Kind: frames.Beat})
 	wstest.Eventually(t, "x is known", known)
 	now := time.Now()
-	if a.tick(now.Add(6 * time.Hour)); !known() {
-		t.Error("a node that stood still takes the others for dead")
-	}
-	if a.tick(now.Add(7 * time.Hour)); known() {
-		t.Error("x is not taken for dead")
+	for _, step := range []struct {
+		hour     time.Duration
+		hears, x bool
+	}{{4, true, true}, {12, false, true}, {13, true, true}, {17, true, true}, {19, true, false}} {
+		at := now.Add(step.hour * time.Hour)
+		if step.hears {
+			a.mu.Lock()
+			a.echo = at
+			a.mu.Unlock()
+		}
+		if a.tick(at); known() != step.x {
+			t.Errorf("hour %d: x is known: %v", step.hour, known())
+		}
 	}
 	forge(t, nc, subjectAlive, "", frames.Frame{From: "x", Kind: frames.Beat})
 	wstest.Eventually(t, "x is known again", known)
@@ -285,7 +293,7 @@ func TestSlowNode(t *testing.T) {
 	wstest.Eventually(t, "x is known", func() bool { return slices.Contains(a.alive(), "x") })
 	got := make(chan error, 1)
 	a.Count("r", func(_, _ int, err error) { got <- err })
-	if _, err := sub.NextMsg(20 * time.Second); err != nil {
+	if _, err := sub.NextMsg(wstest.Patience); err != nil {
 		t.Fatal(err)
 	}
 	forge(t, nc, subjectAlive, "", beat)
@@ -297,7 +305,7 @@ func TestSlowNode(t *testing.T) {
 // TestNewerNode checks that nodes of different versions tell each other so.
 func TestNewerNode(t *testing.T) {
 	s := startServer(t)
-	var log logged
+	var log wstest.Log
 	a := start(t, s, Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	nc := connect(t, s)
 	inbox := nc.NewRespInbox()
@@ -310,7 +318,7 @@ func TestNewerNode(t *testing.T) {
 	if err := nc.PublishRequest(subjectAsk, inbox, ask); err != nil {
 		t.Fatal(err)
 	}
-	m, err := sub.NextMsg(20 * time.Second)
+	m, err := sub.NextMsg(wstest.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +344,7 @@ func TestRefusal(t *testing.T) {
 	wstest.Eventually(t, "x is known", func() bool { return slices.Contains(a.alive(), "x") })
 	got := make(chan error, 1)
 	a.Members("r", 10, func(_ []engine.Author, err error) { got <- err })
-	m, err := sub.NextMsg(20 * time.Second)
+	m, err := sub.NextMsg(wstest.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +404,7 @@ func TestOneQuestionForManyCallers(t *testing.T) {
 	for range n {
 		a.Count("r", func(clients, users int, err error) { got <- count{clients: clients, users: users, err: err} })
 	}
-	m, err := sub.NextMsg(20 * time.Second)
+	m, err := sub.NextMsg(wstest.Patience)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,39 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/frames"
 )
 
-// nodes are the hubs of this process.
-type nodes struct {
-	mu  sync.Mutex
-	all []engine.Node // copied on write
-}
-
-func (n *nodes) list() []engine.Node {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.all
-}
-
 // AddNode is that of engine.Control.
-func (c *Cluster) AddNode(n engine.Node) {
-	c.hubs.mu.Lock()
-	defer c.hubs.mu.Unlock()
-	if !slices.Contains(c.hubs.all, n) {
-		c.hubs.all = append(slices.Clip(c.hubs.all), n)
-	}
-}
+func (c *Cluster) AddNode(n engine.Node) { c.hubs.AddNode(n) }
 
 // RemoveNode is that of engine.Control.
-func (c *Cluster) RemoveNode(n engine.Node) {
-	c.hubs.mu.Lock()
-	defer c.hubs.mu.Unlock()
-	c.hubs.all = slices.DeleteFunc(slices.Clone(c.hubs.all), func(other engine.Node) bool { return other == n })
-}
+func (c *Cluster) RemoveNode(n engine.Node) { c.hubs.RemoveNode(n) }
 
 // maxControl is the maximum size of a control message, in bytes of its frame: it goes in one message.
 const maxControl = 1 << 20
@@ -83,7 +60,7 @@ func (r *result) unconfirmed() error {
 // applyHere applies a control message to the hubs of this process. It runs on the job of apply.
 func (c *Cluster) applyHere(m engine.ControlMessage) error {
 	var errs []error
-	for _, n := range c.hubs.list() {
+	for _, n := range c.hubs.All() {
 		errs = append(errs, n.Apply(m))
 	}
 	return errors.Join(errs...)
@@ -141,12 +118,17 @@ func (a *applied) add(id, said string) {
 
 // Collect is that of engine.Control.
 func (c *Cluster) Collect(q engine.Question, done func([]engine.NodeInfo, error)) {
-	c.ask(subjectAsk, frames.Info, []byte(q.Rooms), false, func(r result) {
+	kind, body := frames.Info, q.Rooms
+	if q.Ended != "" {
+		kind, body = frames.Ended, q.Ended
+		q.Rooms = ""
+	}
+	c.ask(subjectAsk, kind, []byte(body), false, func(r result) {
 		err := r.missing()
 		if err == nil && len(r.died) > 0 {
 			err = fmt.Errorf("%w: node %s does not answer and may be dead", engine.ErrUnavailable, r.died[0])
 		}
-		all := c.infosHere(q.Rooms)
+		all := c.infosHere(q)
 		for _, a := range r.answers {
 			if err == nil {
 				var some []engine.NodeInfo
@@ -162,9 +144,9 @@ func (c *Cluster) Collect(q engine.Question, done func([]engine.NodeInfo, error)
 }
 
 // infosHere returns the reports of the hubs of this process.
-func (c *Cluster) infosHere(rooms string) (all []engine.NodeInfo) {
-	for _, n := range c.hubs.list() {
-		all = append(all, n.Info(engine.Question{Rooms: rooms}))
+func (c *Cluster) infosHere(q engine.Question) (all []engine.NodeInfo) {
+	for _, n := range c.hubs.All() {
+		all = append(all, n.Info(q))
 	}
 	return all
 }

@@ -7,8 +7,10 @@
 //	answers.go    questions of other nodes
 //	control.go    control messages, and reports of the nodes
 //	presence.go   counts and lists of members
+//	compare.go    joins and leaves that the rooms of this node have missed
 //	users.go      sets of users that can be merged
 //	recent.go     results that are kept for a moment
+//	move.go       the node moves to another process
 //
 // # Life of a node
 //
@@ -16,6 +18,17 @@
 // knows the new one. The new one waits until those have answered, at most a second. After that every node
 // sends a Beat each second. A node that was not heard for 5 s is taken for dead, and one that ends says Bye.
 // Whoever hears an unknown node sends a beat at once, so that both know each other.
+//
+// A node hears its own beats, too. While it does not, it stood still or its connection is silent, so it takes nobody for
+// dead; afterwards all others get a new lease.
+//
+// # Members of dead nodes
+//
+// A node that dies cannot tell that its members leave. Each node remembers which of them its own rooms were told of
+// (package told), and tells them the leaves. If the node has only lost its connection and is heard again, its members are
+// asked for, and their joins are told again. After a loss of its own connection, a node compares all its rooms, and so do
+// the others, one room after the other: joins and leaves that were lost on the way are told then. Rooms with more than
+// 1,000 members on a node are not compared with that node.
 //
 // # A question
 //
@@ -42,5 +55,5 @@
 //
 // # Lock order
 //
-// Cluster.mu, nodes.mu and recent.mu are innermost: nothing is locked under them.
+// Cluster.mu, recent.mu and the mutex of a hubs.List are innermost: nothing is locked under them.
 package cluster

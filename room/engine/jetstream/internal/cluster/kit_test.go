@@ -1,10 +1,10 @@
 package cluster
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/frames"
 )
@@ -28,7 +29,7 @@ func startServer(t testing.TB) *server.Server {
 		t.Fatal(err)
 	}
 	s.Start()
-	if !s.ReadyForConnections(30 * time.Second) {
+	if !s.ReadyForConnections(wstest.Patience) {
 		t.Fatal("the NATS server does not start")
 	}
 	t.Cleanup(func() {
@@ -45,6 +46,7 @@ type node struct {
 
 	mu    sync.Mutex
 	rooms map[string][]engine.Subscriber
+	told  []string
 }
 
 func connect(t testing.TB, s *server.Server) *nats.Conn {
@@ -61,6 +63,7 @@ func connect(t testing.TB, s *server.Server) *nats.Conn {
 func start(t testing.TB, s *server.Server, cfg Config) *node {
 	t.Helper()
 	n := &node{nc: connect(t, s), rooms: map[string][]engine.Subscriber{}}
+	cfg.Tell = n.tell
 	cfg.Subscribers = func(room string) []engine.Subscriber {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -97,7 +100,7 @@ func (m *members) Members(limit int) (all []engine.Author, clients int) {
 		return nil, len(m.users)
 	}
 	for _, u := range m.users {
-		all = append(all, engine.Author{User: u, ConnInfo: m.info})
+		all = append(all, engine.Author{User: u, Client: u, ConnInfo: m.info})
 	}
 	return all, len(m.users)
 }
@@ -153,7 +156,7 @@ func receive[T any](t testing.TB, c chan T) T {
 	select {
 	case v := <-c:
 		return v
-	case <-time.After(20 * time.Second):
+	case <-time.After(wstest.Patience):
 		t.Fatal("no answer")
 		panic("unreachable")
 	}
@@ -193,24 +196,27 @@ func forge(t testing.TB, nc *nats.Conn, subject, reply string, f frames.Frame) {
 	}
 }
 
-// logged is a log that tests read.
-type logged struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 func (n *node) subscribersOf(s engine.Subscriber) func(string) []engine.Subscriber {
 	return func(string) []engine.Subscriber { return []engine.Subscriber{s} }
+}
+
+// tell is Config.Tell. It records the notices as texts: "+r c" joins, "-r c" leaves.
+func (n *node) tell(room string, notice engine.Notice) {
+	sign := "+"
+	if notice.Left {
+		sign = "-"
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.told = append(n.told, sign+room+" "+notice.Who.Client)
+}
+
+// takeTold returns the notices that were told since the last call, sorted.
+func (n *node) takeTold() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	all := n.told
+	n.told = nil
+	slices.Sort(all)
+	return all
 }

@@ -23,6 +23,9 @@ func (c *Cluster) heard(id string) (unknown bool) {
 	c.mu.Unlock()
 	if !known {
 		c.log.Info("another node is there", "node", id)
+		if c.told.Heard(id) {
+			c.compare()
+		}
 	}
 	return !known
 }
@@ -47,23 +50,36 @@ func (c *Cluster) gone(id string, farewell bool) {
 	c.mu.Unlock()
 	if known {
 		c.log.Info("another node is gone", "node", id, "farewell", farewell)
+		c.told.Gone(id)
 	}
 	for _, q := range over {
 		c.fail(q, nil)
 	}
 }
 
-// tick takes nodes for dead that were not heard for too long. If this process itself stood still, the beats
-// of the others wait to be read, so it does nothing until the next tick.
+// tick takes nodes for dead that were not heard for too long.
 func (c *Cluster) tick(now time.Time) {
-	stood := now.Sub(c.ticked) > 2*c.cfg.Beat
-	c.ticked = now
-	if stood {
-		return
+	c.told.Expire(now)
+	if c.hears(now) {
+		for _, id := range c.silent(now, c.cfg.Lease) {
+			c.gone(id, false)
+		}
 	}
-	for _, id := range c.silent(now, c.cfg.Lease) {
-		c.gone(id, false)
+}
+
+// hears reports whether this node hears its own beats. If not, it stood still or its connection is silent, which says
+// nothing about the others. All of them get a new lease when it hears again.
+func (c *Cluster) hears(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := c.deaf
+	if c.deaf = now.Sub(c.echo) > 2*c.cfg.Beat; c.deaf || !was {
+		return !c.deaf
 	}
+	for id := range c.peers {
+		c.peers[id] = now
+	}
+	return true
 }
 
 // silent returns the nodes that were not heard for some time.
@@ -134,8 +150,12 @@ func (c *Cluster) greet(ctx context.Context) error {
 		}
 		waits = slices.DeleteFunc(waits, func(id string) bool { return id == c.id || slices.Contains(seen, id) })
 	}
-	c.hello, err = c.nc.ChanSubscribe(subjectHello, c.in)
-	if err != nil {
+	return c.receiveHello()
+}
+
+// receiveHello begins to receive the greetings of other nodes.
+func (c *Cluster) receiveHello() (err error) {
+	if c.hello, err = c.nc.ChanSubscribe(subjectHello, c.in); err != nil {
 		return err
 	}
 	return c.nc.FlushTimeout(time.Second)

@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/frames"
+	"webim/room/engine/jetstream/internal/told"
 )
 
 // Members is that of engine.Control.
@@ -14,8 +16,8 @@ func (c *Cluster) Members(room string, limit int, done func([]engine.Author, err
 		done(nil, engine.ErrTooManyMembers)
 		return
 	}
-	c.ask(subjectAsk, frames.Members, frames.AppendRoom(nil, room, limit), false, func(r result) {
-		all, err := c.merge(r, room, limit)
+	c.list(room, limit, false, func(lists []told.List, err error) {
+		all, err := c.merge(lists, err, room, limit)
 		if err != nil {
 			all = nil
 		}
@@ -23,22 +25,53 @@ func (c *Cluster) Members(room string, limit int, done func([]engine.Author, err
 	})
 }
 
-// merge merges the members on the other nodes and those on this one.
-func (c *Cluster) merge(r result, room string, limit int) (all []engine.Author, err error) {
-	if err := r.missing(); errors.Is(err, errLarge) {
-		return nil, fmt.Errorf("%w: the list has more than %d bytes", engine.ErrTooManyMembers, maxAnswer)
-	} else if err != nil {
-		return nil, err
+// list asks the other nodes for the members of a room, and calls end with the lists that are complete. The error is that of
+// the first node without one. The room is told the difference if compare is true.
+func (c *Cluster) list(room string, limit int, compare bool, end func([]told.List, error)) {
+	here := len(c.cfg.Subscribers(room)) > 0
+	if here {
+		c.told.Ask(room)
+	}
+	c.ask(subjectAsk, frames.Members, frames.AppendRoom(nil, room, limit), false, func(r result) {
+		lists, err := r.lists()
+		if here {
+			c.told.Listed(room, lists, err == nil, compare)
+		}
+		end(lists, err)
+	})
+}
+
+// lists decodes the lists in the answers.
+func (r *result) lists() (all []told.List, err error) {
+	if err = r.missing(); errors.Is(err, errLarge) {
+		err = fmt.Errorf("%w: the list has more than %d bytes", engine.ErrTooManyMembers, maxAnswer)
 	}
 	for _, a := range r.answers {
-		l, err := frames.DecodeListed(a.body)
-		if err != nil {
-			return nil, fmt.Errorf("cluster: node %s: %w", a.from, err)
+		if a.refused != "" {
+			continue
 		}
-		if !l.Whole || l.Clients > limit-len(all) {
+		l, bad := frames.DecodeListed(a.body)
+		switch {
+		case bad != nil:
+			err = cmp.Or(err, fmt.Errorf("cluster: node %s: %w", a.from, bad))
+		case !l.Whole:
+			err = cmp.Or(err, engine.ErrTooManyMembers)
+		default:
+			all = append(all, told.List{Node: a.from, All: l.All})
+		}
+	}
+	return all, err
+}
+
+// merge merges the members on the other nodes and those on this one.
+func (c *Cluster) merge(lists []told.List, err error, room string, limit int) (all []engine.Author, _ error) {
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lists {
+		if all = append(all, l.All...); len(all) > limit {
 			return nil, engine.ErrTooManyMembers
 		}
-		all = append(all, l.All...)
 	}
 	here, _, whole := c.membersHere(room, limit-len(all))
 	if !whole {

@@ -86,7 +86,7 @@ func (c *Cluster) ask(subject string, kind frames.Kind, body []byte, repeat bool
 // refusalLocked returns why a question cannot be asked.
 func (c *Cluster) refusalLocked() error {
 	switch {
-	case c.away || c.closed || !c.nc.IsConnected():
+	case c.away || c.closed: // the library is not asked: it answers when its writer has written
 		return errAway
 	case len(c.asked) >= maxQuestions:
 		return errBusy

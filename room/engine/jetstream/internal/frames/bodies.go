@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"webim/room/engine"
 )
@@ -120,14 +121,21 @@ const (
 	allFlags = 1<<iota - 1
 )
 
-// AppendNotice appends a notice: the version, the flags and the author. It is not the body of a frame,
-// because it takes the way of the room's publications.
-func AppendNotice(dst []byte, n *engine.Notice) []byte {
-	return appendAuthor(append(dst, Version, flag(n.Left)*flagLeft|flag(n.Typing)*flagTyping), &n.Who)
+// Notice is a notice and the id of the node that tells it.
+type Notice struct {
+	From string
+	engine.Notice
+}
+
+// AppendNotice appends a notice: the version, the flags, the id and the author. It is not the body of a frame, because
+// it takes the way of the room's publications.
+func AppendNotice(dst []byte, n *Notice) []byte {
+	dst = append(dst, Version, flag(n.Left)*flagLeft|flag(n.Typing)*flagTyping)
+	return appendAuthor(appendShort(dst, n.From), &n.Who)
 }
 
 // DecodeNotice decodes a notice. The infos of the author are parts of b.
-func DecodeNotice(b []byte) (n engine.Notice, err error) {
+func DecodeNotice(b []byte) (n Notice, err error) {
 	r := reader{rest: b}
 	version := r.byte()
 	if version > Version {
@@ -135,7 +143,7 @@ func DecodeNotice(b []byte) (n engine.Notice, err error) {
 	}
 	flags := r.byte()
 	r.ok(version > 0 && flags&^allFlags == 0)
-	n = engine.Notice{Left: flags&flagLeft != 0, Typing: flags&flagTyping != 0, Who: r.author()}
+	n = Notice{r.short(), engine.Notice{Left: flags&flagLeft != 0, Typing: flags&flagTyping != 0, Who: r.author()}}
 	return n, r.end("a notice")
 }
 
@@ -166,13 +174,14 @@ type report struct {
 	Uptime                            int64 // nanoseconds
 	Clients, Users, Channels, Members int
 	Rooms                             map[string]int
+	Ended                             jsontext.Value `json:",omitzero"`
 }
 
 // AppendInfos appends the reports of the hubs of a node.
 func AppendInfos(dst []byte, all []engine.NodeInfo) ([]byte, error) {
 	reports := make([]report, len(all))
 	for i, n := range all {
-		reports[i] = report{n.Node, n.Version, int64(n.Uptime), n.Clients, n.Users, n.Channels, n.Members, n.Rooms}
+		reports[i] = report{n.Node, n.Version, int64(n.Uptime), n.Clients, n.Users, n.Channels, n.Members, n.Rooms, n.Ended}
 	}
 	b, err := json.Marshal(reports, options)
 	if err != nil {
@@ -190,7 +199,7 @@ func DecodeInfos(body []byte) ([]engine.NodeInfo, error) {
 	all := make([]engine.NodeInfo, len(reports))
 	for i, r := range reports {
 		all[i] = engine.NodeInfo{Node: r.Node, Version: r.Version, Uptime: time.Duration(r.Uptime), Clients: r.Clients, Users: r.Users,
-			Channels: r.Channels, Members: r.Members, Rooms: r.Rooms}
+			Channels: r.Channels, Members: r.Members, Rooms: r.Rooms, Ended: r.Ended}
 	}
 	return all, nil
 }

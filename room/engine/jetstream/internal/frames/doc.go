@@ -24,6 +24,7 @@
 //   - Each message has exactly one frame. Decoding is strict: an unknown kind, a flag that is not
 //     defined, an unknown member or a byte at the end is an error. JSON bodies may order their members
 //     freely.
+//   - A new kind needs no new version: an older node refuses the question.
 //   - A change of the format, also of the fields of engine.ControlMessage or engine.NodeInfo, needs a
 //     new version: the tests compare the bytes of each body with a golden text.
 //   - Package frames imports only package engine. It has no state.

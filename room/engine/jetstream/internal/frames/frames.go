@@ -32,8 +32,9 @@ const (
 	Control                 // apply a control message
 	Answer                  // to a question
 	Refusal                 // the answer is an error; the body is its text
+	Ended                   // reports of the hubs, with the records that the body asks for: see engine.Question.Ended
 
-	lastKind = Refusal
+	lastKind = Ended
 )
 
 // MaxID is the maximum length of the id of a node, in bytes.

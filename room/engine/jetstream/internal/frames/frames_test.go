@@ -3,6 +3,7 @@ package frames
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func fullControl() engine.ControlMessage {
 
 // fullInfo has a value in each field.
 func fullInfo() engine.NodeInfo {
-	return engine.NodeInfo{Node: "n", Version: "v", Uptime: time.Minute, Clients: 1, Users: 2, Channels: 3, Members: 4, Rooms: map[string]int{"r": 5}}
+	return engine.NodeInfo{Node: "n", Version: "v", Uptime: time.Minute, Clients: 1, Users: 2, Channels: 3, Members: 4, Rooms: map[string]int{"r": 5}, Ended: []byte("[1]")}
 }
 
 // zeroFields lists the fields of a struct that have their zero value, also in structs inside it.
@@ -51,9 +52,10 @@ const (
 	goldenControl = `{"Kind":6,"To":{"User":"ann","Client":"c","Session":"s","Except":["x"],"ExceptAdmins":true},"Room":"a room","Code":4500,` +
 		`"Reason":"why","Since":{"Epoch":"e","Offset":7},"Info":"e30=","Data":"MQ==","Override":{"Notices":true,"ForceNotices":true,"Recoverable":true},` +
 		`"Expires":"2023-11-14T22:13:20.000000123Z","Expired":true,"Token":"t","Until":"2023-11-14T22:13:20.000000123Z","At":"2023-11-14T22:13:20.000000123Z"}`
-	goldenInfos  = `[{"Node":"n","Version":"v","Uptime":60000000000,"Clients":1,"Users":2,"Channels":3,"Members":4,"Rooms":{"r":5}}]`
+	goldenInfos  = `[{"Node":"n","Version":"v","Uptime":60000000000,"Clients":1,"Users":2,"Channels":3,"Members":4,"Rooms":{"r":5},"Ended":[1]}]`
+	goldenPlain  = `[{"Node":"n","Version":"","Uptime":0,"Clients":0,"Users":0,"Channels":0,"Members":0,"Rooms":{}}]` // read by older nodes, too
 	goldenFrame  = "\x01\x01n\x08\x01\x02\x01body"
-	goldenNotice = "\x01\x03\x00\x00\x03ann\x00\x00\x01c\x00\x00\x02{}\x00\x00\x00"
+	goldenNotice = "\x01\x03\x00\x01n\x00\x00\x03ann\x00\x00\x01c\x00\x00\x02{}\x00\x00\x00"
 	goldenListed = "\x00\x00\x00\x00\x00\x00\x00\x01\x01\x00\x00\x03ann\x00\x00\x01c\x00\x00\x00\x00\x00\x01[1]"
 )
 
@@ -70,16 +72,21 @@ func TestGolden(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	gotPlain, err := AppendInfos(nil, []engine.NodeInfo{{Node: "n", Rooms: map[string]int{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
 	ann := engine.Author{User: "ann", Client: "c", ConnInfo: []byte("{}")}
 	for _, c := range []struct{ what, got, want string }{
 		{"control message", string(gotControl), goldenControl},
 		{"reports", string(gotInfos), goldenInfos},
+		{"reports without records", string(gotPlain), goldenPlain},
 		{"frame", string(Append(nil, &Frame{From: "n", Kind: Answer, Part: 0x102, More: true, Body: []byte("body")})), goldenFrame},
-		{"notice", string(AppendNotice(nil, &engine.Notice{Left: true, Typing: true, Who: ann})), goldenNotice},
+		{"notice", string(AppendNotice(nil, &Notice{"n", engine.Notice{Left: true, Typing: true, Who: ann}})), goldenNotice},
 		{"question", string(AppendRoom(nil, "r", 300)), "\x00\x00\x00\x00\x00\x00\x01\x2cr"},
 		{"count", string(AppendCounted(nil, Counted{1, 2, []byte("x")})), "\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02x"},
 		{"ids", string(AppendIDs(nil, []string{"a", "bc"})), "\x00\x01a\x00\x02bc"},
-		{"kinds", string(rune('0' + lastKind)), "9"},
+		{"kinds", fmt.Sprint(lastKind), "10"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.what, c.got, c.want)
@@ -129,7 +136,7 @@ func TestWrongBodies(t *testing.T) {
 		"an unknown kind":   second(Decode([]byte{Version, 0, byte(lastKind) + 1, 0, 0, 0})),
 		"version 0":         second(Decode([]byte{0, 0, 1, 0, 0, 0})),
 		"nothing":           second(Decode(nil)),
-		"a notice's flag":   second(DecodeNotice(append([]byte{Version, 4}, make([]byte, 12)...))),
+		"a notice's flag":   second(DecodeNotice(append([]byte{Version, 4}, make([]byte, 14)...))),
 	} {
 		if !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", what, err)
@@ -151,7 +158,7 @@ func drawAuthor(t *rapid.T) engine.Author {
 // same frame, notice or answer.
 func TestRoundTrips(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n := engine.Notice{Left: rapid.Bool().Draw(t, "left"), Typing: rapid.Bool().Draw(t, "typing"), Who: drawAuthor(t)}
+		n := Notice{rapid.String().Draw(t, "from"), engine.Notice{Left: rapid.Bool().Draw(t, "left"), Typing: rapid.Bool().Draw(t, "typing"), Who: drawAuthor(t)}}
 		b := AppendNotice(nil, &n)
 		if back, err := DecodeNotice(b); err != nil || !reflect.DeepEqual(back, n) {
 			t.Fatalf("%+v became %+v, %v", n, back, err)

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -15,6 +16,9 @@ type Pool struct {
 	running int
 	delayed map[*time.Timer]bool
 	closed  bool
+	paused  bool
+	later   []func()      // given while it was paused
+	idle    chan struct{} // closed when no job is left; nil: nobody waits for that
 }
 
 // New makes a pool with at most this many goroutines.
@@ -24,15 +28,68 @@ func New(most int) *Pool { return &Pool{most: most, delayed: map[*time.Timer]boo
 func (p *Pool) Go(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
-		return
-	}
-	if p.running < p.most {
+	p.goLocked(f)
+}
+
+func (p *Pool) goLocked(f func()) {
+	switch {
+	case p.closed:
+	case p.paused:
+		p.later = append(p.later, f)
+	case p.running < p.most:
 		p.running++
 		p.wg.Go(func() { p.work(f) })
-		return
+	default:
+		p.queue = append(p.queue, f)
 	}
-	p.queue = append(p.queue, f)
+}
+
+// Pause returns when no job runs, or when ctx ends. Jobs that have not begun, and those that are given later, wait for Resume,
+// which must follow also after an error; or for Close. A long job ends early if Pausing says so.
+func (p *Pool) Pause(ctx context.Context) error {
+	p.mu.Lock()
+	p.later, p.queue = append(p.queue, p.later...), nil
+	p.mu.Unlock()
+	return p.Drain(ctx)
+}
+
+// Pausing reports whether Pause or Drain was called, and Resume was not.
+func (p *Pool) Pausing() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.paused
+}
+
+// Drain is Pause, except that jobs that were given before begin and end.
+func (p *Pool) Drain(ctx context.Context) error {
+	p.mu.Lock()
+	p.paused = true
+	if p.running == 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	if p.idle == nil {
+		p.idle = make(chan struct{})
+	}
+	idle := p.idle
+	p.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Resume runs the jobs that have waited. Without a Pause before, it does nothing.
+func (p *Pool) Resume() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := p.later
+	p.paused, p.later = false, nil
+	for _, f := range all {
+		p.goLocked(f)
+	}
 }
 
 // After runs f like Go, when this time has passed. After Close it does nothing.
@@ -64,7 +121,10 @@ func (p *Pool) next() (f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.queue) == 0 {
-		p.running--
+		if p.running--; p.running == 0 && p.idle != nil {
+			close(p.idle)
+			p.idle = nil
+		}
 		return nil
 	}
 	f = p.queue[0]
@@ -77,7 +137,7 @@ func (p *Pool) next() (f func()) {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
-	p.queue = nil
+	p.queue, p.later = nil, nil
 	for t := range p.delayed {
 		t.Stop()
 	}

@@ -1,39 +1,13 @@
-// Package keys stores the keys of users in a stream of JetStream: it is the Store of package seal.
-//
-// The stream KEYS has one message for each user who has a key, with the subject "key." and the token of the
-// user. The server accepts a key only if the subject has no message, so nodes that make a key at the same time
-// agree on one.
-//
-// # Deleting
-//
-// A key is deleted with the server's secure delete: the server writes the file of the message anew, with random
-// bytes in its place, before it answers. So the key is gone from the files of an embedded store. There are three
-// limits:
-//
-//   - If the server ends, or cannot write, in the middle of a deletion, it takes the message for deleted when it
-//     starts again, but the bytes may stay in the file until the server compacts it.
-//   - In a cluster with replicas, each replica has the message also in its Raft log until the next snapshot.
-//   - A replica that is away deletes the message when it comes back.
-//
-// Messages are sealed in other streams than this one, so a backup of the log can leave the keys out.
-//
-// # Rules
-//
-//   - Methods never block: requests run as jobs (package jobs), Config.Parallel at a time, because the server drops
-//     all requests that wait when they are too many.
-//   - No request is repeated.
-//   - Nothing here logs a key, and no error holds one.
-//
-// Package keys has no mutex.
 package keys
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
+	"log/slog"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -42,30 +16,32 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/jobs"
 	"webim/room/engine/jetstream/internal/seal"
+	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
 )
 
 // Stream is the name of the stream.
 const Stream = "KEYS"
 
-// The version of the stored format is in the stream's metadata.
-const (
-	metaFormat = "webim-format"
-	format     = 1
-)
-
-// ErrFormat: the stream has a newer format than this program knows.
-var ErrFormat = errors.New("keys: the stream KEYS was written by a newer webim: use that one")
-
 // Config configures a Store. Zero values mean the defaults.
 type Config struct {
 	Replicas int           // of the stream; 0: 1
+	Fixed    bool          // leave the settings of the stream as they are
 	Parallel int           // requests under way; 0: 32
-	Timeout  time.Duration // for each request; 0: 5 s
+	MaxShare int           // keys of a group of payers; 0: 500,000
+	Timeout  time.Duration // for each request, with the time that it waits for others; 0: 5 s
+	Log      *slog.Logger  // nil: slog.Default()
+
+	// Sole says that there is one server, which is in this process: then a missing key needs no other proof than that the
+	// server has no error. Err, if not nil, returns that: embedded.Server.Err.
+	Sole bool
+	Err  func() error
 
 	// Commit, if not nil, calls done when all that is in a stream now is on the disk:
 	// embedded.Server.Commit. A key is used, or counts as deleted, only after that.
 	Commit func(stream string, done func(error))
+	// Sync is that of streams.Opener.
+	Sync func(stream string) error
 }
 
 var _ seal.Store = (*Store)(nil)
@@ -75,50 +51,79 @@ var _ seal.Store = (*Store)(nil)
 type Store struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	opener streams.Opener
 	stream jetstream.Stream
 	cfg    Config
 	jobs   *jobs.Pool
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
+
+	incarnation atomic.Pointer[string] // of the stream; stored by Open and Reopen, which do not overlap
+	last        atomic.Uint64          // the highest sequence of a key that this node knows of
+	groups      groups
+	prover      prover
 }
 
 // Open finds or makes the stream.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 	cfg.Replicas, cfg.Parallel, cfg.Timeout = cmp.Or(cfg.Replicas, 1), cmp.Or(cfg.Parallel, 32), cmp.Or(cfg.Timeout, 5*time.Second)
+	cfg.MaxShare = cmp.Or(cfg.MaxShare, maxKeys/4)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	stream, err := js.Stream(ctx, Stream)
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = js.CreateStream(ctx, streamConfig(cfg.Replicas))
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another node was first
-			stream, err = js.Stream(ctx, Stream)
-		}
-	}
+	opener := streams.Opener{JS: js, Log: cmp.Or(cfg.Log, slog.Default()), Replicas: cfg.Replicas, Fixed: cfg.Fixed, Sync: cfg.Sync}
+	stream, err := opener.Open(ctx, streamConfig())
 	if err != nil {
-		return nil, fmt.Errorf("keys: opening the stream %s: %w", Stream, err)
+		return nil, fmt.Errorf("keys: %w", err)
 	}
-	is := stream.CachedInfo().Config.Metadata[metaFormat]
-	if v, err := strconv.Atoi(is); err != nil || v > format {
-		return nil, fmt.Errorf("%w: its format is %q", ErrFormat, is)
-	}
-	s := &Store{nc: nc, js: js, stream: stream, cfg: cfg, jobs: jobs.New(cfg.Parallel)}
+	s := &Store{nc: nc, js: js, opener: opener, stream: stream, cfg: cfg, jobs: jobs.New(cfg.Parallel), prover: prover{turn: make(chan struct{}, 1), marker: newMarker()}}
+	s.incarnation.Store(new(streams.Incarnation(stream)))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
 
-func streamConfig(replicas int) jetstream.StreamConfig {
+// Reopen finds the stream again, or makes it, after the connection or the stream was lost. lost says that the
+// stream lacks keys that this node may know.
+func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
+	stream, err := s.opener.Open(ctx, streamConfig())
+	if err == nil && streams.Incarnation(stream) == s.Incarnation() && stream.CachedInfo().State.LastSeq < s.last.Load() {
+		stream, err = s.opener.Renew(ctx, stream) // the other nodes follow
+	}
+	if err != nil {
+		return false, fmt.Errorf("keys: %w", err)
+	}
+	if lost = streams.Incarnation(stream) != s.Incarnation(); lost {
+		s.groups.forget()
+		s.incarnation.Store(new(streams.Incarnation(stream)))
+		s.last.Store(0)
+	}
+	return lost, nil
+}
+
+// Incarnation returns the incarnation of the stream when it was opened.
+func (s *Store) Incarnation() string { return *s.incarnation.Load() }
+
+// knows notes the sequence of a key.
+func (s *Store) knows(seq uint64) {
+	for last := s.last.Load(); seq > last && !s.last.CompareAndSwap(last, seq); last = s.last.Load() {
+	}
+}
+
+// maxKeys is the maximum number of keys: above it, there is no space for those of new users. They take some 130 bytes each
+// on the disk.
+const maxKeys = 2_000_000
+
+func streamConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:                 Stream,
 		Description:          "webim: the keys with which the messages of users are sealed",
 		Subjects:             []string{"key.*"},
 		Storage:              jetstream.FileStorage,
+		MaxMsgs:              maxKeys,
 		Discard:              jetstream.DiscardNew,
 		DiscardNewPerSubject: true,
 		MaxMsgsPerSubject:    1,
-		Replicas:             replicas,
-		Metadata:             map[string]string{metaFormat: strconv.Itoa(format)},
 	}
 }
 
@@ -130,68 +135,125 @@ func (s *Store) Close() {
 
 func subjectOf(user string) string { return "key." + subject.Token(user) }
 
-// do runs a request as a job.
-func (s *Store) do(f func(ctx context.Context)) {
+// do runs a request as a job. The time for the request begins now: if others do not get an answer, it does not wait behind
+// them for longer than that, and refuse gets engine.ErrUnavailable without a request.
+func (s *Store) do(refuse func(error), f func(ctx context.Context)) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 	s.jobs.Go(func() {
-		ctx, cancel := context.WithTimeout(s.ctx, s.cfg.Timeout)
 		defer cancel()
+		if ctx.Err() != nil || !s.nc.IsConnected() {
+			refuse(engine.ErrUnavailable)
+			return
+		}
 		f(ctx)
 	})
 }
 
 // Get reads a key: see seal.Store. The leader of the stream answers: another replica could lag behind, and bring a
-// deleted key back.
-func (s *Store) Get(user string, done func(record []byte, err error)) {
-	s.do(func(ctx context.Context) {
-		record, _, err := s.newest(ctx, user)
+// deleted key back. If it is not proved that there is no key, the error is engine.ErrUnavailable and seal.ErrUnproven.
+func (s *Store) Get(user string, sure bool, done func(record []byte, err error)) {
+	read := s.newest
+	if sure {
+		read = s.sure
+	}
+	s.do(func(err error) { done(nil, err) }, func(ctx context.Context) {
+		record, _, err := read(ctx, user)
 		done(record, err)
 	})
 }
 
-// newest asks the leader of the stream for a key, and the sequence of its message. The key is nil if there is none.
+// newest returns a key, and the sequence of its message. The key is nil if there is none.
 func (s *Store) newest(ctx context.Context, user string) (record []byte, seq uint64, err error) {
-	query, err := json.Marshal(map[string]string{"last_by_subj": subjectOf(user)})
+	m, err := s.get(ctx, map[string]any{"last_by_subj": subjectOf(user)})
+	return m.Data, m.Seq, err
+}
+
+// stored is a message of the stream.
+type stored struct {
+	Subject string `json:"subject"`
+	Seq     uint64 `json:"seq"`
+	Data    []byte `json:"data"`
+}
+
+// get asks the leader of the stream for a message. If there is none, its Seq is 0.
+func (s *Store) get(ctx context.Context, what map[string]any) (stored, error) {
+	query, err := json.Marshal(what)
 	if err != nil {
-		return nil, 0, err
+		return stored{}, err
 	}
 	if !s.nc.IsConnected() {
-		return nil, 0, engine.ErrUnavailable
+		return stored{}, engine.ErrUnavailable
 	}
 	m, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+Stream, query)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+		return stored{}, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
-		Message struct {
-			Seq  uint64 `json:"seq"`
-			Data []byte `json:"data"`
-		} `json:"message"`
+		Message stored              `json:"message"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return nil, 0, fmt.Errorf("keys: an answer of the server is no JSON: %w", err)
+		return stored{}, fmt.Errorf("keys: an answer of the server is no JSON: %w", err)
 	}
 	switch e := answer.Error; {
 	case e == nil:
-		return answer.Message.Data, answer.Message.Seq, nil
+		s.knows(answer.Message.Seq)
+		return answer.Message, nil
 	case e.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return nil, 0, nil
+		return stored{}, nil
 	default:
-		return nil, 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, e)
+		return stored{}, fmt.Errorf("%w: %w", engine.ErrUnavailable, e)
 	}
 }
 
-// Create stores a key if the user has none: see seal.Store.
-func (s *Store) Create(user string, record []byte, done func(created bool, err error)) {
-	s.do(func(ctx context.Context) {
-		if !s.nc.IsConnected() {
-			done(false, engine.ErrUnavailable)
-			return
+// Each calls f with the key of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that
+// there are no more keys. It may wait, and so may f.
+func (s *Store) Each(ctx context.Context, f func(user string, record []byte) error) error {
+	proved := false
+	for seq := uint64(1); ; {
+		one, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+		m, err := s.get(one, map[string]any{"seq": seq, "next_by_subj": "key.*"})
+		if last := err == nil && m.Seq == 0; last && !proved {
+			err = s.prove(one)
+			proved = true
+			cancel()
+			if err != nil {
+				return err
+			}
+			continue
 		}
-		_, err := s.js.Publish(ctx, subjectOf(user), record, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
+		cancel()
+		if err != nil || m.Seq == 0 {
+			return err
+		}
+		seq = m.Seq + 1
+		if isMarker(m.Subject) {
+			continue
+		}
+		user, err := subject.Parse(strings.TrimPrefix(m.Subject, "key."))
+		if err == nil {
+			err = f(user, m.Data)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// Create stores a key if the user has none: see seal.Store. mark is a result of Mark, or "".
+func (s *Store) Create(user string, record []byte, mark string, done func(created bool, err error)) {
+	m := &nats.Msg{Subject: subjectOf(user), Data: record}
+	if mark != "" {
+		m.Header = nats.Header{hdrGroup: []string{mark}}
+	}
+	s.do(func(err error) { done(false, err) }, func(ctx context.Context) {
+		ack, err := s.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
 		if isConflict(err) {
 			done(false, nil)
 			return
+		}
+		if err == nil {
+			s.knows(ack.Sequence)
 		}
 		s.commit(changeError(err), func(err error) { done(err == nil, err) })
 	})
@@ -199,8 +261,8 @@ func (s *Store) Create(user string, record []byte, done func(created bool, err e
 
 // Delete deletes the key of a user: see seal.Store.
 func (s *Store) Delete(user string, done func(error)) {
-	s.do(func(ctx context.Context) {
-		record, seq, err := s.newest(ctx, user)
+	s.do(done, func(ctx context.Context) {
+		record, seq, err := s.sure(ctx, user)
 		if err != nil {
 			done(err)
 			return
@@ -231,38 +293,4 @@ func (s *Store) commit(err error, done func(error)) {
 		return
 	}
 	s.cfg.Commit(Stream, done)
-}
-
-// The codes of nats-server for which the library has no name.
-const (
-	codeNoSequence   = 10043 // the message to delete is not there
-	codeNoResources  = 10023 // the account or the server has no space
-	codeStoreFailed  = 10077 // the stream has no space
-	codeDeleteFailed = 10057 // the message was perhaps deleted
-)
-
-// isConflict reports whether a user has a key already.
-func isConflict(err error) bool {
-	var e *jetstream.APIError
-	return errors.As(err, &e) && (e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
-}
-
-// isGone reports whether a message to delete is not there any more.
-func isGone(err error) bool {
-	var e *jetstream.APIError
-	return errors.As(err, &e) && (e.ErrorCode == codeNoSequence || e.ErrorCode == jetstream.JSErrCodeMessageNotFound)
-}
-
-// changeError returns the error of a change for the caller.
-func changeError(err error) error {
-	var e *jetstream.APIError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &e) && (e.ErrorCode == codeNoResources || e.ErrorCode == codeStoreFailed):
-		return fmt.Errorf("%w: %w", engine.ErrStoreFull, err)
-	case errors.As(err, &e) && e.ErrorCode != codeDeleteFailed, errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
-		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
-	}
-	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)
 }

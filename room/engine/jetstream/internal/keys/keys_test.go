@@ -8,17 +8,20 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/internal/format"
 	"webim/room/engine/jetstream/internal/seal"
 )
 
@@ -84,14 +87,14 @@ func receive(t *testing.T, c <-chan answer) answer {
 func get(t *testing.T, s *Store, user string) answer {
 	t.Helper()
 	c := make(chan answer, 1)
-	s.Get(user, func(record []byte, err error) { c <- answer{record: record, err: err} })
+	s.Get(user, true, func(record []byte, err error) { c <- answer{record: record, err: err} })
 	return receive(t, c)
 }
 
 func create(t *testing.T, s *Store, user string, record []byte) answer {
 	t.Helper()
 	c := make(chan answer, 1)
-	s.Create(user, record, func(created bool, err error) { c <- answer{created: created, err: err} })
+	s.Create(user, record, "", func(created bool, err error) { c <- answer{created: created, err: err} })
 	return receive(t, c)
 }
 
@@ -215,7 +218,7 @@ func TestDeletedKeyIsInNoFile(t *testing.T) {
 	check("at work", dir, s)
 
 	crashed := filepath.Join(t.TempDir(), "copy")
-	if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
+	if err := os.CopyFS(filepath.Join(crashed, "jetstream"), os.DirFS(filepath.Join(dir, "jetstream"))); err != nil {
 		t.Fatal(err)
 	}
 	check("after a crash", crashed, open(t, connect(t, start(t, crashed)), Config{}))
@@ -240,7 +243,7 @@ func TestRings(t *testing.T) {
 	}
 	sealing := func(r *seal.Ring, user string) <-chan result {
 		c := make(chan result, 1)
-		r.ForSealing(user, func(k *seal.Key, err error) { c <- result{k, err} })
+		r.ForSealing(user, nil, func(k *seal.Key, err error) { c <- result{k, err} })
 		return c
 	}
 	await := func(c <-chan result) result {
@@ -323,11 +326,12 @@ func TestCommit(t *testing.T) {
 
 // TestErrors checks the errors while the server is away, and when it has no space.
 func TestErrors(t *testing.T) {
-	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), MaxStore: 1 << 20})
+	small, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc, err := server.Connect()
+	small.Start()
+	nc, err := nats.Connect("", nats.InProcessServer(small))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,9 +349,8 @@ func TestErrors(t *testing.T) {
 	}
 	lost := make(chan bool)
 	nc.SetDisconnectErrHandler(func(*nats.Conn, error) { close(lost) })
-	if err := server.Close(); err != nil {
-		t.Fatal(err)
-	}
+	small.Shutdown()
+	small.WaitForShutdown()
 	<-lost
 	if a := get(t, s, "ann"); !errors.Is(a.err, engine.ErrUnavailable) {
 		t.Errorf("reading: %+v", a)
@@ -357,6 +360,43 @@ func TestErrors(t *testing.T) {
 	}
 	if err := del(t, s, "ann"); !errors.Is(err, engine.ErrUnavailable) {
 		t.Errorf("deleting: %v", err)
+	}
+}
+
+// TestNumberOfKeys checks that the number of keys is limited, and that a deleted key makes space for another one.
+func TestNumberOfKeys(t *testing.T) {
+	nc := connect(t, start(t, t.TempDir()))
+	s := open(t, nc, Config{})
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), Stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	few := stream.CachedInfo().Config
+	if few.MaxMsgs != maxKeys {
+		t.Errorf("the stream takes %d keys", few.MaxMsgs)
+	}
+	few.MaxMsgs = 2
+	if _, err := js.UpdateStream(t.Context(), few); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []error{nil, nil, engine.ErrStoreFull} {
+		if a := create(t, s, users[i], record(users[i], 1)); !errors.Is(a.err, want) || a.created != (want == nil) {
+			t.Errorf("key %d: %+v, want %v", i, a, want)
+		}
+	}
+	if err := del(t, s, users[0]); err != nil {
+		t.Error(err)
+	}
+	if a := create(t, s, users[2], record(users[2], 1)); a.err != nil || !a.created {
+		t.Errorf("after a key was deleted: %+v", a)
+	}
+	open(t, nc, Config{})
+	if stream, err = js.Stream(t.Context(), Stream); err != nil || stream.CachedInfo().Config.MaxMsgs != maxKeys {
+		t.Errorf("opened again, the stream takes %d keys, %v", stream.CachedInfo().Config.MaxMsgs, err)
 	}
 }
 
@@ -391,6 +431,49 @@ func TestUnanswered(t *testing.T) {
 	}
 }
 
+// TestUnansweredWaitTogether asks for many keys at once while nobody answers. All end when the first ones do, and those
+// that have only waited have sent no request.
+func TestUnansweredWaitTogether(t *testing.T) {
+	nc := connect(t, start(t, t.TempDir()))
+	s := open(t, nc, Config{Timeout: time.Second, Parallel: 2})
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(t.Context(), Stream); err != nil {
+		t.Fatal(err)
+	}
+	asked, err := nc.SubscribeSync("key.*") // it never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = asked.Unsubscribe() }()
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	const n = 200 // one after the other, they would take 100 s
+	answers := make(chan answer, n)
+	for i := range n {
+		user := fmt.Sprint("user", i)
+		s.Create(user, record(user, 1), "", func(created bool, err error) { answers <- answer{created: created, err: err} })
+	}
+	unknown := 0
+	for range n {
+		switch a := receive(t, answers); {
+		case errors.Is(a.err, engine.ErrUnknown):
+			unknown++
+		case !errors.Is(a.err, engine.ErrUnavailable):
+			t.Errorf("%+v", a)
+		}
+	}
+	if sent, _, err := asked.Pending(); err != nil || sent > unknown {
+		t.Errorf("%d requests were sent, %v, and the outcome of %d is unknown", sent, err, unknown)
+	}
+	if unknown == n {
+		t.Error("all requests were sent, one after the other")
+	}
+}
+
 func TestOpen(t *testing.T) {
 	nc := connect(t, start(t, t.TempDir()))
 	for range 2 {
@@ -408,11 +491,118 @@ func TestOpen(t *testing.T) {
 	if cfg.DenyDelete || cfg.AllowDirect || cfg.MaxMsgsPerSubject != 1 || !cfg.DiscardNewPerSubject || cfg.Storage != jetstream.FileStorage || cfg.MaxAge != 0 {
 		t.Errorf("the stream is %+v", cfg)
 	}
-	cfg.Metadata = map[string]string{metaFormat: "2"}
+	cfg.Metadata = map[string]string{"webim-format": "2"}
 	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), nc, Config{}); !errors.Is(err, ErrFormat) {
+	if _, err := Open(t.Context(), nc, Config{}); !errors.Is(err, format.ErrNewer) {
 		t.Errorf("a newer format: %v", err)
 	}
+}
+
+func never() bool { return false }
+
+// TestGroups checks that the keys of a payer are counted, also by another node, after a restart, and after a loss of the stream,
+// and that payers in other groups have a share of their own.
+func TestGroups(t *testing.T) {
+	nc := connect(t, start(t, t.TempDir()))
+	s, other := open(t, nc, Config{}), open(t, nc, Config{})
+	count := func(s *Store, payer string) int {
+		t.Helper()
+		if err := s.Count(t.Context(), never); err != nil {
+			t.Fatal(err)
+		}
+		mark, ok := s.Mark(payer)
+		group, err := strconv.Atoi(mark)
+		if err != nil || !ok {
+			t.Fatalf("the mark is %q, %v", mark, ok)
+		}
+		return s.groups.keys[group]
+	}
+	if a, _ := s.Mark("addr:192.0.2.1"); a == "" {
+		t.Error("a payer has no group")
+	} else if b, _ := other.Mark("addr:192.0.2.1"); a != b {
+		t.Errorf("nodes sort a payer into the groups %s and %s", a, b)
+	}
+	for i := range 10 {
+		mark := ""
+		if i < 7 {
+			mark, _ = s.Mark("addr:192.0.2.1")
+		}
+		c := make(chan answer, 1)
+		s.Create(fmt.Sprint("guest", i), record("guest", byte(i)), mark, func(created bool, err error) { c <- answer{created: created, err: err} })
+		if a := receive(t, c); !a.created {
+			t.Fatal(a.err)
+		}
+		if n := count(other, "addr:192.0.2.1"); n != min(i+1, 7) {
+			t.Errorf("after %d keys another node counts %d", i+1, n)
+		}
+	}
+	if n := count(s, "addr:192.0.2.1"); n != 7 {
+		t.Errorf("the node counts %d", n)
+	}
+	if err := del(t, s, "guest0"); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, nc, Config{})
+	if err := again.Count(t.Context(), func() bool { return true }); err != nil {
+		t.Errorf("a count that is stopped: %v", err)
+	}
+	if n, m := count(again, "addr:192.0.2.1"), count(again, "addr:198.51.100.7"); n != 6 || m != 0 {
+		t.Errorf("after a restart: %d, and %d of another payer", n, m)
+	}
+	mark, _ := again.Mark("addr:192.0.2.1")
+	group, _ := strconv.Atoi(mark)
+	again.groups.keys[group] = again.cfg.MaxShare
+	if _, ok := again.Mark("addr:192.0.2.1"); ok {
+		t.Error("a payer makes more keys than its share")
+	}
+	if _, ok := again.Mark("addr:198.51.100.7"); !ok {
+		t.Error("another payer makes none")
+	}
+	if err := again.js.DeleteStream(t.Context(), Stream); err != nil {
+		t.Fatal(err)
+	}
+	if lost, err := again.Reopen(t.Context()); !lost || err != nil {
+		t.Fatalf("%v, %v", lost, err)
+	}
+	if n := count(again, "addr:192.0.2.1"); n != 0 {
+		t.Errorf("in a new stream: %d", n)
+	}
+}
+
+// BenchmarkCount counts the keys of a store as a node does at its start.
+func BenchmarkCount(b *testing.B) {
+	const n = 100_000
+	srv, err := embedded.Start(embedded.Config{Dir: b.TempDir()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer srv.Close()
+	nc, err := srv.Connect()
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer nc.Close()
+	s, err := Open(b.Context(), nc, Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer s.Close()
+	for i := range n {
+		if err := nc.PublishMsg(&nats.Msg{Subject: subjectOf(fmt.Sprint("guest", i)), Header: nats.Header{hdrGroup: {"7"}}, Data: record("guest", 1)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	wstest.Eventually(b, "the keys are stored", func() bool {
+		info, err := s.stream.Info(b.Context())
+		return err == nil && info.State.Msgs == n
+	})
+	for b.Loop() {
+		s.groups.forget()
+		if err := s.Count(b.Context(), never); err != nil || s.groups.keys[7] != n {
+			b.Fatalf("%d, %v", s.groups.keys[7], err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/n, "ns/key")
 }

@@ -5,8 +5,10 @@
 //   - Calls block, so only goroutines that may wait make them.
 //   - At most Config.Parallel requests are under way at a time, because the server drops all requests
 //     that wait when they are too many.
-//   - Each request asks for one message. A request for a batch makes the server count what is pending,
-//     which takes a hundred times as long as finding the next message.
+//   - Any server of a cluster that has the stream answers a Reader, also one that is behind: it has the beginning of the
+//     stream. Only the leader answers a Leader.
+//   - A request asks for one message, except those of Newest. A request for a batch makes the server count
+//     the pending messages, which takes a hundred times as long as finding the next message.
 //
 // Package logread has no mutex.
 package logread
@@ -41,6 +43,7 @@ type Stored struct {
 type Config struct {
 	Parallel int           // requests under way; 0: 64
 	Timeout  time.Duration // for each request; 0: 5 s
+	Empty    func() bool   // tests only: reports whether a server answers that has nothing of the log; nil: no
 }
 
 // Reader reads streams over one connection. All methods are safe for concurrent use.
@@ -64,15 +67,6 @@ func (r *Reader) Last(ctx context.Context, stream, subject string) (Stored, erro
 // Next returns the first message of a subject that has this sequence or a higher one.
 func (r *Reader) Next(ctx context.Context, stream, subject string, seq uint64) (Stored, error) {
 	return r.get(ctx, stream, fmt.Sprintf(`{"seq":%d,"next_by_subj":%q}`, seq, subject))
-}
-
-// AtOrBefore returns the newest message of a subject that has this sequence or a lower one. It takes
-// about 50 times as long as Next.
-func (r *Reader) AtOrBefore(ctx context.Context, stream, subject string, seq uint64) (Stored, error) {
-	if seq == 0 {
-		return Stored{}, ErrNone // for the server, 0 means the end
-	}
-	return r.get(ctx, stream, fmt.Sprintf(`{"multi_last":[%q],"up_to_seq":%d}`, subject, seq))
 }
 
 // At returns the message with this sequence.
@@ -106,6 +100,11 @@ func (r *Reader) get(ctx context.Context, stream, query string) (Stored, error) 
 	if err != nil {
 		return Stored{}, err
 	}
+	return stored(m)
+}
+
+// stored reads a message of an answer.
+func stored(m *nats.Msg) (Stored, error) {
 	seq, err := strconv.ParseUint(m.Header.Get("Nats-Sequence"), 10, 64)
 	if err != nil {
 		return Stored{}, fmt.Errorf("logread: an answer without a sequence: %w", err)
@@ -113,26 +112,45 @@ func (r *Reader) get(ctx context.Context, stream, query string) (Stored, error) 
 	return Stored{Subject: m.Header.Get("Nats-Subject"), Seq: seq, Data: m.Data}, nil
 }
 
-// request makes a request, as soon as there is a slot for it.
-func (r *Reader) request(ctx context.Context, stream, query string) (*nats.Msg, error) {
+// slot waits for a slot. The context limits the request; release gives the slot back.
+func (r *Reader) slot(ctx context.Context) (limited context.Context, release func(), err error) {
 	select {
 	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+		return nil, nil, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.Timeout)
-	defer cancel()
+	return ctx, func() {
+		cancel()
+		<-r.slots
+	}, nil
+}
+
+// request makes a request, as soon as there is a slot for it.
+func (r *Reader) request(ctx context.Context, stream, query string) (*nats.Msg, error) {
+	ctx, release, err := r.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if r.cfg.Empty != nil && r.cfg.Empty() {
+		return nil, ErrNone
+	}
 	m, err := r.nc.RequestWithContext(ctx, "$JS.API.DIRECT.GET."+stream, []byte(query))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	switch status := m.Header.Get("Status"); status {
-	case "":
-		return m, nil
-	case "404":
-		return nil, ErrNone
-	default:
-		return nil, fmt.Errorf("logread: the server answers %s %s", status, m.Header.Get("Description"))
+	if m.Header.Get("Status") != "" {
+		return nil, statusError(m)
 	}
+	return m, nil
+}
+
+// statusError returns the error for an answer with a status.
+func statusError(m *nats.Msg) error {
+	status := m.Header.Get("Status")
+	if status == "404" {
+		return ErrNone
+	}
+	return fmt.Errorf("logread: the server answers %s %s", status, m.Header.Get("Description"))
 }

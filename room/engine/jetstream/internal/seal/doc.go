@@ -1,4 +1,4 @@
-// Package seal encrypts what users say, with a key for each user. If the key of a user is deleted,
+// Package seal encrypts the messages of users, with a key for each user. If the key of a user is deleted,
 // everything that the user said can no longer be read: in all rooms, on all nodes, and in every copy of
 // the log. A stored message cannot be changed, so that is how a log forgets a user.
 //

@@ -36,6 +36,10 @@ var (
 	ErrAsk = errors.New("seal: the key is not in memory")
 	// ErrBusy: too many calls wait for the store.
 	ErrBusy = errors.New("seal: too many calls wait for keys: try again later")
+	// ErrShare: the user has no key, and none may be made now.
+	ErrShare = errors.New("seal: no more keys for new users now: try again later")
+	// ErrUnproven: the store has no key, but may have lost it only for a moment, so the text does not count as erased.
+	ErrUnproven = errors.New("seal: a missing key cannot be confirmed")
 	// ErrRecord: the store returned something that is not a key.
 	ErrRecord = errors.New("seal: the stored key is damaged")
 )
@@ -99,8 +103,8 @@ func (k *Key) Open(dst, sealed []byte, room string, at int64) ([]byte, error) {
 	return text, nil
 }
 
-// Digest returns a hash of a text that only those who have the key can compute. A plain hash of a short text
-// would tell it to everybody who tries all short texts.
+// Digest returns a hash of a text that nobody can compute without the key. From a plain hash of a short text,
+// anybody could find the text by trying all short ones.
 func (k *Key) Digest(text []byte) []byte {
 	h := hmac.New(sha256.New, k.secret[:])
 	h.Write([]byte("webim digest ")) // the keys of days are derived from texts that begin otherwise

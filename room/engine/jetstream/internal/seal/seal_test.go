@@ -221,7 +221,7 @@ func (m *memory) do(what string, op func(err error) (answer func())) {
 	later()
 }
 
-func (m *memory) Get(user string, done func([]byte, error)) {
+func (m *memory) Get(user string, _ bool, done func([]byte, error)) {
 	m.do("get "+user, func(err error) func() {
 		record := m.records[user]
 		if err != nil {
@@ -231,7 +231,7 @@ func (m *memory) Get(user string, done func([]byte, error)) {
 	})
 }
 
-func (m *memory) Create(user string, record []byte, done func(bool, error)) {
+func (m *memory) Create(user string, record []byte, _ string, done func(bool, error)) {
 	m.do("create "+user, func(err error) func() {
 		_, exists := m.records[user]
 		if !exists && err == nil {
@@ -282,7 +282,7 @@ func (m *memory) set(f func()) {
 func sealingKey(t *testing.T, r *Ring, user string) (k *Key) {
 	t.Helper()
 	called := 0
-	r.ForSealing(user, func(got *Key, err error) {
+	r.ForSealing(user, nil, func(got *Key, err error) {
 		if called++; err != nil {
 			t.Fatal(err)
 		}
@@ -420,10 +420,10 @@ func TestOrder(t *testing.T) {
 			got = append(got, name)
 		}
 	}
-	r.ForSealing("ann", add("1"))
-	r.ForSealing("ann", add("2"))
-	r.Erase("ann", func(error) { got = append(got, "erased"); r.ForSealing("ann", add("5")) })
-	r.ForSealing("ann", add("3"))
+	r.ForSealing("ann", nil, add("1"))
+	r.ForSealing("ann", nil, add("2"))
+	r.Erase("ann", func(error) { got = append(got, "erased"); r.ForSealing("ann", nil, add("5")) })
+	r.ForSealing("ann", nil, add("3"))
 	r.ForOpening("ann", 7, add("4"))
 	if len(got) != 0 {
 		t.Fatalf("answered: %q", got)
@@ -433,11 +433,11 @@ func TestOrder(t *testing.T) {
 	if !slices.Equal(got, []string{"1", "2"}) || ids[0] != ids[1] {
 		t.Fatalf("answered: %q", got)
 	}
-	r.ForSealing("ann", add("6")) // does not overtake the others, although the key is in memory
-	store.answer(t)               // delete
-	store.answer(t)               // get
-	store.answer(t)               // create
-	store.answer(t)               // get, for opening
+	r.ForSealing("ann", nil, add("6")) // does not overtake the others, although the key is in memory
+	store.answer(t)                    // delete
+	store.answer(t)                    // get
+	store.answer(t)                    // create
+	store.answer(t)                    // get, for opening
 	if want := []string{"1", "2", "erased", "3", "4 " + ErrErased.Error(), "6", "5"}; !slices.Equal(got, want) {
 		t.Errorf("answered %q, want %q", got, want)
 	}
@@ -452,7 +452,7 @@ func TestFirstUsesRace(t *testing.T) {
 	store.hold = true
 	var keys []*Key
 	for range 5 {
-		NewRing(Config{Store: store}).ForSealing("ann", func(k *Key, err error) {
+		NewRing(Config{Store: store}).ForSealing("ann", nil, func(k *Key, err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -472,6 +472,28 @@ func TestFirstUsesRace(t *testing.T) {
 	}
 }
 
+// TestMayMakeNoKey checks that no key is made for a user if it may not, and that this ends only the call that asked for it.
+func TestMayMakeNoKey(t *testing.T) {
+	store := newMemory()
+	r := NewRing(Config{Store: store})
+	no, yes := func() (string, bool) { return "", false }, func() (string, bool) { return "", true }
+	store.hold = true
+	var got []error
+	add := func(_ *Key, err error) { got = append(got, err) }
+	r.ForSealing("ann", no, add)
+	r.ForSealing("ann", yes, add)
+	for range 3 { // read, read, create
+		store.answer(t)
+	}
+	if len(got) != 2 || got[0] != ErrShare || got[1] != nil {
+		t.Errorf("answers: %v", got)
+	}
+	r.ForSealing("ann", no, add) // there is a key
+	if len(got) != 3 || got[2] != nil {
+		t.Errorf("with a key: %v", got)
+	}
+}
+
 // TestForgetWhileAsking checks that an answer that may be from before Forget is not kept.
 func TestForgetWhileAsking(t *testing.T) {
 	store := newMemory()
@@ -480,7 +502,7 @@ func TestForgetWhileAsking(t *testing.T) {
 	store.hold = true
 	r := NewRing(Config{Store: store})
 	var got *Key
-	r.ForSealing("ann", func(k *Key, err error) { got = k })
+	r.ForSealing("ann", nil, func(k *Key, err error) { got = k })
 	r.Forget("ann") // before the answer, which is the old key
 	store.answer(t)
 	store.set(func() { store.records["ann"] = fresh.record() })
@@ -494,7 +516,7 @@ func TestForgetWhileAsking(t *testing.T) {
 
 	// The same for a key that this ring has made.
 	got = nil
-	r.ForSealing("bob", func(k *Key, err error) { got = k })
+	r.ForSealing("bob", nil, func(k *Key, err error) { got = k })
 	store.answer(t) // there is none
 	r.Forget("bob")
 	store.answer(t) // created
@@ -512,11 +534,11 @@ func TestErrors(t *testing.T) {
 	store.hold = true
 	var got []error
 	note := func(_ *Key, err error) { got = append(got, err) }
-	r.ForSealing("ann", note)
+	r.ForSealing("ann", nil, note)
 	r.ForOpening("ann", 1, note)
 	r.Erase("ann", func(err error) { note(nil, err) })
-	r.ForSealing("ann", note)
-	r.ForSealing("bob", note)
+	r.ForSealing("ann", nil, note)
+	r.ForSealing("bob", nil, note)
 	if !slices.Equal(got, []error{ErrBusy, ErrBusy}) {
 		t.Fatalf("three calls wait, and more get %v", got)
 	}
@@ -547,12 +569,14 @@ func TestErrors(t *testing.T) {
 // stubborn is a store in which the key of a user appears and vanishes at the wrong moments.
 type stubborn struct{ *memory }
 
-func (s stubborn) Create(user string, record []byte, done func(bool, error)) { done(false, nil) }
+func (s stubborn) Create(user string, record []byte, _ string, done func(bool, error)) {
+	done(false, nil)
+}
 
 func TestCreateGivesUp(t *testing.T) {
 	store := stubborn{newMemory()}
 	var got error
-	NewRing(Config{Store: store}).ForSealing("ann", func(_ *Key, err error) { got = err })
+	NewRing(Config{Store: store}).ForSealing("ann", nil, func(_ *Key, err error) { got = err })
 	if got != ErrBusy || store.take() != "get ann, get ann, get ann" {
 		t.Errorf("got %v", got)
 	}
@@ -596,7 +620,7 @@ func TestWaitingUsersStay(t *testing.T) {
 	r := NewRing(Config{Store: store, MaxBytes: 1})
 	var got []string
 	for _, user := range []string{"ann", "bob", "ann", "cid"} {
-		r.ForSealing(user, func(_ *Key, err error) {
+		r.ForSealing(user, nil, func(_ *Key, err error) {
 			if err != nil {
 				t.Error(err)
 			}
@@ -625,7 +649,7 @@ func TestConcurrent(t *testing.T) {
 			for j := range 500 {
 				user := fmt.Sprint("u", (i+j)%5)
 				done := make(chan *Key, 1)
-				r.ForSealing(user, func(k *Key, err error) {
+				r.ForSealing(user, nil, func(k *Key, err error) {
 					if err != nil && err != ErrBusy {
 						t.Error(err)
 					}
@@ -665,4 +689,22 @@ func TestDigest(t *testing.T) {
 	if !bytes.Equal(first, a.Digest([]byte("text"))) || bytes.Equal(first, a.Digest([]byte("other"))) || bytes.Equal(first, b.Digest([]byte("text"))) {
 		t.Error("a digest does not depend on the key and the text alone")
 	}
+}
+
+// FuzzOpen checks that a sealed text is opened by its key only, and that no other bytes are.
+func FuzzOpen(f *testing.F) {
+	k, other := newKey(), newKey()
+	f.Add([]byte("hello"), "r", int64(1), []byte("not sealed"))
+	f.Fuzz(func(t *testing.T, text []byte, room string, at int64, bytes []byte) {
+		sealed := k.Seal(nil, text, room, at)
+		if back, err := k.Open(nil, sealed, room, at); err != nil || string(back) != string(text) {
+			t.Errorf("%q is opened as %q, %v", text, back, err)
+		}
+		if _, err := other.Open(nil, sealed, room, at); err == nil {
+			t.Error("another key opens it")
+		}
+		if back, err := k.Open(nil, bytes, room, at); err == nil {
+			t.Errorf("%q is opened as %q", bytes, back)
+		}
+	})
 }

@@ -3,7 +3,9 @@
 //
 //	store.go   Store: reading
 //	write.go   writing
+//	wait.go    a write waits for the copy
 //	feed.go    loading the copy, and following the stream
+//	proof.go   until when the copy had everything
 //	record.go  keys ↔ subjects, entries ↔ bytes
 //
 // # How entries are stored
@@ -24,7 +26,7 @@
 //     entry because of a marker, the write names the marker.
 //   - Writes with engine.AnyVersion of one key do not queue up: while one is under way, the last of those
 //     that come waits for it and takes the place of the others.
-//   - A node checks the limit against its copy. What is under way may exceed it, on each node by the
+//   - A node checks the limit against its copy. Writes that are under way may exceed it, on each node by the
 //     limits of package acks.
 //
 // # Lock order
@@ -32,6 +34,7 @@
 // A mutex on the left may be held while a mutex on the right is locked.
 //
 //	Store.loading  →  Store.mu  →  the watchers' locks
+//	Store.calling  →  Store.mu
 //
-// No lock is held while done callbacks are called, or while package acks is.
+// Store.calling is read-locked while callbacks of the feed are called. No other lock is held while done callbacks are called, or while package acks is.
 package state

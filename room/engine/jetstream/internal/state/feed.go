@@ -15,6 +15,7 @@ import (
 // used until something is missing; then Load makes another.
 type feed struct {
 	s       *Store
+	name    string                   // of the consumer
 	consume jetstream.ConsumeContext // guarded by Store.loading
 	last    uint64                   // number of the last message; used only by the consumer's goroutine
 	whole   bool                     // the copy has all that the stream has; guarded by Store.mu
@@ -45,14 +46,15 @@ func (s *Store) Load(ctx context.Context, incarnation string) error {
 	if err != nil {
 		return err
 	}
-	f := &feed{s: s, loaded: make(chan struct{}), failed: make(chan error, 1)}
+	f := &feed{s: s, name: consumer.CachedInfo().Name, loaded: make(chan struct{}), failed: make(chan error, 1)}
 	s.mu.Lock()
 	if s.incarnation != incarnation {
+		s.proved = time.Time{}
 		s.entries.Reload()
 		s.entries.Reloaded()
 	}
 	s.entries.Reload()
-	s.feed, s.incarnation, s.position, s.current = f, incarnation, 0, false
+	s.feed, s.incarnation, s.position, s.current, s.proof = f, incarnation, 0, false, proof{}
 	if consumer.CachedInfo().NumPending == 0 {
 		f.wholeLocked()
 	}
@@ -62,7 +64,11 @@ func (s *Store) Load(ctx context.Context, incarnation string) error {
 	if err != nil {
 		return fmt.Errorf("state: reading the stream: %w", err)
 	}
-	return f.wait(ctx, consumer)
+	if err := f.wait(ctx, consumer); err != nil {
+		return err
+	}
+	s.pub.Back()
+	return nil
 }
 
 // makeConsumer asks for a consumer. It asks again if a cluster does not answer in time, because it changes
@@ -136,7 +142,7 @@ func (f *feed) wholeLocked() {
 }
 
 // endFeed ends the feed. Store.loading is held.
-func (s *Store) endFeed() {
+func (s *Store) endFeed() (was *feed) {
 	s.mu.Lock()
 	f := s.feed
 	s.feed = nil
@@ -144,6 +150,20 @@ func (s *Store) endFeed() {
 	if f != nil && f.consume != nil {
 		f.consume.Stop()
 	}
+	return f
+}
+
+// Unload ends the feed, and removes its consumer from the server, which otherwise takes 50 ms more to stop. The copy stays as it is until
+// Load.
+func (s *Store) Unload(ctx context.Context) error {
+	if !s.loading.TryLock() {
+		return nil // there will be none when the server has stopped
+	}
+	defer s.loading.Unlock()
+	if f := s.endFeed(); f != nil {
+		return s.js.DeleteConsumer(ctx, Stream, f.name)
+	}
+	return nil
 }
 
 // fail says that the feed may miss messages.
@@ -164,6 +184,11 @@ func (f *feed) fail(err error) {
 
 // handle handles the next message of the stream.
 func (f *feed) handle(m jetstream.Msg) {
+	f.s.calling.RLock()
+	defer f.s.calling.RUnlock()
+	if f.s.left {
+		return
+	}
 	meta, err := m.Metadata()
 	if err != nil {
 		f.fail(err)
@@ -209,6 +234,7 @@ func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []wait
 	if s.current {
 		f.wholeLocked()
 	}
+	s.provedLocked()
 	return ready
 }
 

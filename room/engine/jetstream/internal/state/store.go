@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,14 +15,19 @@ import (
 	"webim/room/engine/jetstream/internal/logread"
 )
 
-// Stream is the name of the stream.
-const Stream = "STATE"
+// Stream is the name of the stream, and Subjects are those of all its messages.
+const (
+	Stream   = "STATE"
+	Subjects = "state.>"
+)
 
 // Config are the settings of a Store. All are needed.
 type Config struct {
 	Max int64 // of all entries together, by engine.Entry.Cost; negative: no maximum
-	Now func() time.Time
-	Log *slog.Logger
+	// Apart are the tables whose entries do not count in Max. They always have space.
+	Apart []string
+	Now   func() time.Time
+	Log   *slog.Logger
 	// Commit calls done when all messages that are in the stream now are on the disk. A write is done only
 	// after that.
 	Commit func(done func(error))
@@ -30,10 +36,13 @@ type Config struct {
 	// Broken is called when the copy may miss changes although the connection was not lost. Then Load has
 	// to be called again. It must not block.
 	Broken func(error)
+	// Silent is that of acks.Config.
+	Silent func() bool
 }
 
 // Store implements engine.State. All methods are safe for concurrent use.
 type Store struct {
+	entries.Reader
 	cfg  Config
 	js   jetstream.JetStream
 	read *logread.Reader
@@ -41,14 +50,19 @@ type Store struct {
 	stop chan struct{}
 	done sync.WaitGroup
 
-	loading sync.Mutex // held while Load runs
+	loading sync.Mutex   // held while Load runs
+	calling sync.RWMutex // read-locked while the feed or tick may call somebody; locked between Freeze and Thaw
+	left    bool         // see Leave; guarded by calling
 
 	mu          sync.Mutex
 	entries     *entries.Entries
-	incarnation string // of the stream that the entries are from
-	position    uint64 // sequence of the last message that the feed has brought
-	current     bool   // the stream had no message after position when it was sent
-	feed        *feed  // nil: none
+	incarnation string    // of the stream that the entries are from
+	position    uint64    // sequence of the last message that the feed has brought
+	current     bool      // the stream had no message after position when it was sent
+	proved      time.Time // the copy had everything then that the stream had; zero: it never had, or was emptied
+	proof       proof     // that the copy has not reached yet
+	clock       time.Time // the latest time that tick has seen
+	feed        *feed     // nil: none
 	keys        map[engine.Key]*key
 	writes      int // that are not done
 }
@@ -61,12 +75,12 @@ const (
 )
 
 // StreamConfig returns the settings of the stream, without those that all streams share. The server
-// permits twice the limit, because it also has the markers.
+// permits three times the limit, because it also has the markers, and the entries that do not count.
 func StreamConfig(max int64) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
 		Name:              Stream,
 		Description:       "webim: memberships, marks, bans, mutes, and the settings of rooms",
-		Subjects:          []string{"state.>"},
+		Subjects:          []string{Subjects},
 		Storage:           jetstream.FileStorage,
 		Retention:         jetstream.LimitsPolicy,
 		Discard:           jetstream.DiscardNew,
@@ -77,23 +91,38 @@ func StreamConfig(max int64) jetstream.StreamConfig {
 		AllowMsgTTL:       true,
 	}
 	if max >= 0 {
-		c.MaxBytes = 2*max + 1<<20
+		c.MaxBytes = 3*max + 1<<20
 	}
 	return c
 }
 
 // New makes a Store on a connection. It has no entries before Load.
 func New(nc *nats.Conn, js jetstream.JetStream, read *logread.Reader, cfg Config) (*Store, error) {
-	pub, err := acks.New(nc, acks.Config{MaxPending: MaxWrites, MaxBytes: maxWriteBytes})
+	pub, err := acks.New(nc, acks.Config{MaxPending: MaxWrites, MaxBytes: maxWriteBytes, Silent: cfg.Silent})
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, js: js, read: read, pub: pub, stop: make(chan struct{}), entries: entries.New(cfg.Max), keys: map[engine.Key]*key{}}
+	s := &Store{cfg: cfg, js: js, read: read, pub: pub, stop: make(chan struct{}), entries: entries.New(cfg.Max, cfg.Apart...), keys: map[engine.Key]*key{}}
+	s.Reader = entries.NewReader(&s.mu, s.entries, cfg.Now)
 	s.done.Go(s.tick)
 	return s, nil
 }
 
-// Close ends the Store. Writes that are not done get engine.ErrUnknown.
+// Freeze makes the Store call nobody until Thaw, except the callers of writes that are under way. It waits for calls that have
+// begun.
+func (s *Store) Freeze() { s.calling.Lock() }
+
+// Thaw goes on after Freeze.
+func (s *Store) Thaw() { s.calling.Unlock() }
+
+// Leave follows Freeze instead of Thaw: nobody is called any more. Close follows.
+func (s *Store) Leave() {
+	s.left = true
+	s.calling.Unlock()
+}
+
+// Close ends the Store. Writes that are not done get engine.ErrUnknown. After Freeze, Thaw or Leave comes
+// first.
 func (s *Store) Close() {
 	close(s.stop)
 	s.done.Wait()
@@ -111,70 +140,63 @@ func (s *Store) tick() {
 	for {
 		select {
 		case now := <-t.C:
-			s.Expire()
-			s.endLate(now)
+			s.calling.RLock()
+			if !s.left {
+				s.Expire()
+				s.endLate(now)
+			}
+			s.calling.RUnlock()
 		case <-s.stop:
 			return
 		}
 	}
 }
 
-// Expire removes the entries that have expired. The Store does so by itself once a second.
+// errClock: entries may have been removed because they seemed to have expired.
+var errClock = errors.New("state: the clock was set back")
+
+// Expire removes the entries that have expired. The Store does so by itself once a second. If the clock was set
+// back, its feed ends, so that Load is needed: otherwise a ban that had seemed to expire meanwhile would stay away.
 func (s *Store) Expire() {
 	s.mu.Lock()
+	now := s.cfg.Now().Round(0) // without the monotonic clock
+	back := now.Before(s.clock.Add(-time.Second))
+	s.clock = now
+	s.entries.Expire(now)
+	f := s.feed
+	s.mu.Unlock()
+	if back && f != nil {
+		f.fail(errClock)
+	}
+}
+
+// Position returns the sequence of the last message that the stream has brought.
+func (s *Store) Position() uint64 {
+	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entries.Expire(s.cfg.Now())
+	return s.position
+}
+
+// Incarnation returns the incarnation of the stream that Load was called with.
+func (s *Store) Incarnation() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.incarnation
 }
 
 // MaxState implements engine.State.
 func (s *Store) MaxState() int64 { return s.cfg.Max }
 
-// Get implements engine.State. done is called before Get returns.
-func (s *Store) Get(k engine.Key, done func(engine.Entry, error)) { done(s.Entry(k), nil) }
-
-// Entry returns an entry. If there is none, its Version is 0.
-func (s *Store) Entry(k engine.Key) engine.Entry {
+// Size returns the cost of the entries that count.
+func (s *Store) Size() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.entries.Get(k, s.cfg.Now())
+	return s.entries.Size()
 }
 
-// List implements engine.State. done is called before List returns.
-func (s *Store) List(table, of, after string, limit int, done func([]engine.Entry, error)) {
-	done(s.Entries(table, of, after, limit), nil)
-}
-
-// Entries returns what List reads.
-func (s *Store) Entries(table, of, after string, limit int) []engine.Entry {
+// Beside returns the cost of the entries that do not count: see Config.Apart.
+func (s *Store) Beside() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.entries.List(table, of, after, limit, s.cfg.Now())
-}
-
-// Last returns the last entry of those with the same table and Of whose names are before the given one; ""
-// means no limit. If there is none, its Version is 0.
-func (s *Store) Last(table, of, before string) engine.Entry {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.entries.Last(table, of, before, s.cfg.Now())
-}
-
-// CountEntries implements engine.State. done is called before CountEntries returns.
-func (s *Store) CountEntries(table, of, after, before string, done func(int, error)) {
-	s.mu.Lock()
-	n := s.entries.Count(table, of, after, before)
-	s.mu.Unlock()
-	done(n, nil)
-}
-
-// Watch implements engine.State.
-func (s *Store) Watch(table string, f func(was, is engine.Entry)) (stop func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	end := s.entries.Watch(table, f)
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		end()
-	}
+	return s.entries.Beside()
 }

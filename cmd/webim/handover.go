@@ -1,0 +1,237 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"webim/cmd/webim/internal/upgrade"
+	"webim/netpoll"
+	"webim/netpoll/snapshot"
+	"webim/room/engine"
+)
+
+// A handover gives everything that the program has to another process: the old side of a live upgrade. See package upgrade for the
+// order of its methods.
+type handover struct {
+	*program
+	held  *netpoll.Held // the server of the clients; nil: it is not held
+	inner *netpoll.Held // the internal server
+	conns int           // open connections before the move
+	gc    int           // the GC percentage from before the move
+}
+
+const (
+	// freezeTime limits the time until everything stands still. The calls that wait for it end with an error after that, and
+	// everybody goes on.
+	freezeTime = 5 * time.Second
+	// moveTime limits the time until the new process has everything.
+	moveTime = 15 * time.Second
+	// requestTime is how long the upgrade waits for a moment without a request to the server API.
+	requestTime = time.Second
+	// ownFiles is the number of descriptors that the new process needs besides those of clients.
+	ownFiles = 64
+)
+
+// handOver starts a new process and gives it everything. stayed is the number of connections that it could not take.
+func (p *program) handOver(ctx context.Context) (v upgrade.Verdict, stayed int, err error) {
+	binary, err := programPath()
+	if err != nil {
+		return v, 0, err
+	}
+	h := &handover{program: p}
+	old := &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: environWithoutPID(), FreezeTime: freezeTime, MoveTime: moveTime,
+		Check: h.check, Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}
+	p.manager.Reloading()
+	v, err = old.Spawn(ctx)
+	var lost *upgrade.LostError
+	if err != nil && !errors.As(err, &lost) {
+		p.manager.Serving()
+		return v, 0, err
+	}
+	p.manager.Main(v.PID)
+	p.manager.Serving()
+	return v, h.conns - v.Conns, err
+}
+
+// programPath returns the path of the program as it was started, whatever file has that path now.
+func programPath() (string, error) {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("the program was started as %s, and nothing is there: %w", os.Args[0], err)
+	}
+	return path, nil
+}
+
+// environWithoutPID returns the environment for the new process. The service manager's watchdog is for whichever process is the
+// main one, so the variable that names this process stays out.
+func environWithoutPID() (all []string) {
+	for _, one := range os.Environ() {
+		if one != "WATCHDOG_PID="+strconv.Itoa(os.Getpid()) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// check refuses a new process that cannot take everything, while everybody is still served.
+func (h *handover) check(hello upgrade.Hello) error {
+	if _, ok := h.hub.Engine().(engine.Movable); !ok {
+		return errors.New("the engine cannot move")
+	}
+	if need := uint64(h.server.Stats().Open) + ownFiles; hello.Files < need {
+		return fmt.Errorf("the new process may open %d files, and needs %d", hello.Files, need)
+	}
+	if err := h.Memory.Room(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
+	defer cancel()
+	_ = h.gate.Empty(ctx) // under load there is no such moment: then freeze waits
+	return nil
+}
+
+// freeze stops the server, the rooms and the engine.
+func (h *handover) freeze(ctx context.Context) (err error) {
+	if h.held, err = h.server.Hold(ctx); err != nil {
+		return err
+	}
+	h.gc = debug.SetGCPercent(-1) // a collection would only make everybody wait for longer
+	h.gate.Close()                // the requests that have not begun go back to the server, as far as they can
+	if h.program.inner != nil {
+		if h.inner, err = h.program.inner.server.Hold(ctx); err != nil {
+			return err
+		}
+	}
+	requests, cancel := context.WithTimeout(ctx, requestTime)
+	defer cancel()
+	if h.gate.Empty(requests) != nil {
+		return fmt.Errorf("a request to the server API takes longer than %v", requestTime)
+	}
+	if err := h.hub.Quiesce(ctx); err != nil {
+		return err
+	}
+	h.conns = int(h.server.Stats().Open)
+	return h.held.Freeze(ctx)
+}
+
+// thaw lets everything go on, also after freeze has failed.
+func (h *handover) thaw() {
+	if h.held == nil {
+		return
+	}
+	if err := h.hub.Thaw(); err != nil {
+		h.log.Error("after the upgrade has failed the store cannot be used yet", "err", err)
+	}
+	debug.SetGCPercent(h.gc)
+	h.held.Thaw()
+	if h.inner != nil {
+		h.inner.Thaw()
+	}
+	h.gate.Open()
+}
+
+// The names of the files of a handover.
+const (
+	fileClients  = "clients"  // a listener of the clients' server, with its address
+	fileInternal = "internal" // a listener of the internal server, with its address
+	fileStore    = "store"    // the lock of the store's folder
+)
+
+// listenerName returns the name of the file of a listener. The new process asks for the address that its settings name.
+func listenerName(kind, network, addr string) string {
+	return kind + " " + cmp.Or(network, "tcp") + " " + addr
+}
+
+// files returns the descriptors that the new process needs.
+func (h *handover) files() (all []upgrade.File) {
+	for _, l := range h.server.Listeners() {
+		all = append(all, upgrade.File{Name: listenerName(fileClients, l.Network, l.Addr), FD: l.FD})
+	}
+	if h.program.inner != nil {
+		for _, l := range h.program.inner.server.Listeners() {
+			all = append(all, upgrade.File{Name: listenerName(fileInternal, l.Network, l.Addr), FD: l.FD})
+		}
+	}
+	if h.store != nil {
+		if lock := h.store.Lock(); lock != nil {
+			all = append(all, upgrade.File{Name: fileStore, FD: int(lock.Fd())})
+		}
+	}
+	return all
+}
+
+// write writes the state down.
+func (h *handover) write(w *upgrade.Writer, _ uint64) error {
+	frame := func(kind upgrade.Kind, f func(*snapshot.Encoder)) error {
+		var e snapshot.Encoder
+		f(&e)
+		return w.Frame(kind, e.B)
+	}
+	if err := frame(upgrade.Program, func(e *snapshot.Encoder) { e.Bytes(1, h.guestSecret) }); err != nil {
+		return err
+	}
+	if err := frame(upgrade.Engine, h.hub.Engine().(engine.Movable).Export); err != nil {
+		return err
+	}
+	if err := frame(upgrade.Hub, h.hub.Export); err != nil {
+		return err
+	}
+	if err := w.Frame(upgrade.Server, h.held.State()); err != nil {
+		return err
+	}
+	if _, err := h.held.Export(w.Conns); err != nil {
+		return err
+	}
+	return frame(upgrade.Stayed, h.hub.ExportStayed)
+}
+
+func (h *handover) commit() error { return h.held.Commit() }
+
+// release leaves everything to the new process. What has stayed goes on until leave closes it.
+func (h *handover) release() {
+	debug.SetGCPercent(h.gc)
+	h.hub.Moved()
+	h.held.Release()
+	if h.inner != nil {
+		h.inner.Release()
+	}
+	h.gate.Retire()
+	h.health.Drain()
+}
+
+// leave closes the connections that have stayed in this process, after another one has taken the rest.
+func (p *program) leave() {
+	ctx, cancel := context.WithTimeout(context.Background(), p.now.ShutdownTimeout)
+	defer cancel()
+	if err := p.server.Shutdown(ctx, p.now.ShutdownSpread); err != nil {
+		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)
+	}
+	p.inner.close(ctx)
+	p.close()
+	p.log.Info("ended, and another process goes on")
+}
+
+// sentence returns the verdict of an upgrade that has succeeded.
+func sentence(v upgrade.Verdict, stayed int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "moved: the process %d (webim %s) serves %d clients, which waited for %v", v.PID, v.Hello.Version, v.Conns, v.Stall.Round(time.Millisecond))
+	if stayed > 0 {
+		fmt.Fprintf(&b, "; %d could not move and reconnect", stayed)
+	}
+	if v.Note != "" {
+		b.WriteString("; " + v.Note)
+	}
+	return b.String()
+}

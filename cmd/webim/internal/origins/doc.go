@@ -1,0 +1,2 @@
+// Package origins decides which pages may open connections, by the Origin header that browsers send.
+package origins

@@ -1,0 +1,46 @@
+// Package upgrade replaces the running process by a new one that takes over its sockets and its state. It is the
+// protocol between the two: it knows files, frames of bytes and functions, and nothing of rooms or connections.
+//
+//	old.go     Old: the process that runs; Spawn
+//	new.go     New: the process that takes over
+//	stream.go  the frames in the file of the state
+//	wire.go    the messages between the two processes
+//	gate.go    Gate: lets HTTP requests end first
+//
+// # The steps
+//
+// Both processes have an end of a pair of sockets (package fdpass). The state is a file in memory, which the old
+// process appends to while the new one reads. Connections come in parts: their states in the file, their
+// descriptors in the message that announces the part.
+//
+//	old                                    new
+//	starts the new process        ──►      reads its settings
+//	                              ◄──      hello: which versions of the state it reads
+//	Check; Freeze
+//	files: the state, listeners   ──►
+//	parts of the state            ──►      restores them
+//	end                           ──►      checks that it has everything
+//	                              ◄──      ready
+//	Commit
+//	go                            ──►      serves
+//	                              ◄──      done
+//	Release
+//
+// # Who owns the sockets
+//
+// The old process, until it has sent go or has died. The new process begins at go, or at the end of the old
+// one, if it was ready then. The old process goes on (Thaw) only after the new one is dead: it kills it, and
+// waits for its end. So at each step exactly one of them serves, whichever dies or hangs. If the old process
+// dies before the new one is ready, the new one ends, too.
+//
+// # Words
+//
+//	word    meaning
+//	frame   a piece of the state of one kind, with its length before it
+//	part    the frames that one message announces, and at most one frame of connections among them
+//	file    a descriptor with a name: a listener, or the lock of a folder
+//
+// # Lock order
+//
+// Gate.mu is innermost: nothing is locked under it.
+package upgrade

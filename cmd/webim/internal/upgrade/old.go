@@ -1,0 +1,231 @@
+package upgrade
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"webim/netpoll/fdpass"
+	"webim/netpoll/snapshot"
+)
+
+// envName is the variable that tells a process that it takes over.
+const envName = "WEBIM_UPGRADE"
+
+// Old is the process that runs. Its functions are called one after the other, by the goroutine that has called
+// Spawn. The fields do not change meanwhile.
+type Old struct {
+	Binary    string   // the path of the new program
+	Args, Env []string // of the new process, without its name
+	// Check refuses the new process before anything stands still; nil: it never does.
+	Check func(Hello) error
+	// Freeze stops everything. It fails when ctx ends. Thaw lets everything go on, also after Freeze has failed.
+	Freeze func(ctx context.Context) error
+	Thaw   func()
+	// Files returns the files that the new process gets, once everything stands still.
+	Files func() []File
+	// Write writes the frames of the state, in a version, and the descriptors.
+	Write func(w *Writer, version uint64) error
+	// Commit is the last check: after it, the new process owns the sockets. Release then leaves them to it.
+	Commit  func() error
+	Release func()
+
+	// The times until the new process must be there, until everything must stand still, and until the new process
+	// must have restored everything. 0: 15 s, 500 ms and 5 s.
+	StartTime, FreezeTime, MoveTime time.Duration
+
+	step func(name string) // tests end the process there
+}
+
+// A File is a descriptor with a name.
+type File struct {
+	Name string
+	FD   int
+}
+
+// A Verdict is the outcome of an upgrade.
+type Verdict struct {
+	PID   int           // of the new process
+	Hello Hello         // of the new process
+	Conns int           // that have moved
+	Stall time.Duration // for which everything stood still
+	Note  string        // of the new process, see New.Done
+}
+
+// child is the new process, as the old one sees it.
+type child struct {
+	conn *fdpass.Conn
+	cmd  *exec.Cmd
+}
+
+// Spawn starts the new process and gives everything to it. After an error, the new process has ended and the old one goes
+// on as before. Otherwise the new process serves; the old one closes the connections that stay, and ends.
+func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
+	c, err := o.start()
+	if err != nil {
+		return v, err
+	}
+	stop := context.AfterFunc(ctx, func() { c.cmd.Process.Kill() }) // before go, this is a failure like others
+	defer stop()
+	v.PID = c.cmd.Process.Pid
+	if v.Hello, err = o.hello(c); err != nil {
+		return v, c.end(err)
+	}
+	began := time.Now()
+	freezing, cancel := context.WithTimeout(ctx, cmp.Or(o.FreezeTime, freezeTime))
+	err = o.Freeze(freezing)
+	cancel()
+	if err == nil {
+		v.Conns, err = o.give(c, v.Hello)
+	}
+	if err == nil && !stop() {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		o.at("go")
+		err = send(c.conn, msgGo, nil) // it fails if the new process is dead, and then nobody else has begun
+	}
+	if err != nil {
+		err = c.end(err)
+		o.Thaw()
+		return v, err
+	}
+	o.at("gone")
+	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
+	note, err := expect(c.conn, msgDone)
+	v.Stall, v.Note = time.Since(began), string(note)
+	o.Release() // not before: to close thousands of descriptors would take the processor from the new process
+	c.conn.Close()
+	if err != nil {
+		return v, &LostError{inWords(err)} // nobody but itself may end it now
+	}
+	return v, c.cmd.Process.Release()
+}
+
+// The defaults of the times of Old.
+const (
+	startTime  = 15 * time.Second
+	freezeTime = 500 * time.Millisecond
+	moveTime   = 5 * time.Second
+)
+
+// A LostError says that the new process has failed when it had the sockets already.
+type LostError struct{ err error }
+
+func (e *LostError) Error() string {
+	return "the new process has failed after it had taken over: " + e.err.Error()
+}
+
+// start starts the new process, with an end of the pair as its descriptor 3.
+func (o *Old) start() (*child, error) {
+	own, other, err := fdpass.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer other.Close()
+	cmd := exec.Command(o.Binary, o.Args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{other}
+	for _, one := range o.Env {
+		if !strings.HasPrefix(one, envName+"=") {
+			cmd.Env = append(cmd.Env, one)
+		}
+	}
+	cmd.Env = append(cmd.Env, envName+"=3")
+	if err := cmd.Start(); err != nil {
+		own.Close()
+		return nil, fmt.Errorf("starting the new program: %w", err)
+	}
+	return &child{own, cmd}, nil
+}
+
+// hello waits until the new process is there, and checks whether it can take over.
+func (o *Old) hello(c *child) (Hello, error) {
+	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.StartTime, startTime)))
+	msg, err := expect(c.conn, msgHello)
+	if err != nil {
+		return Hello{}, err
+	}
+	h, err := parseHello(msg)
+	if err == nil {
+		if _, ok := snapshot.Agree(h.Oldest, h.Newest); !ok {
+			err = fmt.Errorf("it reads the versions %d to %d of the state, and this process writes %d to %d", h.Oldest, h.Newest, snapshot.Oldest, snapshot.Version)
+		}
+	}
+	if err == nil && o.Check != nil {
+		err = o.Check(h)
+	}
+	o.at("hello")
+	return h, err
+}
+
+// give gives everything to the new process, and returns the number of connections.
+func (o *Old) give(c *child, h Hello) (conns int, err error) {
+	o.at("frozen")
+	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
+	state, err := newState()
+	if err != nil {
+		return 0, err
+	}
+	defer state.Close()
+	for _, f := range append([]File{{stateFile, int(state.Fd())}}, o.Files()...) {
+		if err := send(c.conn, msgFile, []byte(f.Name), f.FD); err != nil {
+			return 0, err
+		}
+	}
+	o.at("files")
+	version, _ := snapshot.Agree(h.Oldest, h.Newest)
+	w := &Writer{file: state, part: func(end int64, fds []int) error {
+		o.at("part")
+		return send(c.conn, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
+	}}
+	if err := w.Frame(Begin, binary.AppendUvarint(nil, version)); err != nil {
+		return 0, err
+	}
+	if err := o.Write(w, version); err != nil {
+		return 0, err
+	}
+	if err := w.finish(); err != nil {
+		return 0, err
+	}
+	o.at("end")
+	if _, err := expect(c.conn, msgReady); err != nil {
+		return 0, err
+	}
+	o.at("ready")
+	return int(w.fds), o.Commit()
+}
+
+// end kills the new process, waits for its end, and returns the reason in words. The new process must not see the end of the
+// pair before that: it would take over.
+func (c *child) end(err error) error {
+	c.cmd.Process.Kill()
+	c.cmd.Wait()
+	c.conn.Close()
+	return inWords(err)
+}
+
+// inWords returns an error of the pair as an operator needs it.
+func inWords(err error) error {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errors.New("the new process was not ready in time")
+	case errors.Is(err, io.EOF), errors.Is(err, unix.EPIPE):
+		return errors.New("the new process has ended: its log says why")
+	}
+	return err
+}
+
+func (o *Old) at(step string) {
+	if o.step != nil {
+		o.step(step)
+	}
+}

@@ -1,0 +1,313 @@
+package upgrade
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"webim/netpoll/wstest"
+)
+
+// The tests run three processes: the test itself, the old process and the new one, which is started by the old one. Each of
+// the latter may die or stop at a step. Whichever says "owns" to the test has the sockets.
+const (
+	roleEnv = "WEBIM_UPGRADE_TEST" // old: the old process
+	dieEnv  = "WEBIM_UPGRADE_DIE"  // "old STEP", "new STEP", and the same with "hang " before it
+)
+
+func TestMain(m *testing.M) {
+	n, err := Inherit()
+	switch {
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	case n != nil:
+		os.Exit(newProcess(n))
+	case os.Getenv(roleEnv) == "old":
+		os.Exit(oldProcess())
+	}
+	wstest.Main(m)
+}
+
+// hang begins the value of dieEnv if a process is stopped and not killed.
+const hang = "hang "
+
+// dieAt ends or stops this process at a step, if the test wants that. The step does not return then: the kernel may give the
+// signal to another thread first, and this one would go on for a while.
+func dieAt(who string) func(string) {
+	return func(step string) {
+		sig := unix.SIGKILL
+		switch os.Getenv(dieEnv) {
+		case who + " " + step:
+		case hang + who + " " + step:
+			sig = unix.SIGSTOP
+		default:
+			return
+		}
+		unix.Kill(os.Getpid(), sig)
+		for {
+			time.Sleep(time.Hour)
+		}
+	}
+}
+
+const parts = 3
+
+// oldProcess has a pipe to the test as its file 3, and a few descriptors that it passes on.
+func oldProcess() int {
+	report := os.NewFile(3, "report")
+	unix.CloseOnExec(3)
+	var fds []int
+	for range parts {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err != nil {
+			return 2
+		}
+		fds = append(fds, fd)
+	}
+	if _, err := unix.Eventfd(0, 0); err != nil { // a stray, as a library may leave one
+		return 2
+	}
+	frozen, released := false, false
+	o := &Old{
+		Binary: os.Args[0], Args: []string{"new"}, Env: os.Environ(),
+		Freeze: func(context.Context) error { frozen = true; return nil },
+		Thaw: func() {
+			if !frozen || released {
+				fmt.Fprintln(report, "thawed at a wrong time")
+			}
+			frozen = false
+		},
+		Files: func() []File { return []File{{"report", 3}, {"other", 1}} },
+		Write: func(w *Writer, version uint64) error {
+			if err := w.Frame(Hub, []byte("rooms")); err != nil {
+				return err
+			}
+			for i := range parts {
+				if err := w.Conns(fmt.Append(nil, "conns ", i), fds[i:i+1]); err != nil {
+					return err
+				}
+			}
+			return w.Frame(Stayed, nil)
+		},
+		Commit:  func() error { return nil },
+		Release: func() { released = true },
+
+		StartTime: 3 * time.Second, MoveTime: 3 * time.Second,
+		step: dieAt("old"),
+	}
+	if strings.HasPrefix(os.Getenv(dieEnv), hang) {
+		o.StartTime, o.MoveTime = 500*time.Millisecond, 500*time.Millisecond
+	}
+	v, err := o.Spawn(context.Background())
+	var lost *LostError
+	switch {
+	case err == nil && released:
+		fmt.Fprintf(report, "moved %d\n", v.Conns)
+	case errors.As(err, &lost) && released:
+		fmt.Fprintln(report, "lost:", err)
+	case err != nil && !released && !frozen:
+		fmt.Fprintln(report, "old owns:", err)
+	default:
+		fmt.Fprintln(report, "wrong end", err, frozen, released)
+	}
+	return 0
+}
+
+// newProcess takes over, and tells the test.
+func newProcess(n *New) int {
+	n.step = dieAt("new")
+	if os.Getenv(dieEnv) == "new refuses" {
+		n.Fail(errors.New("the settings are wrong"))
+		return 1
+	}
+	err := n.Hello("test", 100)
+	fd, ok := n.File("report")
+	if err != nil || !ok {
+		return 1
+	}
+	report := os.NewFile(uintptr(fd), "report")
+	var got []string
+	for kind := Kind(0); kind != Ending; {
+		var payload []byte
+		var fds []int
+		if kind, payload, fds, err = n.Next(); err != nil {
+			return 1
+		}
+		got = append(got, fmt.Sprintf("%d %s %d", kind, payload, len(fds)))
+	}
+	if err := n.Ready(); err != nil {
+		return 1
+	}
+	n.Done("")
+	fmt.Fprintln(report, "new owns:", strings.Join(got, ", "), "and", strays(), "strays")
+	return 0
+}
+
+// strays counts the descriptors that this process has inherited and not closed.
+func strays() (n int) {
+	dir, _ := os.ReadDir("/proc/self/fd")
+	for _, e := range dir {
+		var fd int
+		fmt.Sscan(e.Name(), &fd)
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); fd > 2 && err == nil && flags&unix.FD_CLOEXEC == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// run runs an upgrade in which a process ends at a step, and returns what the processes have reported. They are a process
+// group of their own: when the old process has ended, one that hangs is killed, too, since it would keep the pipe open.
+func run(t *testing.T, die string) []string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"=old", dieEnv+"="+die)
+	cmd.ExtraFiles, cmd.Stderr = []*os.File{w}, os.Stderr
+	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	kill := func() { unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		cmd.Wait() // it may have been killed
+		if strings.HasPrefix(die, hang) {
+			kill()
+		}
+	}()
+	r.SetDeadline(time.Now().Add(3 * wstest.Patience))
+	in := bufio.NewScanner(r)
+	var lines []string
+	for in.Scan() {
+		lines = append(lines, in.Text())
+	}
+	if in.Err() != nil {
+		lines = append(lines, in.Err().Error())
+		kill()
+	}
+	<-ended
+	slices.Sort(lines)
+	return lines
+}
+
+const (
+	everything = "new owns: 3 rooms 0, 5 conns 0 1, 5 conns 1 1, 5 conns 2 1, 6  0, 7  0 and 0 strays"
+	hasEnded   = "old owns: the new process has ended: its log says why"
+	isLate     = "old owns: the new process was not ready in time"
+)
+
+// TestSteps checks that exactly one process owns the sockets, at whichever step one of them dies or hangs.
+func TestSteps(t *testing.T) {
+	cases := map[string][]string{
+		"":               {"moved 3", everything},
+		"new refuses":    {"old owns: the settings are wrong"},
+		"new go":         {"lost: the new process has failed after it had taken over: the new process has ended: its log says why"},
+		"old ready":      {everything},
+		"old go":         {everything},
+		"old gone":       {everything},
+		"hang new hello": {isLate},
+		"hang new part":  {isLate},
+		"hang new ready": {isLate},
+	}
+	for _, step := range []string{"hello", "files", "part", "ready"} {
+		cases["new "+step] = []string{hasEnded}
+	}
+	for _, step := range []string{"hello", "frozen", "files", "part"} {
+		cases["old "+step] = nil // both have ended: nobody has the sockets, as after any crash
+	}
+	for die, want := range cases {
+		t.Run(strings.ReplaceAll(die, " ", "_"), func(t *testing.T) {
+			t.Parallel()
+			got := run(t, die)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%q; want %q", got, want)
+			}
+		})
+	}
+}
+
+// TestStream checks that a damaged state is an error, at whichever byte, and that half of one is no end.
+func TestStream(t *testing.T) {
+	file, err := newState()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	w := &Writer{file: file, part: func(int64, []int) error { return nil }}
+	for _, err := range []error{w.Frame(Begin, []byte{1}), w.Conns([]byte("conns"), []int{1, 2}), w.finish()} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := make([]byte, w.end)
+	if _, err := file.ReadAt(whole, 0); err != nil {
+		t.Fatal(err)
+	}
+	read := func(b []byte) (frames int, err error) {
+		if err := file.Truncate(0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.WriteAt(b, 0); err != nil {
+			t.Fatal(err)
+		}
+		r := &reader{file: file, end: int64(len(b)), fds: 2}
+		for {
+			kind, _, err := r.next()
+			if err != nil || kind == Ending {
+				return frames, err
+			}
+			frames++
+		}
+	}
+	if n, err := read(whole); n != 2 || err != nil {
+		t.Errorf("%d frames, %v", n, err)
+	}
+	for i := range whole {
+		if _, err := read(whole[:i]); err == nil {
+			t.Errorf("the first %d bytes of %d are a whole state", i, len(whole))
+		}
+		bad := bytes.Clone(whole)
+		bad[i] ^= 0x80
+		_, err := read(bad) // never a panic; a change within a payload is not noticed here
+		if i == len(whole)-1 && err == nil {
+			t.Error("a wrong count was not noticed")
+		}
+	}
+	if _, err := read(nil); err != io.EOF {
+		t.Errorf("nothing: %v", err)
+	}
+}
+
+// TestInherit checks that only a descriptor of the old process is taken.
+func TestInherit(t *testing.T) {
+	for _, text := range []string{"x", "2", "-1"} {
+		t.Setenv(envName, text)
+		if n, err := Inherit(); n != nil || err == nil || !strings.Contains(err.Error(), envName) {
+			t.Errorf("%s: %v, %v", text, n, err)
+		}
+	}
+	t.Setenv(envName, "")
+	if n, err := Inherit(); n != nil || err != nil {
+		t.Errorf("%v, %v", n, err)
+	}
+}

@@ -1,0 +1,77 @@
+package upgrade
+
+import (
+	"fmt"
+
+	"webim/netpoll/fdpass"
+	"webim/netpoll/snapshot"
+)
+
+// The messages. Each begins with its kind.
+const (
+	msgHello  = 'h' // new: Hello
+	msgFile   = 'f' // old: the name of a file, with its descriptor
+	msgPart   = 'p' // old: the end of a part in the file of the state, with the descriptors of its connections
+	msgReady  = 'r' // new: it has everything
+	msgGo     = 'g' // old: from now on the new process owns the sockets
+	msgDone   = 'd' // new: it serves
+	msgFailed = 'x' // new: why it ends
+)
+
+// stateFile is the name of the file that has the state.
+const stateFile = "state"
+
+// Hello is the report of the new process about itself.
+type Hello struct {
+	Oldest, Newest uint64 // versions of the state that it reads
+	Files          uint64 // its limit of open files
+	Version        string // of the program
+}
+
+func (h *Hello) append(e *snapshot.Encoder) {
+	e.Uint(1, h.Oldest)
+	e.Uint(2, h.Newest)
+	e.Uint(3, h.Files)
+	e.String(4, h.Version)
+}
+
+func parseHello(b []byte) (h Hello, err error) {
+	d := snapshot.Decode(b)
+	for field := d.Next(); field != 0; field = d.Next() {
+		switch field {
+		case 1:
+			h.Oldest = d.Uint()
+		case 2:
+			h.Newest = d.Uint()
+		case 3:
+			h.Files = d.Uint()
+		case 4:
+			h.Version = d.String()
+		}
+	}
+	return h, d.Err()
+}
+
+// send sends a message of a kind.
+func send(c *fdpass.Conn, kind byte, payload []byte, fds ...int) error {
+	return c.Send(append([]byte{kind}, payload...), fds...)
+}
+
+// failure is the reason that a new process has given.
+type failure struct{ why string }
+
+func (f failure) Error() string { return f.why }
+
+// expect waits for a message of a kind.
+func expect(c *fdpass.Conn, kind byte) (payload []byte, err error) {
+	msg, _, err := c.Receive() // the new process sends no descriptors
+	switch {
+	case err != nil:
+		return nil, err
+	case msg[0] == msgFailed:
+		return nil, failure{string(msg[1:])}
+	case msg[0] != kind:
+		return nil, fmt.Errorf("upgrade: the message %q came in place of %q", msg[0], kind)
+	}
+	return msg[1:], nil
+}

@@ -1,0 +1,2 @@
+// Package version knows the version of webim, and the build.
+package version

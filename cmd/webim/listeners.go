@@ -1,0 +1,63 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+
+	"webim/cmd/webim/internal/listen"
+)
+
+// listen opens all listeners, the internal one last.
+func (p *program) listen() (err error) {
+	for _, text := range p.cfg.Listen {
+		if p.plain, err = p.open(p.plain, text, false); err != nil {
+			return err
+		}
+	}
+	for _, text := range p.cfg.TLSListen {
+		if p.secure, err = p.open(p.secure, text, true); err != nil {
+			return err
+		}
+	}
+	if p.inner != nil {
+		return p.openInternal()
+	}
+	return nil
+}
+
+// open opens one address for clients and appends the bound addresses to all.
+func (p *program) open(all []net.Addr, text string, secure bool) ([]net.Addr, error) {
+	var tc *tls.Config
+	switch {
+	case secure && p.ACME != nil:
+		tc = p.ACME.Config()
+	case secure:
+		tc = p.Certs.Config()
+	}
+	addrs, err := listen.Open(p.server, text, tc, slices.Contains(p.cfg.ProxyProtocol, text), p.inherit(fileClients))
+	if err != nil {
+		return all, err
+	}
+	for _, addr := range addrs {
+		p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "tls", secure)
+	}
+	return append(all, addrs...), nil
+}
+
+// greet prints the addresses of the page, the API and the live picture, with --dev only.
+func (p *program) greet(out io.Writer) {
+	if !p.cfg.Dev {
+		return
+	}
+	scheme, addrs := "http", p.plain
+	if len(addrs) == 0 {
+		scheme, addrs = "https", p.secure
+	}
+	if addr, ok := addrs[0].(*net.TCPAddr); ok {
+		fmt.Fprintf(out, "webim: open %s://%s/ in a browser\n", scheme, addr)
+	}
+	p.greetAPI(out)
+}

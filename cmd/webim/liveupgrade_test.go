@@ -1,0 +1,208 @@
+package main_test
+
+import (
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"webim/netpoll/wstest"
+)
+
+// testLiveUpgrade upgrades a server several times while its clients talk. No client is closed, and none loses a message, gets one twice
+// or in another order.
+func testLiveUpgrade(t *testing.T, program string) {
+	clients, rooms, times, interval := 1000, 10, 3, 20*time.Millisecond
+	if wstest.Long() {
+		clients, rooms, times, interval = 15_000, 150, 10, 750*time.Millisecond
+	}
+	m := startMoving(t, program, "--open", "--engine", "memory", "--personal=false")
+	liveUpgrades(t, m, clients, rooms, times, interval)
+}
+
+func liveUpgrades(t *testing.T, m *moving, clients, rooms, times int, interval time.Duration) {
+	t.Helper()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	c := gather(t, m.addr, clients, rooms)
+	defer c.end()
+	before := m.descriptors()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	talking := c.talk(ctx, interval, seed)
+	for i := range times {
+		n := c.got.Load()
+		wstest.Eventually(t, "everybody gets messages", func() bool { return c.got.Load() > n+int64(clients) })
+		c.longest.Store(0)
+		line := m.upgrade()
+		after := c.got.Load()
+		wstest.Eventually(t, "everybody gets messages again", func() bool { return c.got.Load() > after+int64(clients) })
+		t.Logf("upgrade %d: %v clients, %v stayed, stall %v, longest time without a message %v", i+1, line["clients"], line["stayed"],
+			time.Duration(line["stall"].(float64)), time.Duration(c.longest.Load()))
+		if got := int(line["clients"].(float64)); got != clients+rooms || line["stayed"].(float64) != 0 {
+			t.Errorf("upgrade %d: %d of %d clients have moved, and %v stayed", i+1, got, clients+rooms, line["stayed"])
+		}
+	}
+	cancel()
+	talking.Wait()
+	c.check()
+	if after := m.descriptors(); after < before-8 || after > before+8 {
+		t.Errorf("the last process has %d open files, and the first one had %d", after, before)
+	}
+}
+
+// testStoreUpgrade upgrades a server whose messages are in a folder, which the old process closes and the new one opens.
+func testStoreUpgrade(t *testing.T, program string) {
+	m := startMoving(t, program, "--open", "--data", t.TempDir(), "--personal=false")
+	liveUpgrades(t, m, 100, 5, 2, 20*time.Millisecond)
+	for _, line := range m.lines("took over from another process") {
+		t.Logf("store: %v", line["store"])
+	}
+}
+
+// testUpgradeFails checks that the old process serves on whatever is wrong with the new one, that the verdict says why, and that a
+// later upgrade works.
+func testUpgradeFails(t *testing.T, program string) {
+	dir := t.TempDir()
+	inPlace, file := filepath.Join(dir, "webim"), filepath.Join(dir, "webim.yaml")
+	replace := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = "open: true\nengine: memory\n"
+	replace(inPlace, string(b))
+	replace(file, good)
+	internal := wstest.FreeAddr(t).String()
+	key := filepath.Join(dir, "key")
+	replace(key, "0123456789abcdef0123456789abcdef")
+	m := startMoving(t, inPlace, "--config", file, "--internal", internal, "--api-key-file", key)
+	c := gather(t, m.addr, 20, 2)
+	defer c.end()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	talking := c.talk(ctx, 5*time.Millisecond, 1)
+	verdict := func() string {
+		t.Helper()
+		out, _ := exec.Command(program, "upgrade", "--config", file, "--internal", internal, "--api-key-file", key, "--engine", "memory").CombinedOutput()
+		return string(out)
+	}
+	for _, bad := range []struct{ name, program, file, want string }{
+		{"not a program", "no program", good, "exec format error"},
+		{"ends at once", "#!/bin/sh\nexit 1\n", good, "the new process has ended"},
+		{"wrong settings", string(b), good + "max_queue: 1MiB\nmax_queued: 1KiB\n", "lower the first or raise the second"},
+		{"dies at the start", "#!/bin/sh\nkill -9 $$\n", good, "the new process has ended"},
+	} {
+		replace(inPlace, bad.program)
+		replace(file, bad.file)
+		if bad.file != good { // the command would refuse the settings itself
+			n := len(m.lines(linesRolledBack))
+			m.signalUpgrade()
+			if line := m.await(linesRolledBack, n); !strings.Contains(line["err"].(string), bad.want) {
+				t.Errorf("%s: %v, want %q", bad.name, line["err"], bad.want)
+			}
+		} else if got := verdict(); !strings.Contains(got, "rolled back: ") || !strings.Contains(got, bad.want) {
+			t.Errorf("%s: %q, want %q", bad.name, got, bad.want)
+		}
+		n := c.got.Load()
+		wstest.Eventually(t, "the old process serves on", func() bool { return c.got.Load() > n+100 })
+	}
+	replace(inPlace, string(b))
+	replace(file, good)
+	n := len(m.lines(linesUpgraded))
+	if got := verdict(); !strings.HasPrefix(got, "moved: the process ") {
+		t.Fatalf("the verdict is %q", got)
+	}
+	m.pid = int(m.await(linesUpgraded, n)["pid"].(float64))
+	cancel()
+	talking.Wait()
+	c.check()
+}
+
+// TestLiveUpgrade runs the upgrades of a real program. Under load, the program is built without the race detector.
+func TestLiveUpgrade(t *testing.T) {
+	program := build(t, false)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, string)
+	}{
+		{"Spawn", testLiveUpgrade},
+		{"Store", testStoreUpgrade},
+		{"Fails", testUpgradeFails},
+		{"Manager", testUpgradeManager},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, program) })
+	}
+}
+
+// testUpgradeManager checks what the service manager is told, that a second upgrade at the same time is refused, and that SIGTERM takes an
+// upgrade back.
+func testUpgradeManager(t *testing.T, program string) {
+	dir := t.TempDir()
+	inPlace, socket := filepath.Join(dir, "webim"), filepath.Join(dir, "notify")
+	if err := os.Symlink(program, inPlace); err != nil {
+		t.Fatal(err)
+	}
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", socket)
+	await := func(want string) {
+		t.Helper()
+		b := make([]byte, 4096)
+		for {
+			manager.SetReadDeadline(time.Now().Add(startTimeout))
+			n, err := manager.Read(b)
+			if err != nil {
+				t.Fatalf("%s did not come: %v", want, err)
+			}
+			if strings.HasPrefix(string(b[:n]), want) {
+				return
+			}
+		}
+	}
+	m := startMoving(t, inPlace, "--open", "--engine", "memory")
+	await("READY=1")
+	m.upgrade()
+	await("RELOADING=1")
+	await("MAINPID=" + strconv.Itoa(m.pid))
+	await("READY=1")
+
+	// The next program hangs at its start.
+	slow := filepath.Join(dir, "slow")
+	if err := os.WriteFile(slow, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(slow, inPlace); err != nil {
+		t.Fatal(err)
+	}
+	begun := len(m.lines("an upgrade begins"))
+	m.signalUpgrade()
+	m.await("an upgrade begins", begun)
+	m.signalUpgrade()
+	if line := m.await("an upgrade is refused", 0); !strings.Contains(line["err"].(string), "under way already, since") {
+		t.Errorf("the second one: %v", line["err"])
+	}
+	if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	m.await(linesRolledBack, 0)
+	m.await("ended", 0)
+	await("STOPPING=1")
+}

@@ -1,0 +1,334 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/centrifugal/protocol"
+	"github.com/gobwas/ws"
+
+	"webim/netpoll/wstest"
+)
+
+// A moving is a server that moves from process to process. All write to the same log.
+type moving struct {
+	t    *testing.T
+	log  wstest.Log
+	pid  int
+	addr string // of the first listener
+}
+
+// startMoving starts `webim serve` with JSON logs. The end of the test kills whichever process serves then.
+func startMoving(t *testing.T, program string, args ...string) *moving {
+	t.Helper()
+	out, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &moving{t: t}
+	cmd := exec.Command(program, append([]string{"serve", "--log-format", "json", "--drain-delay", "0s", "--shutdown-spread", "0s", "--listen", "127.0.0.1:0", "--rate-send", "none", "--user-rate-send", "none"}, args...)...)
+	cmd.Stderr, cmd.Stdout = in, in
+	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	in.Close()
+	m.pid = cmd.Process.Pid
+	var following sync.WaitGroup
+	following.Go(func() {
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			_, _ = m.log.Write([]byte(lines.Text() + "\n"))
+		}
+	})
+	go cmd.Wait() // the first process ends when another one serves
+	t.Cleanup(func() {
+		if p, err := os.FindProcess(m.pid); err == nil {
+			_ = p.Kill()
+		}
+		following.Wait() // all processes have ended
+		out.Close()
+		if text := m.log.String(); t.Failed() || strings.Contains(text, "panic") {
+			t.Errorf("webim said:\n%s", text)
+		}
+	})
+	m.await("limit of open files", 0)
+	m.addr = m.lines("listening")[0]["addr"].(string)
+	return m
+}
+
+// lines returns the log lines with a message.
+func (m *moving) lines(msg string) (all []map[string]any) {
+	for text := range strings.Lines(m.log.String()) {
+		var line map[string]any
+		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == msg {
+			all = append(all, line)
+		}
+	}
+	return all
+}
+
+// await waits for the line with a message after the first n such lines.
+func (m *moving) await(msg string, n int) map[string]any {
+	m.t.Helper()
+	wstest.Eventually(m.t, "the log has "+msg, func() bool { return len(m.lines(msg)) > n })
+	return m.lines(msg)[n]
+}
+
+const (
+	linesUpgraded   = "upgraded: another process serves now"
+	linesRolledBack = "the upgrade is rolled back, and this process serves as before"
+)
+
+// signalUpgrade begins an upgrade.
+func (m *moving) signalUpgrade() {
+	m.t.Helper()
+	if err := syscall.Kill(m.pid, syscall.SIGUSR2); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// upgrade upgrades the server and returns the line about it.
+func (m *moving) upgrade() map[string]any {
+	m.t.Helper()
+	done, left, ready := len(m.lines(linesUpgraded)), len(m.lines("ended, and another process goes on")), len(m.lines("limit of open files"))
+	failed := len(m.lines(linesRolledBack))
+	m.signalUpgrade()
+	wstest.Eventually(m.t, "an upgrade ends", func() bool { return len(m.lines(linesUpgraded)) > done || len(m.lines(linesRolledBack)) > failed })
+	if len(m.lines(linesRolledBack)) > failed {
+		m.t.Fatal("the upgrade was rolled back")
+	}
+	line := m.await(linesUpgraded, done)
+	m.pid = int(line["pid"].(float64))
+	m.await("ended, and another process goes on", left)
+	m.await("limit of open files", ready)
+	return line
+}
+
+// descriptors counts the open files of the process that serves.
+func (m *moving) descriptors() int {
+	m.t.Helper()
+	dir, err := os.ReadDir("/proc/" + strconv.Itoa(m.pid) + "/fd")
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return len(dir)
+}
+
+// A crowd is many clients of both dialects in a few rooms. In each room one of them sends numbered messages, and each checks that it
+// gets all messages of each sender, once and in order.
+type crowd struct {
+	t       *testing.T
+	rooms   int
+	members []*member
+	reading sync.WaitGroup
+	sent    []atomic.Int64 // by sender
+	senders []*sender
+	stop    context.CancelFunc
+	wrong   atomic.Int64
+	longest atomic.Int64 // time without a message, of any member, in nanoseconds
+	got     atomic.Int64
+}
+
+// member is a client in a room.
+type member struct {
+	room int
+	conn *wstest.Client // nil: the other dialect
+	sdk  *wstest.Protocol
+	last map[string]int // number of the last message, by sender
+	mu   sync.Mutex
+	at   time.Time
+}
+
+// sender sends the messages of a room.
+type sender struct {
+	name string
+	conn *wstest.Client
+	n    int
+	half []byte // the rest of a message of which a part has been sent
+}
+
+// gather connects n clients, half of them of each dialect, to rooms of a server.
+func gather(t *testing.T, addr string, n, rooms int) *crowd {
+	t.Helper()
+	c := &crowd{t: t, rooms: rooms}
+	for i := range n {
+		m := &member{room: i % rooms, last: map[string]int{}, at: time.Now()}
+		if i/rooms%2 == 0 {
+			m.conn = wstest.ConnectPath(t, addr, "/room"+strconv.Itoa(m.room))
+		} else {
+			m.sdk = wstest.OpenProtocol(t, addr, "/connection/websocket", i%4 == 1)
+			m.sdk.Connect(&protocol.ConnectRequest{})
+			m.sdk.Subscribe(&protocol.SubscribeRequest{Channel: "room" + strconv.Itoa(m.room)})
+		}
+		c.members = append(c.members, m)
+	}
+	for _, m := range c.members {
+		c.reading.Go(func() { c.read(m) })
+	}
+	for i := range rooms {
+		c.senders = append(c.senders, &sender{name: "s" + strconv.Itoa(i), conn: wstest.ConnectPath(t, addr, "/room"+strconv.Itoa(i))})
+		s := c.senders[i]
+		c.reading.Go(func() { // it is a member, too
+			for {
+				if _, _, err := s.conn.ReadFrame(); err != nil {
+					return
+				}
+			}
+		})
+	}
+	return c
+}
+
+// read reads the messages of a member until its connection ends.
+func (c *crowd) read(m *member) {
+	for {
+		var texts []string
+		if m.conn != nil {
+			m.conn.ResetDeadline()
+			op, payload, err := m.conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			if op == ws.OpPing {
+				_ = m.conn.TrySend(wstest.Frame(0x8a, string(payload)))
+			}
+			if op != ws.OpText {
+				continue
+			}
+			texts = []string{string(payload)}
+		} else {
+			m.sdk.ResetDeadline()
+			reply, err := m.sdk.Next()
+			if err != nil {
+				return
+			}
+			if reply.Push == nil || reply.Push.Pub == nil {
+				continue
+			}
+			var said struct{ Text string }
+			if err := json.Unmarshal(reply.Push.Pub.Data, &said); err != nil {
+				c.t.Errorf("%s: %v", reply.Push.Pub.Data, err)
+			}
+			texts = []string{said.Text}
+		}
+		for _, text := range texts {
+			c.note(m, text)
+		}
+	}
+}
+
+// note checks one message of a member.
+func (c *crowd) note(m *member, text string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	for gap := int64(now.Sub(m.at)); ; {
+		old := c.longest.Load()
+		if gap <= old || c.longest.CompareAndSwap(old, gap) {
+			break
+		}
+	}
+	m.at = now
+	name, number, _ := strings.Cut(text, " ")
+	n, err := strconv.Atoi(number)
+	if err != nil || n != m.last[name]+1 {
+		if c.wrong.Add(1) < 20 {
+			c.t.Errorf("room %d: %.60q came after %d", m.room, text, m.last[name])
+		}
+	}
+	m.last[name] = n
+	c.got.Add(1)
+}
+
+// next returns the next message of a sender as a frame.
+func (s *sender) next() []byte {
+	s.n++
+	return wstest.Frame(0x81, fmt.Sprintf("%s %d", s.name, s.n))
+}
+
+// finishHalf sends the rest of a message.
+func (s *sender) finishHalf() {
+	if s.half != nil {
+		_ = s.conn.TrySend(s.half)
+		s.half = nil
+	}
+}
+
+// talk makes every sender send a message each interval, until the context ends. Now and then a sender leaves a message half sent for
+// a while.
+func (c *crowd) talk(ctx context.Context, interval time.Duration, seed uint64) *sync.WaitGroup {
+	var talking sync.WaitGroup
+	for i, s := range c.senders {
+		talking.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			tick := time.NewTicker(interval)
+			defer tick.Stop()
+			defer s.finishHalf()
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-tick.C:
+				}
+				s.finishHalf()
+				frame := s.next()
+				cut := len(frame)
+				if random.IntN(3) == 0 {
+					cut = 1 + random.IntN(len(frame)-1)
+				}
+				if err := s.conn.TrySend(frame[:cut]); err != nil {
+					c.t.Errorf("sending: %v", err)
+					return
+				}
+				if cut < len(frame) {
+					s.half = frame[cut:]
+				}
+			}
+		})
+	}
+	return &talking
+}
+
+// check waits until each member has all messages.
+func (c *crowd) check() {
+	c.t.Helper()
+	wstest.Eventually(c.t, "all members have all messages", func() bool {
+		for _, m := range c.members {
+			s := c.senders[m.room]
+			m.mu.Lock()
+			n := m.last[s.name]
+			m.mu.Unlock()
+			if n != s.n {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// end closes all connections.
+func (c *crowd) end() {
+	for _, m := range c.members {
+		if m.conn != nil {
+			m.conn.Conn.Close()
+		} else {
+			m.sdk.Conn.Close()
+		}
+	}
+	for _, s := range c.senders {
+		s.conn.Conn.Close()
+	}
+	c.reading.Wait()
+}

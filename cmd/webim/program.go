@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"webim/cmd/webim/internal/certs"
+	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/health"
+	"webim/cmd/webim/internal/janitor"
+	"webim/cmd/webim/internal/manager"
+	"webim/cmd/webim/internal/upgrade"
+	"webim/netpoll"
+	"webim/room"
+	"webim/room/apikey"
+	"webim/room/engine/jetstream"
+	"webim/room/engine/jetstream/embedded"
+	"webim/room/flight"
+	"webim/room/guest"
+	"webim/room/hooks"
+	"webim/room/live"
+	"webim/room/mux"
+	"webim/room/token"
+)
+
+// A program is a running server with all its parts.
+type program struct {
+	*config.Prepared
+	cfg     *config.Config // at the start
+	now     *config.Config // after the last reload; of the goroutine of run
+	live    atomic.Pointer[liveSettings]
+	log     *slog.Logger
+	level   *slog.LevelVar // of log
+	server  *netpoll.Server
+	health  health.Health
+	hub     *room.Hub
+	hooks   *hooks.Switch // nil if no hook is configured
+	guests  *guest.Guests // nil without anonymous clients
+	guard   *apikey.Guard // of the live picture, and of the paths for operators
+	feed    *live.Feed    // nil if nobody could open the live picture
+	flights *flight.Recorder
+	inner   *internal  // nil without --internal
+	plain   []net.Addr // bound addresses, in the order of --listen
+	secure  []net.Addr
+
+	manager *manager.Manager
+	use     storeUse         // of the engine
+	opened  jetstream.Config // of the store that was opened; Connect also for others than the engine
+	closers []func()         // see onClose
+
+	reloads, upgrades chan request // to the goroutine of run
+
+	from        *takeover // nil: the program starts by itself
+	gate        upgrade.Gate
+	guestSecret []byte           // of guests
+	store       *embedded.Server // nil: the engine is another
+}
+
+// newProgram returns a program that logs to errs.
+func newProgram(c *config.Config, errs io.Writer) *program {
+	log, level := c.NewLogger(errs)
+	p := &program{cfg: c, now: c, log: log, level: level, flights: flight.New(), manager: manager.New(log), reloads: make(chan request), upgrades: make(chan request)}
+	p.setLive(c)
+	return p
+}
+
+// start creates the parts and opens the listeners. If a step fails, start closes the parts
+// created before, in reverse order.
+func (p *program) start() (err error) {
+	defer func() {
+		switch {
+		case err == nil:
+		case p.from != nil && inherited != nil:
+			p.from.fail(err)
+		default:
+			p.close()
+		}
+	}()
+	if p.Prepared, err = p.cfg.Prepare(); err != nil {
+		return err
+	}
+	p.onClose(p.Prepared.Close)
+	p.say()
+	rc, err := p.openRooms()
+	if err != nil {
+		return err
+	}
+	p.hub = room.NewHub(rc)
+	p.health.Store = p.hub.StoreFault
+	if err := p.serveClients(); err != nil {
+		return err
+	}
+	if err := p.listen(); err != nil {
+		return err
+	}
+	if p.from.takingOver() {
+		if err := p.from.restore(); err != nil {
+			return err
+		}
+		if err := p.from.begin(); err != nil {
+			return err
+		}
+	}
+	p.server.Tick(janitor.Interval, janitor.New().Look)
+	if p.Certs != nil {
+		p.server.Tick(certs.Interval, func() { p.Certs.Look(p.log, false) })
+	}
+	if p.ACME != nil {
+		p.ACME.Start(p.log) // now that the ACME server can connect
+	}
+	p.health.Serve()
+	return nil
+}
+
+// onClose registers f. close calls the functions in reverse order.
+func (p *program) onClose(f func()) { p.closers = append(p.closers, f) }
+
+// close closes the parts in reverse order of their creation. Later calls do nothing.
+func (p *program) close() {
+	for _, f := range slices.Backward(p.closers) {
+		f()
+	}
+	p.closers = nil
+}
+
+// say logs the warnings about the settings and the bounds of memory.
+func (p *program) say() {
+	for _, warning := range p.Warnings {
+		p.log.Warn(warning)
+	}
+	p.Memory.Apply(p.log)
+}
+
+// openRooms is rooms, also for a program that takes over. A node of a cluster connects while the old process still serves; a store
+// in a folder is opened when that has closed it.
+func (p *program) openRooms() (rc room.Config, err error) {
+	if !p.from.takingOver() {
+		return p.rooms()
+	}
+	if p.cfg.StoreEngine != config.EngineNATS {
+		if err := p.from.hello(); err != nil {
+			return rc, err
+		}
+		rc, err = p.rooms()
+	} else if rc, err = p.rooms(); err == nil {
+		err = p.from.hello()
+	}
+	if err == nil {
+		err = p.from.importEngine(rc.Engine)
+	}
+	return rc, err
+}
+
+// rooms returns the configuration of the hub, and creates the token verifier and the hooks in
+// it.
+func (p *program) rooms() (rc room.Config, err error) {
+	rc = p.cfg.RoomConfig()
+	rc.Options = p.options
+	if rc.Engine, err = p.openEngine(); err != nil {
+		return rc, err
+	}
+	if p.Tokens != nil {
+		p.JWKS.Start(p.log)
+		p.Tokens.Start()
+		rc.Tokens = p.Tokens
+	}
+	rc.Revoked, rc.Audit, rc.Log = &token.Revoked{}, p.log, p.log
+	rc.Ended = p.flights.Answer
+	if rc.Anonymous {
+		p.guestSecret = p.GuestSecret()
+		if p.guests, err = guest.New(p.guestSecret); err != nil {
+			return rc, err
+		}
+		rc.Guests = p.guests
+	}
+	if p.cfg.Hooked() {
+		p.hooks = hooks.NewSwitch(p.newHooks(p.cfg, p.HookSecret))
+		rc.Backend = p.hooks
+		p.onClose(p.closeHooks)
+	}
+	return rc, nil
+}
+
+// closeHooks gives the hooks a moment to send the pending notices, and closes them.
+func (p *program) closeHooks() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	p.hooks.Close(ctx)
+}
+
+// serveClients creates the servers, but does not listen yet.
+func (p *program) serveClients() error {
+	pages, inside, err := p.handlers()
+	if err != nil {
+		return err
+	}
+	nc := p.cfg.NetpollConfig()
+	nc.Logger = p.log
+	nc.HTTP, nc.CheckOrigin = pages, p.checkOrigin
+	nc.Health = p.health.Answer
+	nc.NeverOpened = p.flights.NeverOpened
+	dialects := mux.New(p.hub)
+	dialects.Record(p.flights)
+	var h netpoll.Handler = &loggedHandler{dialects, p.log}
+	if p.feed != nil && p.cfg.Dev {
+		h = &liveHandler{dialects, h, p.feed}
+	}
+	p.server = netpoll.New(nc, h)
+	if p.cfg.Internal != "" {
+		p.inner = p.newInternal(inside)
+	}
+	if p.from.takingOver() {
+		if err := p.from.hold(); err != nil {
+			return err
+		}
+	}
+	dialects.Start(p.server)
+	p.onClose(p.hub.Stop)
+	if p.inner != nil {
+		p.onClose(func() { _ = p.inner.server.Close() })
+	}
+	p.onClose(func() { _ = p.server.Close() })
+	p.startFeed()
+	return nil
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/operator"
+	"webim/cmd/webim/internal/origins"
+	"webim/cmd/webim/internal/remote"
+	"webim/netpoll"
+	"webim/room/engine"
+	"webim/room/guest"
+	"webim/room/hooks"
+	"webim/room/policy"
+)
+
+// liveSettings are the settings that are read for each request, and that a reload replaces as a whole.
+type liveSettings struct {
+	patterns policy.Patterns
+	kept     engine.Retention // of rooms that no pattern allows any more
+	origin   func(*netpoll.Request) bool
+}
+
+// setLive makes the settings of c those of the next request.
+func (p *program) setLive(c *config.Config) {
+	p.live.Store(&liveSettings{c.Patterns(), c.Retention(), origins.Rule(c.AllowOrigin, c.Dev)})
+}
+
+// options is room.Config.Options.
+func (p *program) options(name string) *policy.Options { return p.live.Load().patterns.Options(name) }
+
+// keep is jetstream.Config.Keep.
+func (p *program) keep(name string) engine.Retention {
+	now := p.live.Load()
+	if o := now.patterns.Options(name); o != nil {
+		return o.History
+	}
+	return now.kept
+}
+
+// checkOrigin is netpoll.Config.CheckOrigin.
+func (p *program) checkOrigin(q *netpoll.Request) bool { return p.live.Load().origin(q) }
+
+// reload takes over new settings, as a whole or not at all, and returns what has changed, as a sentence. It runs on the goroutine
+// of run.
+func (p *program) reload(by string) (string, error) {
+	p.manager.Reloading()
+	defer p.manager.Serving()
+	r, err := p.now.Reload(p.Prepared)
+	if err != nil {
+		p.log.Error("the settings are not reloaded, and the old ones stay in force", "by", by, "err", err)
+		return "", err
+	}
+	if err := p.takeOver(r); err != nil {
+		r.Prepared.Close()
+		p.log.Error("the settings are not reloaded, and the old ones stay in force", "by", by, "err", err)
+		return "", err
+	}
+	text := "the settings are reloaded: " + orNothing(r.Changed) + " changed"
+	p.log.Info("the settings are reloaded", "by", by, "changed", r.Changed)
+	for _, warning := range r.Prepared.Warnings {
+		p.log.Warn(warning)
+	}
+	if len(r.Restart) > 0 {
+		p.log.Warn("these settings have changed, too, and need webim upgrade or a restart", "settings", r.Restart)
+		text += "; these need webim upgrade or a restart: " + strings.Join(r.Restart, ", ")
+	}
+	return text, nil
+}
+
+func orNothing(keys []string) string {
+	if len(keys) == 0 {
+		return "nothing has"
+	}
+	return strings.Join(keys, ", ") + " have"
+}
+
+// takeOver puts the settings of r into force. Everything that can fail comes first.
+func (p *program) takeOver(r *config.Reload) error {
+	if p.guests != nil && r.Prepared.HasSecret() { // without one, the secret of guests is random, and stays
+		secret := r.Prepared.GuestSecret()
+		guests, err := guest.New(secret)
+		if err != nil {
+			return err
+		}
+		p.guestSecret = secret
+		p.guests.Replace(guests)
+	}
+	p.level.Set(r.Level())
+	if p.Certs != nil {
+		p.Certs.Replace(r.Prepared.Certs)
+	}
+	p.takeOverTokens(r)
+	p.takeOverHooks(r)
+	p.setLive(r.Config)
+	p.hub.SetLimits(r.RoomConfig())
+	p.now = r.Config
+	p.TokenKeys, p.HookSecret = r.Prepared.TokenKeys, r.Prepared.HookSecret
+	p.hub.Rejudge()
+	return nil
+}
+
+// takeOverTokens makes the keys and rules of tokens those of r.
+func (p *program) takeOverTokens(r *config.Reload) {
+	if p.Tokens == nil {
+		return // there are keys only since a restart
+	}
+	r.Prepared.JWKS.Start(p.log)
+	r.Prepared.Tokens.Start()
+	p.Tokens.Replace(r.Prepared.Tokens)
+}
+
+// takeOverHooks makes the hooks those of r. Questions that wait for an answer end with the old ones.
+func (p *program) takeOverHooks(r *config.Reload) {
+	if p.hooks == nil {
+		return
+	}
+	old := p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), p.cfg.HookTimeout+time.Second)
+		defer cancel()
+		old.Close(ctx)
+	}()
+}
+
+// newHooks makes the hooks of a configuration.
+func (p *program) newHooks(c *config.Config, secret string) *hooks.Hooks {
+	hc := c.HooksConfig(secret)
+	hc.Logger = p.log
+	return hooks.New(hc)
+}
+
+// A request is a request of an operator to the goroutine of run.
+type request struct {
+	by     string
+	answer chan<- answer // nil: nobody waits
+}
+
+// reply answers the request. It is called once.
+func (q request) reply(a answer) {
+	if q.answer != nil {
+		q.answer <- a
+	}
+}
+
+type answer struct {
+	text string
+	err  error
+}
+
+// serveReload answers POST /reload.
+func (p *program) serveReload(w http.ResponseWriter, r *http.Request, by string) {
+	p.request(w, r, p.reloads, by)
+}
+
+// request passes a request to the goroutine of run, and writes the answer.
+func (p *program) request(w http.ResponseWriter, r *http.Request, to chan<- request, by string) {
+	answers := make(chan answer, 1)
+	select {
+	case to <- request{by, answers}:
+	case <-r.Context().Done():
+		return
+	}
+	a := <-answers
+	operator.Answer(w, a.text, a.err)
+}
+
+// reloadCommand is webim reload.
+func reloadCommand(c *config.Config, _ io.Reader, out, _ io.Writer) error {
+	text, err := remote.Post(context.Background(), c, operator.ReloadPath, operator.RightReload)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(out, text)
+	return err
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"webim/cmd/webim/internal/upgrade"
+	"webim/cmd/webim/internal/version"
+	"webim/netpoll"
+	"webim/netpoll/snapshot"
+	"webim/room/engine"
+	"webim/room/guest"
+)
+
+// inherited is the way to the process that this one takes over from; nil: it starts by itself. main sets it.
+var inherited *upgrade.New
+
+// A takeover is the new side of a live upgrade: a program that begins with the connections and the rooms of another process. start
+// calls its methods in this order: hello, importEngine, hold, restore, begin.
+type takeover struct {
+	*program
+	from        *upgrade.New
+	held, inner *netpoll.Held
+	gc          int // the GC percentage for afterwards
+}
+
+// newTakeover returns the takeover of a program that inherits; otherwise nil.
+func newTakeover(p *program, from *upgrade.New) *takeover {
+	if from == nil {
+		return nil
+	}
+	return &takeover{program: p, from: from}
+}
+
+// takingOver reports whether the program takes over from another one.
+func (t *takeover) takingOver() bool { return t != nil }
+
+// hello tells the old process that this one can begin, and waits until that stands still.
+func (t *takeover) hello() error { return t.from.Hello(version.Release, t.Files) }
+
+// importEngine reads the state of the engine, which must be there before the rooms.
+func (t *takeover) importEngine(e engine.Engine) error {
+	for {
+		kind, payload, _, err := t.from.Next()
+		switch {
+		case err != nil:
+			return err
+		case kind == upgrade.Program:
+			err = t.importProgram(payload)
+		case kind == upgrade.Engine:
+			movable, ok := e.(engine.Movable)
+			if !ok {
+				return fmt.Errorf("the engine %s cannot take over", t.cfg.StoreEngine)
+			}
+			return movable.Import(payload)
+		default:
+			return fmt.Errorf("the state of the old process begins with a frame of the kind %d", kind)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// importProgram reads the state of the program itself: the secret of guests, if it is not derived from one in the settings.
+func (t *takeover) importProgram(state []byte) error {
+	d := snapshot.Decode(state)
+	for field := d.Next(); field != 0; field = d.Next() {
+		if field != 1 || t.guests == nil || t.HasSecret() {
+			continue
+		}
+		t.guestSecret = append([]byte(nil), d.Bytes()...)
+		guests, err := guest.New(t.guestSecret)
+		if err != nil {
+			return err
+		}
+		t.guests.Replace(guests)
+	}
+	return d.Err()
+}
+
+// hold makes the servers stand still until begin. It comes before the hub starts.
+func (t *takeover) hold() (err error) {
+	t.gc = debug.SetGCPercent(-1) // see handover.freeze
+	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
+	defer cancel()
+	if t.held, err = t.server.Hold(ctx); err == nil {
+		err = t.held.Freeze(ctx)
+	}
+	if err == nil && t.program.inner != nil {
+		t.inner, err = t.program.inner.server.Hold(ctx)
+	}
+	return err
+}
+
+// inherit returns the function by which package listen finds the listeners of the old process; nil if there is none.
+func (p *program) inherit(kind string) func(network, addr string) int {
+	if p.from == nil {
+		return nil
+	}
+	return func(network, addr string) int {
+		fd, _ := p.from.from.File(listenerName(kind, network, addr))
+		return fd
+	}
+}
+
+// inheritLock returns the lock of the store's folder that the old process has, or nil.
+func (p *program) inheritLock() *os.File {
+	if p.from == nil {
+		return nil
+	}
+	fd, ok := p.from.from.File(fileStore)
+	if !ok {
+		return nil
+	}
+	return os.NewFile(uintptr(fd), fileStore)
+}
+
+// restore reads the rooms and the connections.
+func (t *takeover) restore() error {
+	var stayed []byte
+	for {
+		kind, payload, fds, err := t.from.Next()
+		if err != nil {
+			return err
+		}
+		switch kind {
+		case upgrade.Hub:
+			err = t.hub.Restore(payload)
+		case upgrade.Server:
+			err = t.held.Restore(payload)
+		case upgrade.Conns:
+			err = t.held.Adopt(payload, fds)
+		case upgrade.Stayed:
+			stayed = payload
+		case upgrade.Ending:
+			return t.hub.Resume(stayed)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// begin waits until the old process has given everything up, and serves.
+func (t *takeover) begin() error {
+	if err := t.from.Ready(); err != nil {
+		return err
+	}
+	if err := t.hub.Thaw(); err != nil {
+		t.log.Error("after the upgrade the store cannot be used yet", "err", err)
+	}
+	t.held.Thaw()
+	debug.SetGCPercent(t.gc)
+	if t.inner != nil {
+		t.inner.Thaw()
+	}
+	inherited = nil // from now on an error is this process's own
+	note := ""
+	if e, ok := t.hub.Engine().(engine.Interrupter); ok && e.Interruption() > 0 {
+		note = fmt.Sprintf("the store could not be used for %v", e.Interruption().Round(time.Millisecond))
+	}
+	t.from.Done(note)
+	t.log.Info("took over from another process", "clients", t.server.Stats().Open, "store", cmp.Or(note, "was not interrupted"))
+	t.hub.Rejudge() // the settings may be others
+	return nil
+}
+
+// fail tells the old process why this one cannot take over, and ends this one at once: no connection is closed, because the old
+// process still has them all.
+func (t *takeover) fail(err error) {
+	t.from.Fail(err)
+	fmt.Fprintf(os.Stderr, "webim: %v.\n", err)
+	os.Exit(exitFailed)
+}

@@ -1,0 +1,262 @@
+package netpoll
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"webim/netpoll/internal/slab"
+)
+
+// A live upgrade moves the connections of a server to a server in another process. Both stand still meanwhile:
+//
+//	old process                       new process
+//	Hold     no input is read         Hold     Listen binds, and accepts nothing
+//	Freeze   nothing is written       Freeze
+//	State, Export         ──────►     Restore, Adopt
+//	Commit                ──────►     Thaw: it serves
+//	Release  the descriptors close
+//
+// Thaw in place of Commit takes everything back. A connection that cannot move stays: one over TLS, one that net/http
+// has or that is being refused, and one that its handler keeps.
+//
+// The ready list makes the turns wait (sched.List.HoldAll). Then Held takes the turn and the write bit of each
+// connection. So a push finds the bit taken and queues, as always, and nothing costs more while a server is not held.
+
+// Errors of a server that is held.
+var (
+	// ErrHeld: the server is held already.
+	ErrHeld = errors.New("netpoll: the server is held already")
+	// ErrChanged: a goroutine of the handler has pushed to a connection or closed it after Export.
+	ErrChanged = errors.New("netpoll: a connection has changed after it was exported")
+)
+
+// Mover is an optional interface of a Handler whose open connections can move to another process. The server is
+// frozen during the calls, so all pushes queue.
+type Mover interface {
+	// Export appends everything that the handler knows of a connection to dst. If ok is false, the connection stays.
+	Export(c Conn, dst []byte) (data []byte, ok bool)
+	// Stay is called for each open connection that stays.
+	Stay(c Conn)
+	// Adopt is called in place of Open, with the data of Export, which it may keep. An error ends the adoption.
+	Adopt(c Conn, data []byte) error
+}
+
+// Held is a server that stands still. One goroutine uses it.
+type Held struct {
+	s         *Server
+	conns     []heldConn
+	listeners []int  // of the process that exports, as listeners of this one
+	reserved  uint32 // records that Restore has taken
+}
+
+// heldConn is a connection whose write bit Held has.
+type heldConn struct {
+	r      *record
+	turn   bool // Held has the turn; otherwise the ready list holds it
+	moves  bool // it was exported, or adopted
+	parked bool
+	before outputMark // when it was exported
+}
+
+// outputMark changes with each push and each close of a frozen connection.
+type outputMark struct {
+	w    uint8 // without wAgain
+	size int
+	out  uint64
+}
+
+func (s *Server) markLocked(r *record) outputMark {
+	return outputMark{r.w &^ wAgain, s.heldLocked(r), r.messagesOut}
+}
+
+// Hold stops the input of a server: no turn of a connection runs, timers wait, listeners accept nothing, and requests for
+// net/http wait. User turns run, and pushes are written. Hold waits for the callbacks that run, until ctx ends. A
+// server that has not begun to listen can be held, too; its listeners then wait for Thaw.
+//
+// Callbacks of connections, Turns and timers must not call Hold. While a server is held, Shutdown and Close wait.
+func (s *Server) Hold(ctx context.Context) (*Held, error) {
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if s.held {
+		s.mu.Unlock()
+		return nil, ErrHeld
+	}
+	s.held = true
+	s.mu.Unlock()
+	h := &Held{s: s}
+	for _, ln := range s.listeners() {
+		s.unwatch(ln)
+		ln.http.Hold()
+	}
+	err := s.timers.Hold(ctx)
+	if err == nil {
+		err = s.ready.HoldItems(ctx)
+	}
+	if err != nil {
+		h.Thaw()
+		return nil, fmt.Errorf("netpoll: a callback runs too long: %w", err)
+	}
+	return h, nil
+}
+
+// Freeze stops everything else: no Turn runs, and nothing is written. After an error the caller calls Thaw.
+func (h *Held) Freeze(ctx context.Context) error {
+	if err := h.s.ready.HoldAll(ctx); err != nil {
+		return fmt.Errorf("netpoll: a turn runs too long: %w", err)
+	}
+	for c := range h.s.all() {
+		for !h.freeze(c.r) { // a heartbeat leaves, or a goroutine of the handler writes
+			if ctx.Err() != nil {
+				return fmt.Errorf("netpoll: a write takes too long: %w", ctx.Err())
+			}
+			time.Sleep(10 * time.Microsecond)
+		}
+	}
+	return nil
+}
+
+// freeze takes the turn and the write bit of a connection. It returns false if somebody has one of them.
+func (h *Held) freeze(r *record) bool {
+	taken, ok := r.turn.Claim()
+	if !ok {
+		return false
+	}
+	r.mu.Lock()
+	free := r.w&wBit == 0
+	r.w |= wBit
+	r.mu.Unlock()
+	if free {
+		h.conns = append(h.conns, heldConn{r: r, turn: taken, parked: true})
+	} else if taken && r.turn.Done(false) {
+		h.s.ready.Push(r)
+	}
+	return free
+}
+
+// Thaw lets the server go on, with all connections that it has exported or adopted.
+func (h *Held) Thaw() {
+	h.freeReserved()
+	for i := range h.conns {
+		h.thaw(&h.conns[i])
+	}
+	h.end()
+	for _, ln := range h.s.listeners() {
+		if err := h.s.watch(ln); err != nil {
+			h.s.cfg.Logger.Error("netpoll: listener lost", "err", err)
+		}
+		ln.http.Release()
+	}
+}
+
+// thaw gives back the turn and the write bit of a connection.
+func (h *Held) thaw(c *heldConn) {
+	s, r := h.s, c.r
+	if !c.parked {
+		if err := s.loops[r.loop].park(r); err != nil {
+			s.cfg.Logger.Error("netpoll: parking failed", "err", err)
+			s.beginClose(r, r.gen.Load(), closing{cause: OutOfMemory})
+		}
+	}
+	r.mu.Lock()
+	again := r.w&wAgain != 0 || r.output != 0
+	r.w &^= wBit | wAgain
+	r.mu.Unlock()
+	if again {
+		r.flags.Or(fWritable)
+		s.wake(r)
+	}
+	if c.turn && r.turn.Done(false) {
+		s.ready.Push(r)
+	}
+}
+
+// freeReserved frees the records that Restore has taken and Adopt has not used.
+func (h *Held) freeReserved() {
+	for i := h.reserved; i > 0; i-- {
+		if r := h.s.slab.At(i - 1); !slab.InUse(r.gen.Load()) {
+			h.s.slab.Put(r.index)
+		}
+	}
+	h.reserved = 0
+}
+
+// end lets turns and timers go on.
+func (h *Held) end() {
+	h.s.ready.Release()
+	h.s.timers.Release()
+	h.s.mu.Lock()
+	h.s.held = false
+	h.s.mu.Unlock()
+}
+
+// Commit checks that the other process has everything. After Commit, and once that process knows, the caller calls
+// Release. After an error, it ends the other process and calls Thaw.
+func (h *Held) Commit() error {
+	for i := range h.conns {
+		c := &h.conns[i]
+		c.r.mu.Lock()
+		now := h.s.markLocked(c.r)
+		c.r.mu.Unlock()
+		if c.moves && c.before != now {
+			return ErrChanged
+		}
+	}
+	return nil
+}
+
+// Release leaves the connections that were exported or adopted to the other process, without a call of the handler. It
+// closes the listeners and keeps the paths of Unix sockets. The connections that stay go on: Shutdown closes them.
+func (h *Held) Release() {
+	h.freeReserved()
+	for _, ln := range h.s.listeners() {
+		ln.mu.Lock()
+		unix.Close(ln.fd) // it is not watched
+		ln.fd, ln.file = -1, nil
+		ln.mu.Unlock()
+	}
+	for i := range h.conns {
+		if c := &h.conns[i]; c.moves {
+			h.s.letGo(c)
+		} else {
+			h.thaw(c)
+		}
+	}
+	h.end()
+	for _, ln := range h.s.listeners() {
+		ln.http.Release()
+	}
+}
+
+// letGo ends a connection that another process has, without a word to its client or its handler.
+func (s *Server) letGo(c *heldConn) {
+	r := c.r
+	if c.parked && r.fd >= 0 {
+		s.loops[r.loop].Unpark(int(r.fd))
+	}
+	s.loops[r.loop].wheel.Remove(r.index)
+	if r.fd >= 0 {
+		unix.Close(int(r.fd)) // no shutdown(2), which would end the other process's, too
+	}
+	r.mu.Lock()
+	r.w |= wDead | wClosing
+	s.dropOutputLocked(r)
+	r.mu.Unlock()
+	s.freeInput(r)
+	opened := r.flags.Load()&fOpen != 0
+	s.open.Add(-1)
+	if opened {
+		s.stats.open.Add(-1)
+	}
+	ip := r.ip
+	s.forget(r)
+	s.addrs.Remove(ip, !opened)
+	if c.turn && r.turn.Done(false) {
+		s.ready.Push(r)
+	}
+}

@@ -1,9 +1,0 @@
-package addrs
-
-import (
-	"testing"
-
-	"webim/netpoll/wstest"
-)
-
-func TestLockOrderNamesEachMutex(t *testing.T) { wstest.LockOrder(t) }

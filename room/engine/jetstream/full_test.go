@@ -1,0 +1,102 @@
+package jetstream
+
+import (
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"webim/netpoll/wstest"
+	"webim/room/engine"
+	"webim/room/engine/jetstream/embedded"
+)
+
+// TestFullStore checks that in a full store only the log stops: bans, deletions and removals are stored, and what is
+// there can be read.
+func TestFullStore(t *testing.T) {
+	s, err := embedded.Start(embedded.Config{Dir: t.TempDir(), MaxStore: 4 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	e := openWith(t, Config{Keep: always, Connect: s.Connect, Full: s.Full})
+	defer e.Close()
+	large := text(strings.Repeat("x", 256<<10))
+	large.From = &engine.Author{User: "ann", Client: "1"}
+	first := publish(t, e, "r", large)
+	for last := first; !errors.Is(last.err, engine.ErrStoreFull); last = publish(t, e, "r", large) {
+		if last.err != nil {
+			t.Fatal(last.err)
+		}
+		if last.pos.Offset > 10_000 {
+			t.Fatal("the store is never full")
+		}
+	}
+	if _, err := put(t, e, engine.Entry{Key: engine.Key{Table: engine.TableBan, Name: "bob"}, Value: []byte("{}")}); err != nil {
+		t.Errorf("a ban: %v", err)
+	}
+	redact(t, e, "r", first.pos.Offset)
+	if h := history(t, e, "r", engine.Span{Limit: 10}); len(h.Publications) == 0 || !h.Publications[0].Redacted() {
+		t.Errorf("the history after a deletion: %+v", h)
+	}
+	erase(t, e, "ann")
+	removed := make(chan error, 1)
+	e.RemoveHistory("r", func(err error) { removed <- err })
+	if err := receive(t, removed); err != nil {
+		t.Errorf("removing a history: %v", err)
+	}
+	wstest.Eventually(t, "there is space again", func() bool { return !s.Full() })
+	if again := publish(t, e, "r", large); again.err != nil {
+		t.Errorf("with space again: %v", again.err)
+	}
+}
+
+// TestFailedStore checks that nothing is written while the store has failed, that each write gets an error at once, and that
+// everything can be read.
+func TestFailedStore(t *testing.T) {
+	var failed atomic.Bool
+	e := open(t, startServer(t), Config{Keep: always, Err: func() error {
+		if failed.Load() {
+			return errors.New("no space left")
+		}
+		return nil
+	}})
+	first := publish(t, e, "r", text("before"))
+	failed.Store(true)
+	if got := publish(t, e, "r", text("in vain")); !errors.Is(got.err, engine.ErrUnavailable) {
+		t.Errorf("a message: %v", got.err)
+	}
+	key := engine.Key{Table: engine.TableBan, Name: "bob"}
+	if _, err := put(t, e, engine.Entry{Key: key, Value: []byte("{}")}); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("a ban: %v", err)
+	}
+	for what, write := range map[string]func(done func(error)){
+		"a deleted entry":   func(done func(error)) { e.Delete(key, engine.AnyVersion, done) },
+		"a deleted message": func(done func(error)) { e.Redact("r", []uint64{first.pos.Offset}, done) },
+		"a removed history": func(done func(error)) { e.RemoveHistory("r", done) },
+		"an erased user":    func(done func(error)) { e.Erase("ann", done) },
+	} {
+		c := make(chan error, 1)
+		write(func(err error) { c <- err })
+		if err := receive(t, c); !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if h := history(t, e, "r", engine.Span{Limit: 10}); len(h.Publications) != 1 {
+		t.Errorf("the history is %+v", h)
+	}
+	if ok, why := e.Health(); ok || why != "no space left" {
+		t.Errorf("healthy: %v, %q", ok, why)
+	}
+	failed.Store(false)
+	if got := publish(t, e, "r", text("after")); got.err != nil {
+		t.Errorf("a message after that: %v", got.err)
+	}
+	if ok, why := e.Health(); !ok {
+		t.Errorf("not healthy: %s", why)
+	}
+}

@@ -1,0 +1,162 @@
+package codec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/ids"
+	"webim/room/engine/jetstream/internal/seal"
+)
+
+// ErrKey: the author's key is not in memory. Decode can fetch it if it may wait.
+var ErrKey = errors.New("codec: the author's key has to be fetched")
+
+// Codec encodes and decodes with the keys of a ring. All methods are safe for concurrent use.
+type Codec struct {
+	ctx    context.Context // ends calls that wait for keys
+	ring   *seal.Ring
+	erased func(ctx context.Context, user string, since time.Time) bool
+}
+
+// New makes a codec. Calls that wait for keys end with ctx. erased reports whether it is known that a user was erased at a time or
+// later. It is asked if the store cannot say for certain that a key is missing, and may wait.
+func New(ctx context.Context, ring *seal.Ring, erased func(ctx context.Context, user string, since time.Time) bool) *Codec {
+	return &Codec{ctx, ring, erased}
+}
+
+// Encode returns the bytes to store for a message, before they are sealed.
+func Encode(m *engine.Message, now time.Time, back uint64, depth uint8) *envelope.Envelope {
+	env := &envelope.Envelope{Op: m.Op, Skip: m.Skip, Time: now.UnixNano(), CompactKey: m.CompactKey, Tags: m.Tags, Back: back, Depth: depth, Data: m.Data}
+	if m.From != nil {
+		env.HasAuthor, env.From = true, *m.From
+	}
+	return env
+}
+
+// Seal seals the personal part of a message, if it has a user, and calls done when it is ready to be stored:
+// before Seal returns, if the key is in memory. may is asked before a key is made: see seal.Ring. env.Data is not used after
+// Seal has returned.
+func (c *Codec) Seal(room string, env *envelope.Envelope, may func() (mark string, ok bool), done func(error)) {
+	if !env.HasAuthor || env.From.User == "" {
+		done(nil)
+		return
+	}
+	personal := envelope.AppendPersonal(make([]byte, 0, len(env.Data)+64), env)
+	c.ring.ForSealing(env.From.User, may, func(k *seal.Key, err error) {
+		if err != nil {
+			done(err)
+			return
+		}
+		env.Sealed = k.Seal(make([]byte, 0, len(personal)+seal.Overhead), personal, room, env.Time)
+		if env.Key != "" {
+			env.Key = ids.Short(k.Digest([]byte(env.Key)))
+		}
+		done(nil)
+	})
+}
+
+// Decode returns a stored publication, and the tip that it makes. The publication may use data. If the
+// author's key is missing, the error is ErrKey, unless wait is true: then Decode fetches it.
+func (c *Codec) Decode(room string, seq uint64, data []byte, wait bool) (p engine.Publication, at Tip, err error) {
+	env, err := envelope.Decode(data)
+	if err != nil {
+		return p, Tip{Offset: seq}, err
+	}
+	at = tipIn(seq, &env)
+	erased := false
+	if env.Sealed != nil {
+		if erased, err = c.reveal(room, &env, wait); err != nil {
+			return p, at, err
+		}
+	}
+	p = engine.Publication{Offset: seq, Time: time.Unix(0, env.Time)}
+	p.Op, p.Data, p.Tags, p.CompactKey, p.Skip = env.Op, env.Data, env.Tags, env.CompactKey, env.Skip
+	if env.HasAuthor {
+		p.From = &env.From
+	}
+	switch {
+	case p.Skip:
+		p = engine.Publication{Message: engine.Message{Skip: true}, Offset: p.Offset, Time: p.Time}
+	case erased:
+		p = p.Redact()
+	}
+	return p, at, nil
+}
+
+// IsDamaged reports whether this node can never decode a stored message: it or its author's key is damaged, or a
+// newer webim has written it. Such a message is left out, so that it does not stop its room.
+func IsDamaged(err error) bool {
+	return errors.Is(err, envelope.ErrMalformed) || errors.Is(err, envelope.ErrVersion) || errors.Is(err, seal.ErrDamaged) || errors.Is(err, seal.ErrRecord)
+}
+
+// reveal opens the sealed part of a message. erased is true if that is not possible, because its author was
+// erased. If the key is not in memory, the error is ErrKey, unless wait is true.
+func (c *Codec) reveal(room string, env *envelope.Envelope, wait bool) (erased bool, err error) {
+	k, err := c.keyOf(env, wait)
+	if errors.Is(err, seal.ErrErased) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	personal, err := k.Open(make([]byte, 0, len(env.Sealed)), env.Sealed, room, env.Time)
+	if err != nil {
+		return false, err
+	}
+	return false, env.Reveal(personal)
+}
+
+// keyOf returns the key with which a message was sealed.
+func (c *Codec) keyOf(env *envelope.Envelope, wait bool) (*seal.Key, error) {
+	if !env.HasAuthor {
+		return nil, fmt.Errorf("%w: it is sealed and has no author", envelope.ErrMalformed)
+	}
+	user, id := env.From.User, seal.KeyID(env.Sealed)
+	k, err := c.ring.Peek(user, id)
+	switch {
+	case !errors.Is(err, seal.ErrAsk):
+		return k, err
+	case !wait:
+		return nil, ErrKey
+	}
+	type answer struct {
+		k   *seal.Key
+		err error
+	}
+	answers := make(chan answer, 1)
+	c.ring.ForOpening(user, id, func(k *seal.Key, err error) { answers <- answer{k, err} })
+	select {
+	case a := <-answers:
+		if errors.Is(a.err, seal.ErrUnproven) && c.erased(c.ctx, user, time.Unix(0, env.Time)) {
+			return nil, seal.ErrErased
+		}
+		return a.k, a.err
+	case <-c.ctx.Done():
+		return nil, engine.ErrUnavailable
+	}
+}
+
+// IsSame reports whether a stored message has the content of another one with the same Key. If its author
+// was erased, nobody can tell, and it counts as the same.
+func (c *Codec) IsSame(data []byte, m *engine.Message) (bool, error) {
+	env, err := envelope.Decode(data)
+	if err != nil {
+		return true, nil
+	}
+	content := ids.Content(m)
+	if env.Sealed != nil {
+		k, err := c.keyOf(&env, true)
+		if errors.Is(err, seal.ErrErased) {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		content = ids.Short(k.Digest([]byte(content)))
+	}
+	return env.Key == content, nil
+}

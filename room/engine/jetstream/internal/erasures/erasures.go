@@ -1,0 +1,149 @@
+// Package erasures keeps the list of the users that were erased, in the stream ERASED: one message for each, with
+// the time of the last erasure. The tombstones in the State tell nodes to forget a user, and end after a while.
+// This list stays, because a backup that is restored years later may still have a key of the user, or the entries
+// that the State had of the user.
+//
+// Only the leader of the stream answers reads: another replica could lag behind, and lack an erasure.
+//
+// Package erasures has no mutex.
+package erasures
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/streams"
+	"webim/room/engine/jetstream/internal/subject"
+)
+
+// Stream is the name of the stream.
+const Stream = "ERASED"
+
+// noteRestoring is at the stream while a backup is being restored.
+const noteRestoring = "webim-restoring"
+
+// ErrRestoring: a restore has begun and not ended, so the store has only a part of the backup.
+var ErrRestoring = errors.New("a restore of this store has not ended: run webim restore again")
+
+// ErrDamaged: a message of the stream cannot be read.
+var ErrDamaged = errors.New("erasures: an entry of the list of erased users is damaged")
+
+// List is the list. It is safe for concurrent use.
+type List struct {
+	opener *streams.Opener
+	read   *logread.Reader
+	stream jetstream.Stream
+}
+
+// Open finds or makes the stream.
+func Open(ctx context.Context, o *streams.Opener, read *logread.Reader) (*List, error) {
+	s, err := o.Open(ctx, jetstream.StreamConfig{
+		Name:              Stream,
+		Description:       "webim: the users that were erased",
+		Subjects:          []string{"erased.*"},
+		Storage:           jetstream.FileStorage,
+		MaxMsgsPerSubject: 1,
+		AllowDirect:       true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &List{o, read, s}, nil
+}
+
+// maxTries is the number of times that Add tries. Each try fails only if another node adds the same user at the same time, or if
+// the server does not know of the last addition yet.
+const maxTries = 3
+
+// Add notes that a user was erased at a time, unless the list has a later one.
+func (l *List) Add(ctx context.Context, user string, at time.Time) (err error) {
+	for range maxTries {
+		var refused *jetstream.APIError
+		if err = l.add(ctx, user, at); !errors.As(err, &refused) || refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence && refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequenceConstant {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w", logread.ErrUnavailable, err)
+}
+
+func (l *List) add(ctx context.Context, user string, at time.Time) error {
+	name := "erased." + subject.Token(user)
+	one, err := l.read.Leader().Last(ctx, Stream, name)
+	switch {
+	case err == nil:
+		if was, err := timeOf(one.Data); err == nil && !was.Before(at) {
+			return nil
+		}
+	case !errors.Is(err, logread.ErrNone):
+		return err
+	}
+	// The server refuses it if the answer that the list does not have the user, or has this time, was wrong.
+	_, err = l.opener.JS.Publish(ctx, name, binary.AppendVarint(nil, at.UnixNano()), jetstream.WithRetryAttempts(0), jetstream.WithExpectLastSequencePerSubject(one.Seq))
+	return err
+}
+
+// Since reports whether the list has the user with this time or a later one. It is false if the server does not answer. It may wait.
+func (l *List) Since(ctx context.Context, user string, since time.Time) bool {
+	one, err := l.read.Leader().Last(ctx, Stream, "erased."+subject.Token(user))
+	if err != nil {
+		return false
+	}
+	at, err := timeOf(one.Data)
+	return err == nil && !at.Before(since)
+}
+
+// Each calls f with each user of the list, and ends with its first error.
+func (l *List) Each(ctx context.Context, f func(user string, at time.Time) error) error {
+	for seq := uint64(1); ; {
+		one, err := l.read.Leader().Next(ctx, Stream, ">", seq)
+		if errors.Is(err, logread.ErrNone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		seq = one.Seq + 1
+		user, err := subject.Parse(one.Subject[len("erased."):])
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		at, err := timeOf(one.Data)
+		if err != nil {
+			return err
+		}
+		if err := f(user, at); err != nil {
+			return err
+		}
+	}
+}
+
+func timeOf(data []byte) (time.Time, error) {
+	at, n := binary.Varint(data)
+	if n <= 0 {
+		return time.Time{}, ErrDamaged
+	}
+	return time.Unix(0, at), nil
+}
+
+// Restoring notes that a restore has begun, or that it has ended.
+func (l *List) Restoring(ctx context.Context, is bool) error {
+	text := ""
+	if is {
+		text = "yes"
+	}
+	return l.opener.SetNote(ctx, l.stream, noteRestoring, text)
+}
+
+// Check returns ErrRestoring if a restore had begun and not ended when the list was opened.
+func (l *List) Check() error {
+	if streams.Note(l.stream, noteRestoring) != "" {
+		return ErrRestoring
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package erasures
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/netpoll/wstest"
+	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/streams"
+)
+
+func TestMain(m *testing.M) { wstest.Main(m) }
+
+// TestAnswerLacksAnErasure adds erasures, also after an answer that lacks a later one: the latest one stays.
+func TestAnswerLacksAnErasure(t *testing.T) {
+	s, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	nc, err := s.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := Open(t.Context(), &streams.Opener{JS: js, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Replicas: 1}, logread.New(nc, logread.Config{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Unix(1_800_000_000, 0)
+	for _, at := range []time.Time{now.Add(-time.Hour), now, now.Add(-time.Minute)} {
+		if err := l.Add(t.Context(), "ann", at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !l.Since(t.Context(), "ann", now) || l.Since(t.Context(), "ann", now.Add(1)) || l.Since(t.Context(), "bob", time.Time{}) {
+		t.Error("the list does not have the last erasure")
+	}
+	late := &outdating{JetStream: js, later: now.Add(2 * time.Hour)}
+	l.opener.JS = late
+	if err := l.Add(t.Context(), "ann", now.Add(time.Hour)); err != nil || late.times != 1 {
+		t.Errorf("%v, after %d additions", err, late.times)
+	}
+	if !l.Since(t.Context(), "ann", late.later) {
+		t.Error("an earlier erasure has replaced a later one")
+	}
+	late.always = true
+	if err := l.Add(t.Context(), "ann", now.Add(10*time.Hour)); !errors.Is(err, logread.ErrUnavailable) {
+		t.Errorf("the answer is wrong each time: %v", err)
+	}
+}
+
+// outdating adds a later erasure before the first publication, or before all: so the answer that the list has given before
+// lacks it.
+type outdating struct {
+	jetstream.JetStream
+	later  time.Time
+	always bool
+	times  int
+}
+
+func (o *outdating) Publish(ctx context.Context, subject string, data []byte, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+	if o.times == 0 || o.always {
+		o.times++
+		if _, err := o.JetStream.Publish(ctx, subject, binary.AppendVarint(nil, o.later.UnixNano())); err != nil {
+			return nil, err
+		}
+	}
+	return o.JetStream.Publish(ctx, subject, data, opts...)
+}

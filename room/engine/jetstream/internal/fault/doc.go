@@ -1,0 +1,2 @@
+// Package fault turns the errors of the store into those of package engine.
+package fault

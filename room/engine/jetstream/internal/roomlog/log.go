@@ -1,0 +1,106 @@
+package roomlog
+
+import (
+	"context"
+	"errors"
+	"math"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codec"
+	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/stubs"
+	"webim/room/engine/jetstream/internal/subject"
+)
+
+// Log is the log of one room: its messages, and stubs in the places of those that were redacted. All methods are safe
+// for concurrent use.
+type Log struct {
+	r     *Reader
+	class subject.Class
+	room  string
+	subj  string
+}
+
+// Next returns the first message of the room that has this offset or a higher one, or its stub.
+func (l *Log) Next(offset uint64) (logread.Stored, error) {
+	one, err := l.r.Messages.Next(l.r.ctx, l.class.Stream, l.subj, offset)
+	if err != nil && !errors.Is(err, logread.ErrNone) {
+		return one, err
+	}
+	if s, ok := l.r.Stubs.From(l.class, l.room, offset); ok && (err != nil || s.Seq < one.Seq || stubs.Replaces(s, one)) {
+		return s, nil
+	}
+	return one, err
+}
+
+// A lastReader is a logread.Reader or a logread.Leader.
+type lastReader interface {
+	Last(ctx context.Context, stream, subject string) (logread.Stored, error)
+}
+
+// last returns the last message of the room, or its stub.
+func (l *Log) last(from lastReader) (logread.Stored, error) {
+	one, err := from.Last(l.r.ctx, l.class.Stream, l.subj)
+	if err != nil && !errors.Is(err, logread.ErrNone) {
+		return one, err
+	}
+	if s, ok := l.r.Stubs.UpTo(l.class, l.room, math.MaxUint64); ok && (err != nil || s.Seq > one.Seq || stubs.Replaces(s, one)) {
+		return s, nil
+	}
+	return one, err
+}
+
+// Last reads the end of the log, of which a server that is behind has only an older one.
+func (l *Log) Last() (codec.Tip, error) { return l.endOf(l.r.Messages) }
+
+// LastOfLeader reads the end of the log, as the leader of the stream has it.
+func (l *Log) LastOfLeader() (codec.Tip, error) { return l.endOf(l.r.Messages.Leader()) }
+
+func (l *Log) endOf(from lastReader) (codec.Tip, error) {
+	one, err := l.last(from)
+	if err != nil && !errors.Is(err, logread.ErrNone) {
+		return codec.Tip{}, fault.Of(err)
+	}
+	_, cut := l.epoch()
+	switch {
+	case err == nil && one.Seq >= cut:
+		return codec.TipOf(one.Seq, one.Data), nil
+	case err == nil:
+		return codec.Tip{Offset: cut}, nil
+	}
+	// The room may have had publications that became too old. Who has seen those before the last of them has
+	// missed some, so the room does not begin at 0.
+	gone, err := l.Expired()
+	return codec.Tip{Offset: max(cut, gone)}, err
+}
+
+// Top returns the position of the newest publication of the room.
+func (l *Log) Top() (engine.Position, error) {
+	epoch, _ := l.epoch()
+	at, err := l.Last()
+	at = l.r.Known(l.room, epoch, at)
+	return engine.Position{Epoch: epoch, Offset: at.Offset}, err
+}
+
+// Expired returns the offset up to which the log has nothing left, because it has become too old.
+func (l *Log) Expired() (uint64, error) {
+	gone := uint64(0)
+	first, err := l.r.Messages.Next(l.r.ctx, l.class.Stream, ">", 1)
+	switch {
+	case err == nil:
+		gone = first.Seq - 1
+	case errors.Is(err, logread.ErrNone): // nothing is left, or nothing was ever published
+		if gone, err = l.r.Empty(l.class); err != nil {
+			return 0, err
+		}
+	default:
+		return 0, fault.Of(err)
+	}
+	if stub, ok := l.r.Stubs.From(l.class, l.room, 1); ok && stub.Seq <= gone {
+		return stub.Seq - 1, nil // redacted publications are not in the stream, and not too old
+	}
+	return gone, nil
+}
+
+func (l *Log) epoch() (epoch string, cut uint64) { return l.r.Epoch(l.class, l.room) }

@@ -1,0 +1,95 @@
+package streams
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A store can lose messages that it has acknowledged: somebody restores a backup of it, a machine of a NATS server loses its
+// power, or a stream is deleted. Then its sequences come again, with other messages. A node that was running
+// meanwhile notices it, because it knows higher sequences: when it opens the stream again, or when the store gives
+// a message a sequence that it has given before. It then gives the stream another incarnation, which the other nodes see when they
+// look for it.
+
+// Known is the highest sequence that a node knows of in a stream. The zero value knows none. All methods are safe for
+// concurrent use.
+type Known struct {
+	renewed bool // the incarnation is not of the time before this process; owned by OpenKnown
+
+	mu          sync.Mutex
+	incarnation string // of the stream
+	seq         uint64
+}
+
+// See notes a sequence of the stream.
+func (k *Known) See(seq uint64) {
+	k.mu.Lock()
+	k.seq = max(k.seq, seq)
+	k.mu.Unlock()
+}
+
+// Seq returns the highest sequence.
+func (k *Known) Seq() uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.seq
+}
+
+// open notes the incarnation of the stream. With another one, the sequences begin again. It returns the highest
+// sequence.
+func (k *Known) open(incarnation string) uint64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.incarnation != incarnation {
+		k.incarnation, k.seq = incarnation, 0
+	}
+	return k.seq
+}
+
+// OpenKnown finds or makes a stream whose sequences others know. Calls for the same stream must not overlap. The stream gets a new
+// incarnation after an unclean end of the machine, because the last messages may be lost then, and their sequences
+// come again; and if it has lost messages while this node was running: then lost is true, also after an error.
+func (o *Opener) OpenKnown(ctx context.Context, want jetstream.StreamConfig, k *Known) (s jetstream.Stream, lost bool, err error) {
+	s, err = o.Open(ctx, want)
+	if err == nil && (Incarnation(s) == "" || o.Unclean && !k.renewed) {
+		// Only the owner of an embedded store sets Unclean, so no other node does this at the same time.
+		s, err = o.Renew(ctx, s)
+	}
+	if err == nil {
+		s, lost, err = o.renewIfBack(ctx, s, k)
+	}
+	if err != nil {
+		return nil, lost, err
+	}
+	k.renewed = true
+	return s, lost, nil
+}
+
+// askAgain is how long renewIfBack waits before it asks again, because a new leader may not have everything yet.
+const askAgain = 2 * time.Second
+
+// renewIfBack gives a stream another incarnation if it does not have a sequence that this node knows of.
+func (o *Opener) renewIfBack(ctx context.Context, s jetstream.Stream, k *Known) (now jetstream.Stream, lost bool, err error) {
+	if s.CachedInfo().State.LastSeq >= k.open(Incarnation(s)) {
+		return s, false, nil
+	}
+	select {
+	case <-time.After(askAgain):
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	info, err := s.Info(ctx)
+	seq := k.open(Incarnation(s))
+	if err != nil || info.State.LastSeq >= seq {
+		return s, false, err
+	}
+	o.Log.Error("the store has lost messages that it had acknowledged: rooms get a new epoch", "stream", info.Config.Name, "last", info.State.LastSeq, "known", seq)
+	if s, err = o.Renew(ctx, s); err != nil {
+		return nil, true, err // the store may have made the change
+	}
+	k.open(Incarnation(s))
+	return s, true, nil
+}

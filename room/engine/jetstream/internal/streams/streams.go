@@ -1,0 +1,132 @@
+package streams
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strconv"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/engine/jetstream/internal/format"
+)
+
+// Format is the version of the stored format that this program writes.
+const Format = 1
+
+const (
+	metaFormat      = "webim-format"
+	metaIncarnation = "webim-incarnation"
+)
+
+// ErrForeign: a stream has the name of one of webim's, and was not made by webim.
+var ErrForeign = errors.New("streams: the stream was not made by webim: delete or rename it, or use another NATS account")
+
+// Opener opens streams.
+type Opener struct {
+	JS  jetstream.JetStream
+	Log *slog.Logger
+	// Replicas of each stream; at least 1.
+	Replicas int
+	// Fixed leaves the settings of streams that are there as they are.
+	Fixed bool
+	// Unclean says that the machine ended without stopping the store, so streams may lack their last messages: see
+	// OpenKnown.
+	Unclean bool
+	// Sync, if not nil, writes a stream to the disk. It is called after a stream was made, or its settings or notes
+	// were changed: a server does not do so by itself.
+	Sync func(stream string) error
+
+	// Seams for tests.
+	format int
+	steps  func(stream string) format.Steps
+}
+
+// Open finds or makes a stream with these settings. want has no metadata.
+func (o *Opener) Open(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	want.Replicas = o.Replicas
+	want.Metadata = map[string]string{metaFormat: strconv.Itoa(o.current()), metaIncarnation: newIncarnation()}
+	s, err := o.JS.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		switch s, err = o.JS.CreateStream(ctx, want); {
+		case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
+			s, err = o.JS.Stream(ctx, want.Name) // another node was first
+		case err == nil:
+			err = o.sync(want.Name)
+		}
+	}
+	if err == nil {
+		s, err = o.upgrade(ctx, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", want.Name, err)
+	}
+	if o.Fixed {
+		return s, nil
+	}
+	return o.follow(ctx, s, want), nil
+}
+
+func (o *Opener) current() int { return max(Format, o.format) }
+
+// upgrade migrates a stream to the current format. There is only one so far, so there are no steps.
+func (o *Opener) upgrade(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
+	is, err := strconv.Atoi(s.CachedInfo().Config.Metadata[metaFormat])
+	if err != nil || is < 1 {
+		return nil, ErrForeign
+	}
+	var steps format.Steps
+	if o.steps != nil {
+		steps = o.steps(s.CachedInfo().Config.Name)
+	}
+	return s, format.Upgrade(is, o.current(), steps, func(version int) (err error) {
+		s, err = o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[metaFormat] = strconv.Itoa(version) })
+		return err
+	})
+}
+
+// change changes the settings of a stream.
+func (o *Opener) change(ctx context.Context, s jetstream.Stream, f func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
+	c := s.CachedInfo().Config
+	c.Metadata = maps.Clone(c.Metadata)
+	f(&c)
+	changed, err := o.JS.UpdateStream(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return changed, o.sync(c.Name)
+}
+
+func (o *Opener) sync(stream string) error {
+	if o.Sync == nil {
+		return nil
+	}
+	return o.Sync(stream)
+}
+
+// Renew gives a stream a new incarnation, and returns it.
+func (o *Opener) Renew(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
+	name := s.CachedInfo().Config.Name
+	s, err := o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[metaIncarnation] = newIncarnation() })
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	return s, nil
+}
+
+// Incarnation returns the incarnation of a stream; "" if it has none.
+func Incarnation(s jetstream.Stream) string { return s.CachedInfo().Config.Metadata[metaIncarnation] }
+
+func newIncarnation() string { return rand.Text()[:8] }
+
+// Note returns a text that webim has noted at a stream.
+func Note(s jetstream.Stream, name string) string { return s.CachedInfo().Config.Metadata[name] }
+
+// SetNote notes a text at a stream.
+func (o *Opener) SetNote(ctx context.Context, s jetstream.Stream, name, text string) error {
+	_, err := o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[name] = text })
+	return err
+}

@@ -1,0 +1,137 @@
+package jetstream
+
+import "webim/room/engine/jetstream/internal/codec"
+
+// load begins to receive, and finds the position at which the topic begins.
+func (t *topic) load() {
+	if t.isEnded() {
+		t.answer(nil) // a message of a member that has left is published
+		return
+	}
+	err := t.e.ready(t.class)
+	if err == nil {
+		err = t.listen()
+	}
+	var at codec.Tip
+	if err == nil {
+		// The server handles the commands of a connection in order: it knows that this node listens before it
+		// answers. So whatever is stored after the answer is sent, or is seen to be missing.
+		at, err = t.e.logOf(t.class, t.room).Last()
+	}
+	if err != nil {
+		t.e.failed("a room cannot be opened", t.room, err)
+		t.answer(err)
+		t.e.jobs.After(retry, t.load) // not before: two jobs must not answer at the same time
+		return
+	}
+	t.mu.Lock()
+	t.openLocked(at)
+	t.mu.Unlock()
+	t.answer(nil)
+}
+
+// openLocked begins at the end of the log, or where the subscriber has been in another process: then it reads the publications behind that.
+func (t *topic) openLocked(end codec.Tip) {
+	from := t.resumes
+	t.resumes = nil
+	if from == nil || from.Offset == end.Offset {
+		t.beginLocked(end, 0)
+		return
+	}
+	if epoch, _ := t.e.epochOf(t.class, t.room); epoch != from.Epoch {
+		t.beginLocked(end, 0)
+		return
+	}
+	t.upTo = max(t.upTo, end.Offset)
+	t.beginLocked(codec.Tip{Offset: from.Offset}, 0)
+}
+
+// whenBegun calls f when the topic has begun, or with an error if that has to be tried again. The calls are in the
+// order of the callers.
+func (t *topic) whenBegun(f func(error)) {
+	t.mu.Lock()
+	if t.opensLocked() {
+		t.waiting = append(t.waiting, f)
+		t.mu.Unlock()
+		return
+	}
+	t.mu.Unlock()
+	f(nil)
+}
+
+// opens reports whether whenBegun would wait.
+func (t *topic) opens() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.opensLocked()
+}
+
+func (t *topic) opensLocked() bool { return !t.began && !t.ended || len(t.waiting) > 0 }
+
+// answer calls those that wait for the beginning.
+func (t *topic) answer(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waiting.Call(&t.mu, err, nil)
+}
+
+// listen makes the server send the room's publications.
+func (t *topic) listen() error {
+	t.mu.Lock()
+	over := t.sub != nil || t.ended
+	t.mu.Unlock()
+	if over {
+		return nil
+	}
+	// The library waits while it writes, so the lock is not held.
+	sub, err := t.e.nc.ChanSubscribe(t.live, t.e.incoming)
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	if over = t.ended; !over {
+		t.sub = sub
+	}
+	t.mu.Unlock()
+	if over {
+		_ = sub.Unsubscribe() // it fails if the connection is closed, which ends it too
+	}
+	return nil
+}
+
+// beginLocked continues at a position: publications before it are not delivered. was is upTo before the position
+// was read from the log: publications that the server has sent since then are read again.
+func (t *topic) beginLocked(at codec.Tip, was uint64) {
+	t.epoch, t.cut = t.e.epochOf(t.class, t.room)
+	if t.upTo == was {
+		t.upTo = at.Offset // if the log once went farther, it does not any more
+	}
+	t.tip, t.catching, t.began = at, false, true
+	t.made = min(t.made, max(t.upTo, at.Offset))
+	t.callLocked(len(t.readers), nil)
+	t.recent.Forget(at.Offset == t.cut)
+	for _, s := range t.subs {
+		s.Begin(t.topLocked())
+	}
+	if t.upTo > at.Offset {
+		t.catchUpLocked()
+	}
+}
+
+// known returns upTo, for beginLocked.
+func (t *topic) known() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.upTo
+}
+
+// unload ends the subscription of a topic that has ended.
+func (t *topic) unload() {
+	t.mu.Lock()
+	sub := t.sub
+	t.sub = nil
+	t.mu.Unlock()
+	if sub != nil {
+		_ = sub.Unsubscribe() // it fails if the connection is closed, which ends it too
+	}
+}

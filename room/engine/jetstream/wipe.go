@@ -1,0 +1,203 @@
+package jetstream
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/cuts"
+	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/stubs"
+)
+
+// Removed messages have to leave the files. The server overwrites one message at a time, and writes the block of
+// the message anew for that, which takes some 10 ms. So a removed history is wiped message by message, with pauses
+// in which others can write: the rooms take turns.
+//
+// A node may end before it has deleted the messages that it has removed. So all nodes look after each cut and each stub that they
+// hear of, also at their start: some seconds later, nothing may be left. If there is, and it does not become less,
+// the node goes on with the work.
+
+// wipes are the removals that this node looks after.
+type wipes struct {
+	mu      sync.Mutex          // innermost
+	young   []engine.Key        // came after the last sweep
+	old     []engine.Key        // came before it, and are looked at in the next
+	left    map[cuts.Key]uint64 // cuts of which something was left, and the first offset of that
+	turns   []cuts.Key          // the rooms that this node wipes
+	running bool                // a job wipes them
+}
+
+// note remembers to look after a cut or a stub.
+func (w *wipes) note(is engine.Entry) {
+	if is.Value == nil {
+		return
+	}
+	w.mu.Lock()
+	w.young = append(w.young, is.Key)
+	w.mu.Unlock()
+}
+
+// take begins a sweep, and returns the entries that it looks at.
+func (w *wipes) take() (all []engine.Key) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all, w.old, w.young = w.old, w.young, nil
+	for k := range w.left {
+		all = append(all, k.Entry())
+	}
+	return all
+}
+
+// sweepRemoved looks whether everything is gone that was removed some seconds ago.
+func (e *Engine) sweepRemoved() {
+	defer e.jobs.After(e.cfg.lookEvery, e.sweepRemoved)
+	if e.unavailable() != nil {
+		return // nothing is lost: take was not called
+	}
+	for _, k := range e.wipes.take() {
+		if e.jobs.Pausing() {
+			e.wipes.note(engine.Entry{Key: k, Value: []byte{0}}) // look at it the next time
+			continue
+		}
+		err := e.look(k)
+		if err != nil {
+			e.wipes.note(engine.Entry{Key: k, Value: []byte{0}}) // look again
+			e.failed("removed messages may still be in the store", k.Of, err)
+		}
+		if e.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// look looks after one cut or stub.
+func (e *Engine) look(k engine.Key) error {
+	token, _, _ := strings.Cut(k.Name, " ")
+	c := e.classWith(token)
+	if c == nil {
+		return nil
+	}
+	if err := e.ready(c); err != nil {
+		return err
+	}
+	if k.Table == stubs.Table {
+		return e.finishRedact(c, k)
+	}
+	first, err := e.firstBefore(c, k.Of)
+	if err != nil {
+		return err
+	}
+	key := cuts.Key{Room: k.Of, Class: k.Name}
+	e.wipes.mu.Lock()
+	was, known := e.wipes.left[key]
+	if first == 0 {
+		delete(e.wipes.left, key)
+	} else {
+		if e.wipes.left == nil {
+			e.wipes.left = map[cuts.Key]uint64{}
+		}
+		e.wipes.left[key] = first
+	}
+	e.wipes.mu.Unlock()
+	if known && first == was && first > 0 { // whoever began it has ended
+		e.wipe(key)
+	}
+	return nil
+}
+
+// finishRedact deletes the message of which a stub is there.
+func (e *Engine) finishRedact(c *class, k engine.Key) error {
+	offset, ok := stubs.Offset(c.Class, k.Name)
+	stub := e.state.Entry(k)
+	if !ok || stub.Version == 0 {
+		return nil
+	}
+	one, err := e.read.Leader().At(e.ctx, c.Stream, offset)
+	if errors.Is(err, logread.ErrNone) {
+		return e.isGone(c, k.Of, offset)
+	}
+	if err == nil && (one.Subject != c.Room(k.Of) || !stubs.Replaces(logread.Stored{Seq: offset, Data: stub.Value}, one)) {
+		return nil
+	}
+	if err != nil {
+		return fault.Of(err)
+	}
+	return e.overwrite(c, offset)
+}
+
+// firstBefore returns the first offset that a room still has up to its cut; 0: none.
+func (e *Engine) firstBefore(c *class, room string) (uint64, error) {
+	one, err := e.read.Leader().Next(e.ctx, c.Stream, c.Room(room), 1)
+	switch {
+	case errors.Is(err, logread.ErrNone):
+		return 0, e.isGone(c, room, e.cuts.Get(c.cutOf(room)).Offset)
+	case err == nil && one.Seq > e.cuts.Get(c.cutOf(room)).Offset:
+		return 0, nil
+	case err != nil:
+		return 0, fault.Of(err)
+	}
+	return one.Seq, nil
+}
+
+// wipe begins to wipe a room's messages up to its cut.
+func (e *Engine) wipe(k cuts.Key) {
+	e.wipes.mu.Lock()
+	defer e.wipes.mu.Unlock()
+	for _, other := range e.wipes.turns {
+		if other == k {
+			return
+		}
+	}
+	e.wipes.turns = append(e.wipes.turns, k)
+	if !e.wipes.running {
+		e.wipes.running = true
+		e.jobs.Go(e.wipeNext)
+	}
+}
+
+// wipeNext overwrites the next message of the room whose turn it is. Then it pauses as long as that took.
+func (e *Engine) wipeNext() {
+	e.wipes.mu.Lock()
+	if e.wipes.running = len(e.wipes.turns) > 0; !e.wipes.running {
+		e.wipes.mu.Unlock()
+		return
+	}
+	k := e.wipes.turns[0]
+	e.wipes.turns = e.wipes.turns[1:]
+	e.wipes.mu.Unlock()
+	began := time.Now()
+	more, err := e.wipeOne(k)
+	if err != nil {
+		e.failed("removed messages may still be in the store", k.Room, err) // a sweep finds them
+	}
+	if more {
+		e.wipes.mu.Lock()
+		e.wipes.turns = append(e.wipes.turns, k)
+		e.wipes.mu.Unlock()
+	}
+	e.jobs.After(time.Since(began), e.wipeNext)
+}
+
+// wipeOne overwrites the first message of a room, if it is not after the cut. When none is left, it removes the
+// stubs.
+func (e *Engine) wipeOne(k cuts.Key) (more bool, err error) {
+	c := e.classWith(k.Class)
+	first, err := e.firstBefore(c, k.Room)
+	if err != nil {
+		return false, err
+	}
+	if first > 0 {
+		err = e.overwrite(c, first)
+		return err == nil, err
+	}
+	s, ok := e.stubs().From(c.Class, k.Room, 0)
+	if !ok || s.Seq > e.cuts.Get(k).Offset {
+		return false, nil
+	}
+	err = e.removeStub(c, k.Room, s.Seq)
+	return err == nil, err
+}

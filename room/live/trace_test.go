@@ -1,0 +1,88 @@
+package live
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+
+	"webim/netpoll"
+	"webim/netpoll/wstest"
+	"webim/room/flight"
+	"webim/room/token"
+)
+
+// kindsOf returns the kinds of the events of a trace, each once.
+func kindsOf(t *flight.TraceView) (all []string) {
+	for _, e := range t.Events {
+		kind := e.Kind
+		if e.What != "" {
+			kind += " " + e.What
+		}
+		if !slices.Contains(all, kind) {
+			all = append(all, kind)
+		}
+	}
+	return all
+}
+
+// awaitTrace reads figures until the trace has events of all these kinds.
+func (c *client) awaitTrace(kinds ...string) *flight.TraceView {
+	c.t.Helper()
+	return c.next(fmt.Sprint("a trace with ", kinds), func(m message) bool {
+		return m.Trace != nil && !slices.ContainsFunc(kinds, func(kind string) bool { return !slices.Contains(kindsOf(m.Trace), kind) })
+	}).Trace
+}
+
+// TestTrace checks that a watcher with a key sees what a user, or the members of a room, send, get and are refused;
+// that a trace leaves a line in the audit log, ends, and needs a key.
+func TestTrace(t *testing.T) {
+	log := new(wstest.Log)
+	n := start(t, Config{Logger: slog.New(slog.NewTextHandler(log, nil))}, netpoll.Config{}, netpoll.Config{})
+	ann, _ := n.chat(n.token(token.Claims{User: "ann"}), "tea")
+	bob, _ := n.chat(n.token(token.Claims{User: "bob"}), "milk")
+	plain := n.dial(n.addr, "/tea")
+	w, _ := n.watch()
+	w.say(`{"trace":{"user":"ann","seconds":60}}`)
+	w.next("the connection is traced", func(m message) bool { return m.Trace != nil && m.Trace.Connections == 1 })
+	for _, c := range []*client{ann, bob} {
+		c.say(`{"id":7,"publish":{"channel":"tea","data":{"text":"a secret text"}}}`)
+		c.say(`{"id":8,"publish":{"channel":"","data":{}}}`)
+	}
+	got := w.awaitTrace("message", "sent", "command publish", "refusal 107 bad request")
+	for _, e := range got.Events {
+		if e.User != "ann" || e.Kind == "command" && e.Bytes < 10 || strings.Contains(fmt.Sprint(e), "secret") {
+			t.Errorf("traced: %+v", e)
+		}
+	}
+	w.say(`{"trace":{"room":"tea","seconds":60}}`)
+	w.next("the members are traced", func(m message) bool { return m.Trace != nil && m.Trace.Room == "tea" && m.Trace.Connections == 2 })
+	plain.Send(0x81, "a secret text")
+	w.awaitTrace("message", "sent")
+	_ = plain.Conn.Close()
+	w.awaitTrace("ended network: client gone")
+	w.say(`{"trace":{}}`)
+	w.next("the trace is over", func(m message) bool { return m.Now != nil && m.Trace == nil })
+	if !strings.Contains(log.String(), "msg=audit action=trace by=\"key ") || !strings.Contains(log.String(), "target=ann seconds=60") {
+		t.Errorf("the log has %s", log)
+	}
+	w.say(`{"trace":{"user":"ann","seconds":60}}`)
+	w.next("it is traced again", func(m message) bool { return m.Trace != nil && m.Trace.Connections == 1 })
+	w.Leave()
+	wstest.Eventually(t, "the trace ends with the last watcher", func() bool { return n.feed.cfg.Flights.Trace() == nil })
+
+	for _, bad := range []string{`{"user":"ann","seconds":601}`, `{"user":"ann","seconds":-1}`, `{"user":"ann","room":"tea","seconds":1}`} {
+		w, _ := n.watch()
+		w.say(`{"trace":%s}`, bad)
+		if code := w.closed(); code != CodeBadRequest {
+			t.Errorf("%s: closed with %d", bad, code)
+		}
+	}
+	boss := n.dial(n.feeds, FeedPath)
+	boss.say(`{"token":%q}`, n.token(token.Claims{User: "boss", Roles: []string{"admin"}}))
+	boss.say(`{"trace":{"user":"ann","seconds":60}}`)
+	if code := boss.closed(); code != CodeDenied || n.feed.cfg.Flights.Trace() != nil {
+		t.Errorf("a token: closed with %d", code)
+	}
+}
