@@ -109,7 +109,7 @@ export async function learn() {
     if (room !== state.room) return;
     state.info = info;
   } catch (e) {
-    if (e.code === BANNED || !room.error && e.code) left(room, { code: e.code, reason: e.message, told: true });
+    if (e.code === BANNED || !room.error && !e.temporary) left(room, { code: e.code, reason: e.message, told: true });
     return;
   }
   rooms.entitle(room.name, state.info.title);
