@@ -3,6 +3,7 @@ package room
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,10 +17,15 @@ import (
 )
 
 // Config holds the settings of a Hub. Only Engine is required.
+//
+// Hub.Reconfigure changes the settings of a hub that serves. A new value holds for each command, message,
+// join and reply that comes from then on. It ends nothing that was admitted before: if a maximum becomes
+// less than what there is, nothing more is admitted until there is less again. The comment of a field says
+// so where the field is different, and whether it is fixed: Reconfigure cannot change it.
 type Config struct {
-	// Engine stores messages and state, and connects nodes. It is required.
+	// Engine stores messages and state, and connects nodes. It is required. Fixed.
 	Engine engine.Engine
-	// Ended answers engine.Question.Ended: it returns one JSON value. nil: no node asks this one.
+	// Ended answers engine.Question.Ended: it returns one JSON value. nil: no node asks this one. Fixed.
 	Ended func(who string) []byte
 	// MaxRooms is the maximum number of rooms with members, without the personal rooms of users; 0:
 	// 100,000; negative: no maximum. One owner can make at most 1/16 of the rooms that are free. Above it
@@ -36,7 +42,8 @@ type Config struct {
 	MaxMembers int
 	// MaxUnswept is the maximum number of bytes of a room that no sweep has taken yet; 0: 1 MiB. If the
 	// message of a member does not fit, the member is not read until it fits; such members take turns. A message
-	// larger than MaxUnswept fits when nothing else is unswept.
+	// larger than MaxUnswept fits when nothing else is unswept. Members that wait already go on when a new value
+	// lets their messages in, at the end of the next sweep.
 	MaxUnswept int
 	// MaxRoomsPerConn is the maximum number of rooms that one connection of the centrifuge dialect may be
 	// in; 0: 128.
@@ -57,12 +64,13 @@ type Config struct {
 	MaxPresence int
 	// PingInterval is the time between two pings to a connection of the centrifuge dialect; 0: 25 s;
 	// negative: no pings. If nothing comes within PongTimeout after a ping, the connection is closed with
-	// 3012; 0: 8 s; negative: it is not closed.
+	// 3012; 0: 8 s; negative: it is not closed. Both are fixed: clients are told them when they connect, and
+	// expect the pings accordingly.
 	PingInterval, PongTimeout time.Duration
 	// ConnectTimeout is how long a connection may wait with its connect command before it is closed with
-	// 3502; 0: 10 s.
+	// 3502; 0: 10 s. A connection that is open already keeps its time.
 	ConnectTimeout time.Duration
-	// Anonymous accepts connections without a token. Options says which rights they have.
+	// Anonymous accepts connections without a token. Options says which rights they have. Fixed.
 	Anonymous bool
 	// MaxConnsPerUser is the maximum number of connections of one user; 0: 128; negative: no maximum. Above
 	// it: 3504, in the plain dialect 429. It does not apply to anonymous users: their addresses are limited.
@@ -70,7 +78,8 @@ type Config struct {
 	// Rates limit the commands of one connection, UserRates those of all connections of a user. A zero rate
 	// means that of DefaultRates or DefaultUserRates; NoRates means no limits. Above a rate clients get the
 	// temporary error 111; in the plain dialect the message is dropped. Rates.Join and UserRates.Join
-	// permit at least MaxRoomsPerConn at once. All clients of an address that have no token share
+	// permit at least MaxRoomsPerConn at once. What is used of a rate stays used when the rate changes: as the
+	// time until all of it may be used again. All clients of an address that have no token share
 	// budget.AddressShare times the bytes that one user may spend. Package budget has the whole table.
 	Rates, UserRates policy.Rates
 	unbound          bool          // neither has any limit
@@ -79,23 +88,25 @@ type Config struct {
 	// connection is closed with 3509, in the plain dialect with 1008.
 	Refusals budget.Rate
 	// Tokens verifies connection and subscription tokens; nil: no token is valid. The hub neither starts
-	// nor closes it.
+	// nor closes it. Fixed; token.Verifier.Replace changes the keys.
 	Tokens *token.Verifier
-	// Guests lets anonymous users choose a name; nil: they have none.
+	// Guests lets anonymous users choose a name; nil: they have none. Fixed.
 	Guests *guest.Guests
-	// Revoked has the tokens that were revoked; nil: none was, and none can be.
+	// Revoked has the tokens that were revoked; nil: none was, and none can be. Fixed.
 	Revoked *token.Revoked
 	// ExpiredGrace is how long a connection or a subscription outlives its token, so that a new one can
-	// come; and how long a backend that gives no answer to HookRefresh is asked again; 0: 25 s.
+	// come; and how long a backend that gives no answer to HookRefresh is asked again; 0: 25 s. A connection
+	// looks at a new value when the time is over that it waits for now, or when it gets a new token.
 	ExpiredGrace time.Duration
 	// LeaveDelay is how long the notice that a client has left is delayed; 0: 1 s; negative: not at all. If
-	// the client comes back in that time, there is no notice. Presence shows at once that it has left.
+	// the client comes back in that time, there is no notice. Presence shows at once that it has left. A
+	// notice that waits already keeps its time.
 	LeaveDelay time.Duration
 	// Audit gets a line for each action of moderators, and of the server API, against users; nil: there is
-	// no audit log.
+	// no audit log. Fixed.
 	Audit *slog.Logger
 	// Log gets a line, at most one for each reason and interval, when clients are refused or slowed down;
-	// nil: there is no such log.
+	// nil: there is no such log. Fixed.
 	Log *slog.Logger
 	// Text limits the texts of messages; the zero value means the defaults.
 	Text policy.TextLimits
@@ -105,23 +116,25 @@ type Config struct {
 	// the work. The hub runs these functions one at a time for each room and payer, in the order of the
 	// messages, and acknowledges a message only after its function has returned. If calls never have to wait
 	// (engine.Prompt, and no Backend), the hub runs the function at once, on the goroutine that called
-	// FollowUp. While the server is busy with calls, such work is dropped. nil: there are no follow-ups.
+	// FollowUp. While the server is busy with calls, such work is dropped. nil: there are no follow-ups. Fixed.
 	FollowUp func(h *Hub, room string, at engine.Position, m engine.Message) (followUp func(context.Context))
-	// Backend decides instead of the rights where the application wants that; nil: there is none.
+	// Backend decides instead of the rights where the application wants that; nil: there is none. Fixed.
 	Backend backend.Backend
-	// Calls implements RPCs; nil: no method is known. See package rpc.
+	// Calls implements RPCs; nil: no method is known. See package rpc. Fixed.
 	Calls Calls
 	// MaxCalls is the maximum number of calls that run at a time, each on a goroutine, if calls may have to
 	// wait for the engine or a backend; 0: 8 for each processor. Four times as many may wait for their turn,
 	// and users and addresses take turns. Above that a call is refused with the temporary error 111. It is
-	// also the maximum number of follow-ups of calls that run at a time.
+	// also the maximum number of follow-ups of calls that run at a time. Calls that run or wait already stay.
 	MaxCalls int
-	// Personal joins each connection of a user to PersonalRoom of the user, when it connects.
+	// Personal joins each connection of a user to PersonalRoom of the user, when it connects. Present
+	// connections stay in the rooms in which they are.
 	Personal bool
 	// Options returns the features and the rights of a room. The result must be the same for a name each
-	// time, and must not be changed. nil: rooms have no features, and no rights except those of tokens.
+	// time, and must not be changed. nil: rooms have no features, and no rights except those of tokens. Fixed; its results
+	// may change, and then the caller calls Hub.Rejudge.
 	Options func(room string) *policy.Options
-	// Version is the version of the server that clients are told.
+	// Version is the version of the server that clients are told. Fixed.
 	Version string
 	// MaxPause is the maximum pause after a sweep, in which a busy room collects messages; 0: 25 ms;
 	// negative: no pause. While thousands of clients a second connect, a pause may be four times as long.
@@ -141,19 +154,20 @@ func (c *Config) options(room string) *policy.Options {
 	return noOptions
 }
 
-// Config returns the hub's settings, with defaults. They must not be changed.
-func (h *Hub) Config() *Config { return &h.cfg }
+// Config returns the hub's settings as they are now, with defaults. They must not be changed. A caller that
+// needs two of them that fit together calls Config once.
+func (h *Hub) Config() *Config { return h.cfg.Load() }
 
 // Options returns the features and the rights of a room. They must not be changed.
-func (h *Hub) Options(room string) *policy.Options { return h.cfg.options(room) }
+func (h *Hub) Options(room string) *policy.Options { return h.Config().options(room) }
 
 // Keep returns how much of its log a room keeps: for engine.Message.Keep, and for engine.Span.Keep of
 // each read of its history. Without Config.Options it is nil, which is the engine's default.
-func (h *Hub) Keep(room string) *engine.Retention { return h.keepOf(h.cfg.options(room)) }
+func (h *Hub) Keep(room string) *engine.Retention { return h.keepOf(h.Options(room)) }
 
 // keepOf is Keep for a room with these options.
 func (h *Hub) keepOf(o *policy.Options) *engine.Retention {
-	if h.cfg.Options == nil {
+	if h.Config().Options == nil {
 		return nil
 	}
 	return &o.History
@@ -185,11 +199,48 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// SetLimits changes Config.Rates, UserRates, Refusals, MaxConnsPerUser and MaxReply of a hub that serves, to those of cfg, with
-// the defaults. It may be called from any goroutine.
-func (h *Hub) SetLimits(cfg Config) {
-	cfg = cfg.withDefaults()
-	h.meter.SetLimits(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser, MaxReply: cfg.MaxReply})
+// Reconfigure changes the settings of a hub that serves to those of cfg, with the same defaults as for
+// NewHub: see Config. It does not look at the fixed fields that are functions, interfaces or pointers, and
+// the hub keeps those that it has. If another fixed field has another value, the error names it, and nothing
+// has changed. It may be called from any goroutine, with no lock held.
+func (h *Hub) Reconfigure(cfg Config) error {
+	h.reconfiguring.Lock()
+	defer h.reconfiguring.Unlock()
+	old, next := h.Config(), cfg.withDefaults()
+	if err := old.fixed(&next); err != nil {
+		return err
+	}
+	next.Engine, next.Ended, next.Tokens, next.Guests, next.Revoked = old.Engine, old.Ended, old.Tokens, old.Guests, old.Revoked
+	next.Audit, next.Log, next.FollowUp, next.Backend, next.Calls, next.Options = old.Audit, old.Log, old.FollowUp, old.Backend, old.Calls, old.Options
+	next.idleEvery = old.idleEvery
+	h.cfg.Store(&next)
+	h.roomPool.SetLimit(int64(next.MaxRooms))
+	h.meter.SetLimits(next.costs())
+	h.work.SetMaxCalls(next.MaxCalls)
+	return nil
+}
+
+// fixed returns an error if a fixed field that is a value is another one in next.
+func (c *Config) fixed(next *Config) error {
+	for _, f := range []struct {
+		name     string
+		is, want any
+	}{
+		{"Anonymous", c.Anonymous, next.Anonymous},
+		{"PingInterval", c.PingInterval, next.PingInterval},
+		{"PongTimeout", c.PongTimeout, next.PongTimeout},
+		{"Version", c.Version, next.Version},
+	} {
+		if f.is != f.want {
+			return fmt.Errorf("room: Config.%s is %v, and cannot become %v while the hub serves: make a new hub", f.name, f.is, f.want)
+		}
+	}
+	return nil
+}
+
+// costs returns the limits of the hub's Meter.
+func (c *Config) costs() cost.Limits {
+	return cost.Limits{Rates: c.Rates, UserRates: c.UserRates, Refusals: c.Refusals, MaxConnsPerUser: c.MaxConnsPerUser, MaxReply: c.MaxReply, MaxReplies: c.MaxReplies}
 }
 
 // Rejudge applies new rights to the rooms that there are, and judges their members anew: it is called after the results of

@@ -276,11 +276,13 @@
 //	the log of the engine, for one room  →  Room.mu
 //	the State of the engine              →  the locks of packages moderation and shares, deferred.Queue.mu
 //
-//	mutex           guards
-//	Hub.mu          the rooms by name and number. It is taken before Room.mu, because a room may be
-//	                removed only while its own lock says that it is empty
-//	Room.mu         the members, logs, cursors, pending joins and flow control of a room
-//	activeRooms.mu  the list of the active rooms
+//	mutex              guards
+//	Hub.mu             the rooms by name and number. It is taken before Room.mu, because a room may be
+//	                   removed only while its own lock says that it is empty
+//	Hub.reconfiguring  the order of the changes of settings (Hub.Reconfigure); the locks of packages
+//	                   budget and work are taken under it, one after the other
+//	Room.mu            the members, logs, cursors, pending joins and flow control of a room
+//	activeRooms.mu     the list of the active rooms
 //
 // activeRooms.mu, identity.Table.mu, timers.List.mu and the locks of packages work, shares, slowmode and
 // moderation are innermost: nothing is locked under them, except the mutex of a budget.Pool. That

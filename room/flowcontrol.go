@@ -103,7 +103,9 @@ func (r *Room) fitsLocked(n uint64) bool { return r.hub.fits(r.inUseLocked(), n)
 // published.
 func (r *Room) inUseLocked() uint64 { return r.unsweptLocked() + r.acquired + r.resumed }
 
-func (h *Hub) fits(taken, n uint64) bool { return taken == 0 || taken+n <= uint64(h.cfg.MaxUnswept) }
+func (h *Hub) fits(taken, n uint64) bool {
+	return taken == 0 || taken+n <= uint64(h.Config().MaxUnswept)
+}
 
 // resumeSendersLocked resumes waiting senders, in their order, as long as their messages fit. It
 // is called whenever bytes may have become free: at the end of a sweep, at the engine's answer,

@@ -21,7 +21,7 @@ type HistoryQuery struct {
 // keeps no history, ErrUnrecoverablePosition if q.Since belongs to another epoch. Any goroutine may call
 // done, which must not change the history.
 func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, error)) {
-	o := h.cfg.options(room)
+	o := h.Options(room)
 	if o.History.Messages <= 0 {
 		done(engine.History{}, wire.ErrNotAvailable)
 		return
@@ -55,7 +55,7 @@ func (h *Hub) History(room string, q HistoryQuery, done func(engine.History, err
 // position in the old epoch is told that it could not recover. Members that rely on their position get
 // code 2500 or 3010. The error is a wire.ErrorCode: ErrNotAvailable if the room keeps no history.
 func (h *Hub) RemoveHistory(room string, done func(error)) {
-	if h.cfg.options(room).History.Messages <= 0 {
+	if h.Options(room).History.Messages <= 0 {
 		done(wire.ErrNotAvailable)
 		return
 	}

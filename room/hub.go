@@ -31,8 +31,9 @@ import (
 
 // Hub is the rooms of a node. All its connections must belong to one netpoll.Server.
 type Hub struct {
-	cfg    Config
-	engine engine.Engine
+	cfg           atomic.Pointer[Config] // see Config
+	reconfiguring sync.Mutex             // see Reconfigure
+	engine        engine.Engine
 	*moderation.Moderator
 
 	mu       sync.RWMutex
@@ -83,7 +84,6 @@ func NewHub(cfg Config) *Hub {
 	}
 	cfg = cfg.withDefaults()
 	h := &Hub{
-		cfg:      cfg,
 		engine:   cfg.Engine,
 		id:       rand.Text(),
 		started:  time.Now(),
@@ -93,9 +93,9 @@ func NewHub(cfg Config) *Hub {
 		refusals: ratelog.New(cfg.Log),
 		arrivals: pause.NewArrivals(pause.Threshold(runtime.GOMAXPROCS(0))),
 	}
+	h.cfg.Store(&cfg)
 	h.work = work.New(cfg.MaxCalls, h.refusals)
-	h.meter = cost.New(cost.Config{Rates: cfg.Rates, UserRates: cfg.UserRates, Refusals: cfg.Refusals, MaxConnsPerUser: cfg.MaxConnsPerUser,
-		MaxReply: cfg.MaxReply, MaxReplies: cfg.MaxReplies, Timers: &h.timers, Log: h.refusals})
+	h.meter = cost.New(cost.Config{Limits: cfg.costs(), Timers: &h.timers, Log: h.refusals})
 	h.shares = shares.New(cfg.Engine, h.refusals)
 	h.Moderator = moderation.New(moderation.Config{Engine: cfg.Engine, Publish: h.Publish, StateOf: h.shares.StateOf, StateError: shares.ClientError, Audit: cfg.Audit})
 	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: cfg.Guests, Revoked: cfg.Revoked, StateIsOld: stateIsOld(cfg.Engine), Log: h.refusals})
@@ -119,19 +119,19 @@ func (h *Hub) Start(s *netpoll.Server) {
 	h.server = s
 	h.load.Begin(s.Config().Workers)
 	h.deferred.Start(s.NewTurn(h.deferred.Run).Wake)
-	h.leaveDelays.Start(h.cfg.LeaveDelay, h.tellNotice, h.Post, h.At)
+	h.leaveDelays.Start(func() time.Duration { return h.Config().LeaveDelay }, h.tellNotice, h.Post, h.At)
 	stopControl, stopShares := h.control.Start(s), h.shares.Watch()
 	h.unwatch = func() { stopControl(); stopShares() }
 	h.engine.AddNode(h)
 	s.Tick(time.Second, h.timers.Run)
 	s.Tick(time.Second, h.reclaimResumed)
-	s.Tick(h.cfg.idleEvery, h.deactivateIdle)
+	s.Tick(h.Config().idleEvery, h.deactivateIdle)
 	if e, ok := h.engine.(engine.Expirer); ok {
 		s.Tick(time.Second, e.Expire)
 	}
 	if e, ok := h.engine.(engine.Pacer); ok {
 		h.makesWay = true
-		e.Pace(func() time.Duration { return pause.Gather(h.load.Value(), h.cfg.MaxPause) })
+		e.Pace(func() time.Duration { return pause.Gather(h.load.Value(), h.Config().MaxPause) })
 	}
 }
 
@@ -210,10 +210,11 @@ func (h *Hub) Shares() *shares.Shares { return h.shares }
 
 // Asks reports whether there is a backend that handles a hook in a room.
 func (h *Hub) Asks(k backend.Hook, room string) bool {
-	return h.cfg.Backend != nil && h.cfg.Backend.Asks(k, room)
+	b := h.Config().Backend
+	return b != nil && b.Asks(k, room)
 }
 
 // TellDisconnect tells the backend, which must handle HookDisconnect, that a connection has ended.
 func (h *Hub) TellDisconnect(a engine.Author, rooms []string, why netpoll.Closed) {
-	h.cfg.Backend.Disconnected(backend.DisconnectEvent{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
+	h.Config().Backend.Disconnected(backend.DisconnectEvent{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
 }

@@ -136,7 +136,7 @@ func (r *Room) bufferLocked(p engine.Publication) {
 	}
 	p.Data = slices.Clone(p.Data)
 	for j := r.pending; j != nil; j = j.next {
-		if j.bufferedBytes += engine.Cost(&p); j.bufferedBytes > r.hub.cfg.MaxUnswept {
+		if j.bufferedBytes += engine.Cost(&p); j.bufferedBytes > r.hub.Config().MaxUnswept {
 			j.buffered, j.err = nil, errSlowHistory
 			continue
 		}

@@ -27,7 +27,7 @@ func (h *Hub) CheckJoin(name string, who *token.Identity, addr netip.Addr) error
 		return err
 	}
 	if r := h.existing(name); r != nil {
-		if h.cfg.MaxMembers > 0 && r.Len() >= h.cfg.MaxMembers {
+		if n := h.Config().MaxMembers; n > 0 && r.Len() >= n {
 			return ErrRoomFull
 		}
 		return nil

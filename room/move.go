@@ -39,8 +39,8 @@ func (h *Hub) Export(e *snapshot.Encoder) {
 	}
 	e.Message(2, h.meter.Export)
 	e.Message(3, h.slow.Export)
-	if h.cfg.Revoked != nil {
-		e.Message(4, h.cfg.Revoked.Export)
+	if h.Config().Revoked != nil {
+		e.Message(4, h.Config().Revoked.Export)
 	}
 	e.Message(5, h.leaveDelays.Export)
 }
@@ -109,8 +109,8 @@ func (h *Hub) Restore(state []byte) error {
 		case 3:
 			err = h.slow.Import(d.Message())
 		case 4:
-			if h.cfg.Revoked != nil {
-				err = h.cfg.Revoked.Import(d.Message())
+			if h.Config().Revoked != nil {
+				err = h.Config().Revoked.Import(d.Message())
 			}
 		case 5:
 			err = h.leaveDelays.Import(d.Message())

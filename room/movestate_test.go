@@ -65,7 +65,7 @@ func full(t testing.TB, h *Hub) {
 	r.activateLocked()
 	r.notices = &noticeQueue{}
 	r.mu.Unlock()
-	if err := h.cfg.Revoked.RevokeID("jti", time.Time{}); err != nil {
+	if err := h.Config().Revoked.RevokeID("jti", time.Time{}); err != nil {
 		t.Fatal(err)
 	}
 	var leave snapshot.Encoder

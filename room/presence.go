@@ -15,11 +15,11 @@ import (
 // ErrNotAvailable if the room has no presence, or if there are more members than
 // Config.MaxPresence. PresenceStats counts them.
 func (h *Hub) Presence(room string, done func([]engine.Author, error)) {
-	if !h.cfg.options(room).Presence {
+	if !h.Options(room).Presence {
 		done(nil, wire.ErrNotAvailable)
 		return
 	}
-	h.engine.Members(room, h.cfg.MaxPresence, func(all []engine.Author, err error) {
+	h.engine.Members(room, h.Config().MaxPresence, func(all []engine.Author, err error) {
 		switch {
 		case errors.Is(err, engine.ErrTooManyMembers):
 			err = wire.ErrNotAvailable
@@ -33,7 +33,7 @@ func (h *Hub) Presence(room string, done func([]engine.Author, error)) {
 // PresenceStats counts the connections in a room and their users; all anonymous connections are
 // one user. The errors are those of Presence.
 func (h *Hub) PresenceStats(room string, done func(clients, users int, err error)) {
-	if !h.cfg.options(room).Presence {
+	if !h.Options(room).Presence {
 		done(0, 0, wire.ErrNotAvailable)
 		return
 	}

@@ -34,7 +34,7 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 		p.end(engine.Position{}, err)
 		return
 	}
-	if m.Op == engine.OpJSON && h.cfg.options(room).Binary {
+	if m.Op == engine.OpJSON && h.Options(room).Binary {
 		m.Op = ws.OpBinary // JSON is sent as bytes there
 	}
 	switch {
@@ -49,7 +49,7 @@ func (h *Hub) Publish(room string, m engine.Message, done func(engine.Position, 
 		p.end(engine.Position{}, ErrBadMessage)
 		return
 	}
-	if err := h.cfg.options(room).CheckSize(&m, h.cfg.MaxPublication); err != nil {
+	if err := h.Options(room).CheckSize(&m, h.Config().MaxPublication); err != nil {
 		p.end(engine.Position{}, err)
 		return
 	}

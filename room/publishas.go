@@ -63,13 +63,13 @@ func (h *Hub) PublishCommand(s Session, id uint32, v policy.Verdict, m SessionMe
 
 // publishJudged publishes a message of a session if the current verdict about it allows that.
 func (h *Hub) publishJudged(s Session, v policy.Verdict, what SessionMessage, p *publishing) {
-	opts := h.cfg.options(what.Room)
+	opts := h.Options(what.Room)
 	m, err := h.messageOf(s, what, opts)
 	if err == nil {
-		err = opts.CheckSize(&m, h.cfg.MaxPublication)
+		err = opts.CheckSize(&m, h.Config().MaxPublication)
 	}
 	if err == nil && !opts.Binary {
-		err = h.cfg.Text.CheckData(m.Data)
+		err = h.Config().Text.CheckData(m.Data)
 	}
 	if err == nil && v.Outcome != policy.Allow {
 		err = v.Err
@@ -149,7 +149,7 @@ func keyError(err error) error {
 // and done gets the position of that message, or an error if that message was a different one. known
 // is also true if the engine cannot tell; then done gets the engine's error.
 func (h *Hub) LookUpKey(s Session, m SessionMessage, done func(pos engine.Position, known bool, err error)) {
-	em, err := h.messageOf(s, m, h.cfg.options(m.Room))
+	em, err := h.messageOf(s, m, h.Options(m.Room))
 	if m.Key == "" || err != nil {
 		done(engine.Position{}, false, nil)
 		return

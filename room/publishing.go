@@ -102,7 +102,7 @@ func (h *Hub) publish(room string, m engine.Message, p *publishing) {
 			}
 		}
 	}
-	if p.name = room; h.cfg.FollowUp != nil && p.by != byOutside {
+	if p.name = room; h.Config().FollowUp != nil && p.by != byOutside {
 		p.m = m
 		p.m.Data, p.m.Original = nil, nil // they may be overwritten before the engine answers
 	}
@@ -129,8 +129,8 @@ func (p *publishing) end(pos engine.Position, err error) {
 	if err != nil && q.undo != nil {
 		q.undo()
 	}
-	if err == nil && q.by != byOutside && q.hub.cfg.FollowUp != nil {
-		if do := q.hub.cfg.FollowUp(q.hub, q.name, pos, q.m); do != nil && !q.hub.prompt {
+	if err == nil && q.by != byOutside && q.hub.Config().FollowUp != nil {
+		if do := q.hub.Config().FollowUp(q.hub, q.name, pos, q.m); do != nil && !q.hub.prompt {
 			q.tellAfter(do, pos)
 			return
 		} else if do != nil {

@@ -70,7 +70,7 @@ func (h *Hub) makeRoomLocked(name string, payer budget.Owner) (r *Room, start *s
 // addRoomLocked adds a room that is not there, under its name and a free number. h.mu is held.
 func (h *Hub) addRoomLocked(name string, payer budget.Owner) *Room {
 	r := &Room{hub: h, name: name, payer: payer}
-	r.opts.Store(h.cfg.options(name))
+	r.opts.Store(h.Options(name))
 	if k := len(h.free); k > 0 {
 		r.num, h.free = h.free[k-1], h.free[:k-1]
 		h.byNum[r.num] = r

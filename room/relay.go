@@ -62,7 +62,7 @@ func (h *Hub) Relay(m Member, op ws.OpCode, data []byte) error {
 // relayPrincipal returns the Principal of a connection. A connection without a token gets one when it
 // first sends a message. The result is nil if it has none, because no rate is limited.
 func (h *Hub) relayPrincipal(c netpoll.Conn) *identity.Principal {
-	if p := identity.PrincipalOf(c); p != nil || h.cfg.unbound {
+	if p := identity.PrincipalOf(c); p != nil || h.Config().unbound {
 		return p
 	}
 	return identity.NewAnonymous(c)
@@ -76,10 +76,10 @@ func (h *Hub) checkRelay(m Member, p *identity.Principal, msg engine.Message, v 
 		err = h.meter.Allow(&p.Usage, policy.ClassSend)
 	}
 	if err == nil {
-		err = m.Room.opts.Load().CheckSize(&msg, h.cfg.MaxPublication)
+		err = m.Room.opts.Load().CheckSize(&msg, h.Config().MaxPublication)
 	}
 	if err == nil && msg.Op == ws.OpText {
-		err = h.cfg.Text.Check(msg.Data)
+		err = h.Config().Text.Check(msg.Data)
 	}
 	if err == nil && p != nil {
 		err = h.spendFanout(&p.Usage, m.Room, msg)

@@ -79,7 +79,7 @@ func (r *Room) reserveLocked() error {
 	if r.ended {
 		return errEnded
 	}
-	if n := r.hub.cfg.MaxMembers; n > 0 && int(r.members) >= n {
+	if n := r.hub.Config().MaxMembers; n > 0 && int(r.members) >= n {
 		return ErrRoomFull
 	}
 	r.members++

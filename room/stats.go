@@ -124,7 +124,7 @@ func (h *Hub) Collect(q engine.Question, done func([]engine.NodeInfo, error)) {
 // Info implements engine.Node.
 func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 	sessions, anonymous, named := h.control.Count()
-	c := engine.NodeInfo{Node: h.id, Version: h.cfg.Version, Uptime: time.Since(h.started), Clients: sessions, Users: named, Rooms: map[string]int{}}
+	c := engine.NodeInfo{Node: h.id, Version: h.Config().Version, Uptime: time.Since(h.started), Clients: sessions, Users: named, Rooms: map[string]int{}}
 	plain := 0
 	for _, r := range h.Rooms() {
 		r.mu.Lock()
@@ -137,8 +137,8 @@ func (h *Hub) Info(q engine.Question) engine.NodeInfo {
 			c.Rooms[r.name] = members
 		}
 	}
-	if q.Ended != "" && h.cfg.Ended != nil {
-		c.Ended = h.cfg.Ended(q.Ended)
+	if q.Ended != "" && h.Config().Ended != nil {
+		c.Ended = h.Config().Ended(q.Ended)
 	}
 	c.Clients += plain
 	if plain+anonymous > 0 {

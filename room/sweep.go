@@ -207,7 +207,7 @@ func (sh *shard) endSweep(now time.Time) (more bool) {
 	now64 := r.hub.clock(now)
 	r.hub.load.Add(now64, sh.elapsed, messages)
 	lone, burst := messages == 1 && pending == 0, r.hub.arrivals.Burst(now64)
-	d := pause.After(sh.elapsed, lone, burst, r.hub.load.Value(), r.hub.cfg.MaxPause)
+	d := pause.After(sh.elapsed, lone, burst, r.hub.load.Value(), r.hub.Config().MaxPause)
 	if d == 0 || sh.partialCut || pending >= netpoll.MaxCut || len(sh.settleWaiters) > 0 {
 		return pending > 0
 	}

@@ -82,12 +82,18 @@ func orNothing(keys []string) string {
 
 // takeOver puts the settings of r into force. Everything that can fail comes first.
 func (p *program) takeOver(r *config.Reload) error {
+	var guests *guest.Guests
+	secret := r.Prepared.GuestSecret()
 	if p.guests != nil && r.Prepared.HasSecret() { // without one, the secret of guests is random, and stays
-		secret := r.Prepared.GuestSecret()
-		guests, err := guest.New(secret)
-		if err != nil {
+		var err error
+		if guests, err = guest.New(secret); err != nil {
 			return err
 		}
+	}
+	if err := p.hub.Reconfigure(r.RoomConfig()); err != nil {
+		return err
+	}
+	if guests != nil {
 		p.guestSecret = secret
 		p.guests.Replace(guests)
 	}
@@ -98,7 +104,6 @@ func (p *program) takeOver(r *config.Reload) error {
 	p.takeOverTokens(r)
 	p.takeOverHooks(r)
 	p.setLive(r.Config)
-	p.hub.SetLimits(r.RoomConfig())
 	p.now = r.Config
 	p.TokenKeys, p.HookSecret = r.Prepared.TokenKeys, r.Prepared.HookSecret
 	p.hub.Rejudge()

@@ -78,9 +78,8 @@ const (
 // Only the limit bounds the server itself. All methods are safe for concurrent use; they hold
 // one mutex and call no other code.
 type Pool struct {
-	limit int64
-
 	mu    sync.Mutex
+	limit int64
 	used  int64
 	held  map[Owner]int64
 	large map[Owner]struct{} // the owners that hold more than limit/notable
@@ -89,6 +88,16 @@ type Pool struct {
 // NewPool returns a pool of limit units. A negative limit means no limit.
 func NewPool(limit int64) *Pool {
 	return &Pool{limit: limit, held: map[Owner]int64{}, large: map[Owner]struct{}{}}
+}
+
+// SetLimit changes the limit. What owners hold stays, also above the new limit.
+func (p *Pool) SetLimit(limit int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.limit = limit
+	for o, held := range p.held {
+		p.rankLocked(o, held)
+	}
 }
 
 // Take adds n units to the part of an owner if both the pool and the owner's share have space
@@ -138,6 +147,11 @@ func (p *Pool) addLocked(o Owner, n int64) {
 	} else {
 		p.held[o] = held
 	}
+	p.rankLocked(o, held)
+}
+
+// rankLocked notes whether an owner that holds so much is a large one.
+func (p *Pool) rankLocked(o Owner, held int64) {
 	if p.limit >= 0 && held > p.limit/notable {
 		p.large[o] = struct{}{}
 	} else {
@@ -167,8 +181,12 @@ func (p *Pool) Largest() (largest Owner, ok bool) {
 	return largest, ok
 }
 
-// Limit returns the limit given to NewPool.
-func (p *Pool) Limit() int64 { return p.limit }
+// Limit returns the limit.
+func (p *Pool) Limit() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limit
+}
 
 // Used returns the number of units that all owners hold together, including the server.
 func (p *Pool) Used() int64 {

@@ -53,6 +53,24 @@ func TestPoolWithoutALimit(t *testing.T) {
 	}
 }
 
+// TestPoolSetLimit checks that owners keep what they hold above a new limit, get no more, and are the largest by the new limit.
+func TestPoolSetLimit(t *testing.T) {
+	p := NewPool(-1)
+	anna := User("anna")
+	p.Add(anna, 100)
+	if _, ok := p.Largest(); ok {
+		t.Error("an owner is large without a limit")
+	}
+	p.SetLimit(50)
+	if o, ok := p.Largest(); !ok || o != anna || !p.Over() || p.Held(anna) != 100 || p.Take(User("bob"), 1) || p.Limit() != 50 {
+		t.Errorf("below what there is: %v, %v, %d held", o, ok, p.Held(anna))
+	}
+	p.SetLimit(10_000)
+	if _, ok := p.Largest(); ok || p.Over() || !p.Take(anna, 1) || !p.Take(User("bob"), 1) {
+		t.Error("above what there is, an owner gets nothing, or is large")
+	}
+}
+
 func TestPoolLargest(t *testing.T) {
 	p := NewPool(6400)
 	p.Add(User("small"), 100) // exactly 1/64

@@ -10,12 +10,12 @@ import "sync"
 //
 // All methods are safe for concurrent use.
 type Slots struct {
+	mu    sync.Mutex
 	limit int // work that runs
 	share int // of one owner
 	lines int // work that may wait; one owner has at most seven eighths of it, as with limit
 	most  int // work that may be suspended
 
-	mu      sync.Mutex
 	drained sync.Cond // signalled when a closed Slots has no more work
 	busy    int
 	away    int // see Suspend
@@ -44,9 +44,29 @@ const WaitFactor = 4
 // NewSlots returns limit slots. At most waiting pieces of work wait for a slot, of which one owner has seven
 // eighths, and at most suspended pieces are suspended at a time.
 func NewSlots(limit, waiting, suspended int) *Slots {
-	s := &Slots{limit: limit, share: mostOf(limit), lines: waiting, most: suspended, owners: map[Owner]*line{}}
+	s := &Slots{owners: map[Owner]*line{}}
 	s.drained.L = &s.mu
+	s.resizeLocked(limit, waiting, suspended)
 	return s
+}
+
+// Resize changes the numbers of NewSlots. Work that runs, waits or is suspended stays, also above the new
+// numbers. Work that may start now starts on this goroutine.
+func (s *Slots) Resize(limit, waiting, suspended int) {
+	var start []Waiter
+	s.mu.Lock()
+	s.resizeLocked(limit, waiting, suspended)
+	for next := s.nextLocked(); next != nil; next = s.nextLocked() {
+		start = append(start, next)
+	}
+	s.mu.Unlock()
+	for _, w := range start {
+		w.Start()
+	}
+}
+
+func (s *Slots) resizeLocked(limit, waiting, suspended int) {
+	s.limit, s.share, s.lines, s.most = limit, mostOf(limit), waiting, suspended
 }
 
 // mostOf returns how many of n one owner may have.

@@ -190,3 +190,32 @@ func TestOwnersTakeTurns(t *testing.T) {
 		t.Errorf("left: %d owners, %d turns, %d waiting, %d under way; %d started", len(s.owners), len(s.turns), s.waiting, s.busy, len(started))
 	}
 }
+
+// TestResize checks that more slots start work that waits, and that fewer end no work and start none.
+func TestResize(t *testing.T) {
+	s := NewSlots(1, 8, 1)
+	var started []int
+	acquire := func(i int) {
+		s.Acquire(User(fmt.Sprint(i)), work{start: func() { started = append(started, i) }, refuse: func() { t.Errorf("%d is refused", i) }})
+	}
+	for i := range 5 {
+		acquire(i)
+	}
+	if s.Resize(3, 8, 1); fmt.Sprint(started) != "[0 1 2]" {
+		t.Errorf("with three slots, these have started: %v", started)
+	}
+	if s.Resize(1, 1, 1); fmt.Sprint(started) != "[0 1 2]" || s.waiting != 2 {
+		t.Errorf("with one slot, these have started: %v; %d wait", started, s.waiting)
+	}
+	s.Release(User("0"))
+	s.Release(User("1"))
+	if len(started) != 3 {
+		t.Errorf("work starts above the new number: %v", started)
+	}
+	s.Release(User("2"))
+	s.Release(User("3"))
+	s.Release(User("4"))
+	if fmt.Sprint(started) != "[0 1 2 3 4]" || s.busy+s.waiting+len(s.owners) != 0 {
+		t.Errorf("at the end: %v", started)
+	}
+}

@@ -14,6 +14,15 @@ import (
 // Config holds the settings of a Meter. Unlike in room.Config, a zero Rate is no default but allows
 // nothing.
 type Config struct {
+	Limits
+	// Timers calls the functions that forget accounts.
+	Timers *timers.List
+	// Log gets a line when a client is refused; nil: it gets none.
+	Log *ratelog.Logger
+}
+
+// Limits are the settings that SetLimits changes.
+type Limits struct {
 	// Rates are the limits of one connection, UserRates those of all connections of a user. Those of an
 	// address are policy.Rates.Address of UserRates.
 	Rates, UserRates policy.Rates
@@ -25,10 +34,6 @@ type Config struct {
 	MaxReply int
 	// MaxReplies limits the bytes that all replies in progress take together; negative: no limit.
 	MaxReplies int64
-	// Timers calls the functions that forget accounts.
-	Timers *timers.List
-	// Log gets a line when a client is refused; nil: it gets none.
-	Log *ratelog.Logger
 }
 
 // A Meter charges the clients of one node. Its methods are safe for concurrent use. They take no lock,
@@ -44,7 +49,7 @@ type Meter struct {
 	closed, tooMany atomic.Int64
 }
 
-// limits are the part of Config that SetLimits changes.
+// limits are Limits, with the rates by class.
 type limits struct {
 	conn, user, addr          rates
 	refusals                  budget.Rate
@@ -64,15 +69,16 @@ func ratesOf(r policy.Rates) (all rates) {
 // New returns a meter.
 func New(cfg Config) *Meter {
 	m := &Meter{cfg: cfg, started: time.Now(), replies: budget.NewPool(cfg.MaxReplies)}
-	m.SetLimits(cfg)
+	m.SetLimits(cfg.Limits)
 	return m
 }
 
-// SetLimits changes the rates, Refusals, MaxConnsPerUser and MaxReply. What clients have used of their rates stays
-// used, as times until their buckets are full. Connections above a new MaxConnsPerUser stay.
-func (m *Meter) SetLimits(cfg Config) {
-	m.limits.Store(&limits{conn: ratesOf(cfg.Rates), user: ratesOf(cfg.UserRates), addr: ratesOf(cfg.UserRates.Address()),
-		refusals: cfg.Refusals, maxConnsPerUser: cfg.MaxConnsPerUser, maxReply: cfg.MaxReply})
+// SetLimits changes the limits. What clients have used of their rates stays used, as times until their buckets are full.
+// Connections above a new MaxConnsPerUser stay, and so does the part of a reply in progress of MaxReplies.
+func (m *Meter) SetLimits(l Limits) {
+	m.limits.Store(&limits{conn: ratesOf(l.Rates), user: ratesOf(l.UserRates), addr: ratesOf(l.UserRates.Address()),
+		refusals: l.Refusals, maxConnsPerUser: l.MaxConnsPerUser, maxReply: l.MaxReply})
+	m.replies.SetLimit(l.MaxReplies)
 }
 
 // now is the clock of the buckets.

@@ -23,7 +23,7 @@ func newMeter(n int) *Meter {
 		conn.Set(c, budget.Rate{N: n, Per: time.Minute})
 		user.Set(c, budget.Rate{N: 2 * n, Per: time.Minute})
 	}
-	return New(Config{Rates: conn, UserRates: user, Refusals: budget.Rate{N: 2, Per: time.Minute}, MaxConnsPerUser: 2, MaxReply: 1000, MaxReplies: 1 << 20, Timers: new(timers.List)})
+	return New(Config{Limits: Limits{Rates: conn, UserRates: user, Refusals: budget.Rate{N: 2, Per: time.Minute}, MaxConnsPerUser: 2, MaxReply: 1000, MaxReplies: 1 << 20}, Timers: new(timers.List)})
 }
 
 // usageOf makes the Usage of a connection that has connected.
@@ -167,6 +167,32 @@ func TestReply(t *testing.T) {
 	}
 	if r.Add(missed(100, 1)); m.Counts().Replies != 0 {
 		t.Error("publications that came after the end are kept")
+	}
+}
+
+// TestSetLimits checks that a reply in progress keeps its part of MaxReplies when the limit becomes less, and that the next one
+// gets nothing until there is space again.
+func TestSetLimits(t *testing.T) {
+	m := newMeter(1 << 20)
+	missed := engine.History{Top: engine.Position{Epoch: "e", Offset: 1}, Publications: []engine.Publication{{Message: engine.Message{Data: make([]byte, 100)}, Offset: 1}}}
+	u := usageOf(m, "ann", here)
+	first, less := m.NewReply(u), m.cfg.Limits
+	if first.Add(missed); m.Counts().Replies == 0 {
+		t.Fatal("the first reply gets nothing")
+	}
+	less.MaxReplies = 1
+	m.SetLimits(less)
+	if next := m.NewReply(u); next.Add(missed) {
+		t.Error("above the new limit a reply gets something")
+	}
+	m.SetLimits(m.cfg.Limits)
+	if next := m.NewReply(u); !next.Add(missed) {
+		t.Error("below the old limit a reply gets nothing")
+	} else {
+		next.End()
+	}
+	if first.End(); m.Counts().Replies != 0 {
+		t.Errorf("%+v", m.Counts())
 	}
 }
 

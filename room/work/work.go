@@ -36,15 +36,17 @@ type Runner struct {
 // New returns a Runner that runs as many calls at a time as room.Config.MaxCalls says. log gets a line,
 // limited in rate, about work for which there is no slot.
 func New(maxCalls int, log *ratelog.Logger) *Runner {
-	n := Slots(maxCalls)
-	r := &Runner{
-		calls:   budget.NewSlots(n, budget.WaitFactor*n, maxSuspended),
-		ofCalls: budget.NewSlots(n, waitingPerCall*(n+maxSuspended), 0),
-		log:     log,
-		lines:   map[Key]*line{},
-	}
+	r := &Runner{calls: budget.NewSlots(0, 0, 0), ofCalls: budget.NewSlots(0, 0, 0), log: log, lines: map[Key]*line{}}
+	r.SetMaxCalls(maxCalls)
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	return r
+}
+
+// SetMaxCalls changes how many calls run at a time. Work that runs or waits stays, also above the new number.
+func (r *Runner) SetMaxCalls(maxCalls int) {
+	n := Slots(maxCalls)
+	r.calls.Resize(n, budget.WaitFactor*n, maxSuspended)
+	r.ofCalls.Resize(n, waitingPerCall*(n+maxSuspended), 0)
 }
 
 // Context ends when Close is called.

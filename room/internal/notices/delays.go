@@ -10,7 +10,7 @@ import (
 // Delays has the leaves that no room was told yet, because the clients may come back. Start comes first.
 // The methods are safe for concurrent use.
 type Delays struct {
-	delay time.Duration
+	delay func() time.Duration
 	tell  func(room string, n engine.Notice)
 	post  func(func())
 	at    func(time.Time, func())
@@ -28,16 +28,17 @@ type leave struct {
 // roomClient is a client in a room.
 type roomClient struct{ room, client string }
 
-// Start sets how long a leave waits (negative: not at all), the function that tells a room, and the
+// Start sets the function that says how long a leave waits (negative: not at all), the function that tells a room, and the
 // functions that call another function soon and at a time, with no lock held.
-func (d *Delays) Start(delay time.Duration, tell func(room string, n engine.Notice), post func(func()), at func(time.Time, func())) {
+func (d *Delays) Start(delay func() time.Duration, tell func(room string, n engine.Notice), post func(func()), at func(time.Time, func())) {
 	d.delay, d.tell, d.post, d.at = delay, tell, post, at
 }
 
 // Notify tells a room that a client joined, or after the delay that it left. If the client joins again
 // before, neither the leave nor the join is told.
 func (d *Delays) Notify(room string, n engine.Notice) {
-	if d.delay < 0 {
+	delay := d.delay()
+	if delay < 0 {
 		d.post(func() { d.tell(room, n) })
 		return
 	}
@@ -52,7 +53,7 @@ func (d *Delays) Notify(room string, n engine.Notice) {
 		d.post(func() { d.tell(room, n) })
 		return
 	}
-	d.waitLocked(v, &leave{n, time.Now().Add(d.delay)})
+	d.waitLocked(v, &leave{n, time.Now().Add(delay)})
 }
 
 // waitLocked tells of a leave when it is due, unless the client has come back or has left once more. d.mu is held.

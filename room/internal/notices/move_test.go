@@ -25,7 +25,7 @@ func waiting() (*Queue, *Delays) {
 	q.shownUntil = 0
 	q.Add(notice("+b"), 1, zero, nil)
 	q.shownUntil = zero + 5
-	d.Start(time.Second, nil, nil, func(time.Time, func()) {})
+	d.Start(func() time.Duration { return time.Second }, nil, nil, func(time.Time, func()) {})
 	who := engine.Author{User: "ann", Client: "a", ConnInfo: []byte(`1`), ChanInfo: []byte(`2`)}
 	d.waitLocked(roomClient{"r", "a"}, &leave{engine.Notice{Left: true, Who: who}, time.Unix(1000, 5)})
 	return q, d
@@ -41,7 +41,7 @@ func exported(q *Queue, d *Delays) []byte {
 // imported reads what exported has written down. It calls the functions of the leaves at once if d.at is nil.
 func imported(state []byte, tell func(string, engine.Notice)) (q *Queue, d *Delays, later []func(), err error) {
 	q, d = new(Queue), new(Delays)
-	d.Start(time.Second, tell, func(f func()) { f() }, func(_ time.Time, f func()) { later = append(later, f) })
+	d.Start(func() time.Duration { return time.Second }, tell, func(f func()) { f() }, func(_ time.Time, f func()) { later = append(later, f) })
 	s := snapshot.Decode(state)
 	for field := s.Next(); field != 0 && err == nil; field = s.Next() {
 		switch field {

@@ -93,7 +93,7 @@ func TestDelays(t *testing.T) {
 		var told []string
 		var later []func()
 		var d Delays
-		d.Start(time.Second, func(_ string, n engine.Notice) { told = append(told, textOf(n)) },
+		d.Start(func() time.Duration { return time.Second }, func(_ string, n engine.Notice) { told = append(told, textOf(n)) },
 			func(f func()) { f() }, func(_ time.Time, f func()) { later = append(later, f) })
 		for _, what := range strings.Fields(c.happens) {
 			d.Notify("r", notice(what))
