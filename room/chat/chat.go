@@ -1,18 +1,15 @@
 package chat
 
 import (
-	"context"
-	"errors"
 	"fmt"
-
-	"github.com/go-json-experiment/json"
+	"slices"
 
 	"webim/room"
 	"webim/room/chat/invitations"
 	"webim/room/chat/store"
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
-	"webim/room/shares"
 	"webim/room/wire"
 )
 
@@ -25,83 +22,8 @@ type Chat struct {
 // New returns a Chat.
 func New() *Chat { return &Chat{} }
 
-// A method is one call: how it runs, and its implementation, which returns the JSON of the result.
-type method struct {
-	rpc.Kind
-	run func(c *Chat, call *rpc.Call) ([]byte, error)
-}
-
-// methods has all calls by name. This is the only place that lists them; doc.go says how to add one.
-var methods = map[string]method{
-	"send":     define((*Chat).send, rpc.Kind{Class: policy.ClassSend}),
-	"edit":     define((*Chat).edit, rpc.Kind{Class: policy.ClassSend}),
-	"delete":   define((*Chat).delete, rpc.Kind{Class: policy.ClassSend}),
-	"react":    define((*Chat).react, rpc.Kind{Class: policy.ClassSend}),
-	"typing":   define((*Chat).typing, rpc.Kind{Class: policy.ClassTyping, Prompt: true}),
-	"mark":     define((*Chat).mark, rpc.Kind{Class: policy.ClassTyping}),
-	"marks":    define((*Chat).marks, rpc.Kind{Class: policy.ClassRead}),
-	"messages": define((*Chat).messages, rpc.Kind{Class: policy.ClassRead}),
-
-	"rooms":        define((*Chat).rooms, rpc.Kind{Class: policy.ClassRead}),
-	"sync":         define((*Chat).sync, rpc.Kind{Class: policy.ClassRead}),
-	"room.create":  define((*Chat).create, rpc.Kind{Class: policy.ClassRPC}),
-	"room.direct":  define((*Chat).direct, rpc.Kind{Class: policy.ClassRPC}),
-	"room.join":    define((*Chat).join, rpc.Kind{Class: policy.ClassJoin}),
-	"room.leave":   define((*Chat).leave, rpc.Kind{Class: policy.ClassRPC}),
-	"room.decline": define((*Chat).decline, rpc.Kind{Class: policy.ClassRPC}),
-	"room.invite":  define((*Chat).invite, rpc.Kind{Class: policy.ClassRPC}),
-	"room.set":     define((*Chat).set, rpc.Kind{Class: policy.ClassRPC}),
-	"room.info":    define((*Chat).info, rpc.Kind{Class: policy.ClassRead}),
-	"members":      define((*Chat).members, rpc.Kind{Class: policy.ClassRead}),
-
-	"kick":      define((*Chat).kick, rpc.Kind{Class: policy.ClassRPC}),
-	"ban":       define((*Chat).ban, rpc.Kind{Class: policy.ClassRPC}),
-	"unban":     define((*Chat).unban, rpc.Kind{Class: policy.ClassRPC}),
-	"mute":      define((*Chat).mute, rpc.Kind{Class: policy.ClassRPC}),
-	"unmute":    define((*Chat).unmute, rpc.Kind{Class: policy.ClassRPC}),
-	"sanctions": define((*Chat).sanctions, rpc.Kind{Class: policy.ClassRPC}),
-}
-
-// Knows implements rpc.Caller.
-func (c *Chat) Knows(name string) (rpc.Kind, bool) {
-	m, known := methods[name]
-	return m.Kind, known
-}
-
-// Call implements rpc.Caller.
-func (c *Chat) Call(call *rpc.Call) ([]byte, error) { return methods[call.Method].run(c, call) }
-
-// define makes a method of a function with a request of the type Q and a result of the type R.
-// Both are JSON objects.
-func define[Q, R any](f func(c *Chat, ctx context.Context, call *rpc.Call, q *Q) (R, error), kind rpc.Kind) method {
-	return method{kind, func(c *Chat, call *rpc.Call) ([]byte, error) {
-		q := new(Q)
-		if err := wire.Strict(call.Data, q); err != nil {
-			return nil, err
-		}
-		if r, ok := any(q).(interface{ normalise() error }); ok {
-			if err := r.normalise(); err != nil {
-				return nil, err
-			}
-		}
-		result, err := f(c, call.Context(), call, q)
-		if err != nil {
-			return nil, clientError(err)
-		}
-		return json.Marshal(result)
-	}}
-}
-
-// clientError returns an error as the client gets it: errors of the engine become codes of the
-// protocol.
-func clientError(err error) error {
-	var code wire.ErrorCode
-	var end wire.DisconnectCode
-	if errors.As(err, &code) || errors.As(err, &end) {
-		return err
-	}
-	return shares.ClientError(err)
-}
+// This file also has the parts that the calls share: of their requests, of the names of rooms, and of
+// the checks with which they begin.
 
 // serverStore is the State as the server writes it, at its own expense.
 func serverStore(h *room.Hub) store.Store { return store.New(h.Engine()) }
@@ -141,5 +63,80 @@ func (q *inRoom) normalise() error {
 		return badRequest("%v", err)
 	}
 	q.Room = name
+	return nil
+}
+
+// Kinds of rooms.
+const (
+	kindPublic  = "public"
+	kindPrivate = "private"
+	kindDirect  = "direct"
+)
+
+func kindOf(name string) string {
+	switch {
+	case policy.IsRoster(name):
+		return kindPrivate
+	case policy.IsDirect(name):
+		return kindDirect
+	}
+	return kindPublic
+}
+
+// otherIn returns the other user of a direct room, or "" for other rooms.
+func otherIn(name, user string) string {
+	if !policy.IsDirect(name) {
+		return ""
+	}
+	for _, one := range policy.UsersOf(name) {
+		if one != user {
+			return one
+		}
+	}
+	return ""
+}
+
+// named returns the caller's user. A caller without a user gets an error, because it has no list of
+// rooms.
+func named(call *rpc.Call) (string, error) {
+	if user := call.Author().User; user != "" {
+		return user, nil
+	}
+	return "", wire.Explain(wire.ErrUnauthorized, "unauthorized: this needs a user: connect with a token")
+}
+
+// may reports whether the caller may do something in a room that a client has named.
+func may(call *rpc.Call, a policy.Action, name string) error {
+	if err := checkRoom(name); err != nil {
+		return err
+	}
+	return call.May(a, name)
+}
+
+// checkAndPublish is call.CheckAndPublish for a room that a client has named.
+func checkAndPublish(call *rpc.Call, a policy.Action, what room.SessionMessage, check func() error) (engine.Position, error) {
+	if err := checkRoom(what.Room); err != nil {
+		return engine.Position{}, err
+	}
+	return call.CheckAndPublish(a, what, check)
+}
+
+func checkRoom(name string) error {
+	if err := wire.CheckRoomName(name); err != nil {
+		return badRequest("%v", err)
+	}
+	return nil
+}
+
+// maxInvited is the largest number of users in one call.
+const maxInvited = 50
+
+func checkUsers(users []string) error {
+	if len(users) > maxInvited {
+		return badRequest("%d users at most in one call", maxInvited)
+	}
+	if slices.ContainsFunc(users, func(u string) bool { return u == "" || wire.CheckRoomName(policy.PersonalRoom(u)) != nil }) {
+		return badRequest("that is no user")
+	}
 	return nil
 }

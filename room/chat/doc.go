@@ -1,8 +1,8 @@
 // Package chat has the chat features beyond publishing. Clients use them by calls, which are RPCs of the
 // centrifuge dialect that any client library can make. The server answers with events, which are publications that
-// every client in the room gets. This text is the reference of both. Its examples run as tests (doc_test.go). The
-// files of this package have about a call each; messages, the State and the rates of invitations are packages
-// below it.
+// every client in the room gets. This text is the reference of both. Its examples run as tests (doc_test.go).
+// The file methods.go lists the calls; under it, each file has about a call, event.go the events about rooms, and
+// chat.go the parts that all share. Messages, the State and the rates of invitations are packages below.
 //
 // # Events
 //
@@ -162,9 +162,9 @@
 //
 // A call, say pin, is one file, one line, and a row in the tables of rights_test.go and threats_test.go:
 //
-//	pin.go    type pinRequest struct { inRoom; Offset uint64 `json:"offset"` }
-//	          func (c *Chat) pin(ctx context.Context, call *rpc.Call, q *pinRequest) (empty, error)
-//	chat.go   in methods: "pin": define((*Chat).pin, rpc.Kind{Class: policy.ClassSend}),
+//	pin.go      type pinRequest struct { inRoom; Offset uint64 `json:"offset"` }
+//	            func (c *Chat) pin(ctx context.Context, call *rpc.Call, q *pinRequest) (empty, error)
+//	methods.go  "pin": define((*Chat).pin, rpc.Kind{Class: policy.ClassSend}),
 //
 // A request that embeds inRoom gets the room's name in its normal form; fields that the request does
 // not have are refused before pin is called. pin returns a result, or empty{}, which becomes JSON, or
@@ -183,7 +183,7 @@
 //
 // # Vocabulary
 //
-//	call       an RPC that this package answers (chat.go)
+//	call       an RPC that this package answers (methods.go)
 //	event      a publication about a message, a user or the room; the tag event says which
 //	roster     the users that belong to a room, in TableMember (roster.go)
 //	list       the rooms of a user, in TableMine (list.go)

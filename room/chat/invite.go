@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -13,7 +12,6 @@ import (
 	"webim/room/policy"
 	"webim/room/rpc"
 	"webim/room/token"
-	"webim/room/wire"
 )
 
 type inviteRequest struct {
@@ -94,14 +92,4 @@ func inviteOne(ctx context.Context, call *rpc.Call, name, user string, data []by
 	}
 	tell(call.Hub, call.Payer(), user, event, data)
 	return publishRoster(call, name, eventJoin, user)
-}
-
-func checkUsers(users []string) error {
-	if len(users) > maxInvited {
-		return badRequest("%d users at most in one call", maxInvited)
-	}
-	if slices.ContainsFunc(users, func(u string) bool { return u == "" || wire.CheckRoomName(policy.PersonalRoom(u)) != nil }) {
-		return badRequest("that is no user")
-	}
-	return nil
 }

@@ -65,12 +65,6 @@ func markIn(ctx context.Context, h *room.Hub, name, user, epoch string) (mark, e
 	return m.in(ctx, h, name, epoch)
 }
 
-// markKey returns the key of a mark. The marks of a user have the same Of, so that they can be
-// counted.
-func markKey(name, user string) engine.Key {
-	return engine.Key{Table: engine.TableMark, Of: user, Name: name}
-}
-
 type markRequest struct {
 	inRoom
 	Read      uint64 `json:"read"`

@@ -9,36 +9,11 @@ import (
 	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
-	"webim/room/rpc"
-	"webim/room/wire"
 )
 
 // maxNotified limits the rosters for which a message is announced in each user's personal room,
 // because each announcement is a publication.
 const maxNotified = 100
-
-// tell publishes an event in the user's personal room. If the room does not exist yet, the payer
-// pays for it. nil data means {}. Of the events other than messages the history keeps only the last
-// one about each room, so many of them do not push out other events.
-func tell(h *room.Hub, payer budget.Owner, user string, tags map[string]string, data []byte) {
-	name := policy.PersonalRoom(user)
-	if wire.CheckRoomName(name) != nil {
-		return
-	}
-	if data == nil {
-		data = messages.NoData
-	}
-	m := engine.Message{Op: engine.OpJSON, Data: data, Tags: tags, Payer: payer}
-	if event := tags[engine.TagEvent]; event != eventMsg {
-		m.CompactKey = event + " " + tags[tagRoom] + " " + tags[tagBy]
-	}
-	h.Publish(name, m, nil)
-}
-
-// tellList tells the user of a call that the user's list of rooms has changed by a room.
-func tellList(call *rpc.Call, user, name string) {
-	tell(call.Hub, call.Payer(), user, map[string]string{engine.TagEvent: eventRooms, tagRoom: name}, nil)
-}
 
 // FollowUp implements room.Config.FollowUp. The work that follows a message tells the users that have the
 // room in their lists about it. A direct message also puts the room into the lists of both users.

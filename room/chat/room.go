@@ -19,48 +19,6 @@ import (
 	"webim/room/wire"
 )
 
-// Events about rooms.
-const (
-	eventRoom   = "room"
-	eventJoin   = "join"
-	eventLeave  = "leave"
-	eventInvite = "invite"
-	eventRooms  = "rooms"
-	eventMark   = "mark"
-	eventMsg    = "message"
-
-	tagRoom   = "room"
-	tagUser   = "user"
-	tagBy     = "by"
-	tagOffset = "offset"
-)
-
-// Kinds of rooms.
-const (
-	kindPublic  = "public"
-	kindPrivate = "private"
-	kindDirect  = "direct"
-)
-
-func kindOf(name string) string {
-	switch {
-	case policy.IsRoster(name):
-		return kindPrivate
-	case policy.IsDirect(name):
-		return kindDirect
-	}
-	return kindPublic
-}
-
-// named returns the caller's user. A caller without a user gets an error, because it has no list of
-// rooms.
-func named(call *rpc.Call) (string, error) {
-	if user := call.Author().User; user != "" {
-		return user, nil
-	}
-	return "", wire.Explain(wire.ErrUnauthorized, "unauthorized: this needs a user: connect with a token")
-}
-
 type setRequest struct {
 	inRoom
 	Title  *string `json:"title"`

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"webim/room"
-	"webim/room/chat/messages"
 	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
@@ -24,10 +23,9 @@ import (
 
 // Limits of memberships.
 const (
-	maxMine    = 1000        // rooms in a user's list
-	maxGiven   = maxMine / 2 // of these, rooms that others put there; the rest stays free for the user's own choice
-	maxRoster  = 10_000      // users on a room's roster
-	maxInvited = 50          // users in one call
+	maxMine   = 1000        // rooms in a user's list
+	maxGiven  = maxMine / 2 // of these, rooms that others put there; the rest stays free for the user's own choice
+	maxRoster = 10_000      // users on a room's roster
 )
 
 // mine is the value of an entry of TableMine.
@@ -155,23 +153,6 @@ func leave(ctx context.Context, s store.Store, name, user string) error {
 	return nil
 }
 
-// publishRoster publishes that a user has joined or left a room's roster.
-func publishRoster(call *rpc.Call, name, event, user string) error {
-	return announce(call, room.SessionMessage{Room: name, CompactKey: "roster " + user, Tags: map[string]string{engine.TagEvent: event, tagUser: user}})
-}
-
-// announce publishes an event that the caller causes without writing anything. The event bears the
-// caller's name and replaces earlier events, so it is only published if the caller may send
-// messages in the room. Otherwise announce publishes nothing, which is not an error.
-func announce(call *rpc.Call, event room.SessionMessage) error {
-	if call.Judge(policy.ActSend, event.Room).Outcome == policy.Deny {
-		return nil
-	}
-	event.Data, event.Event = messages.NoData, true
-	_, err := call.Publish(event)
-	return err
-}
-
 type joinRequest struct {
 	inRoom
 }
@@ -201,4 +182,21 @@ func (c *Chat) join(ctx context.Context, call *rpc.Call, q *joinRequest) (empty,
 		return empty{}, nil
 	}
 	return empty{}, publishRoster(call, q.Room, eventJoin, user)
+}
+
+// takesPart looks up whether a user takes part in a direct room with the other one: it is on the
+// room's roster, and declines neither the room nor the other user. If it does not take part, the
+// other user may learn nothing about it except the id, which anybody can write: see policy.ActMeet.
+func takesPart(ctx context.Context, s store.Store, name, user, other string) (bool, error) {
+	if _, there, err := rosterOf(ctx, s, name, user); err != nil || !there {
+		return false, err
+	}
+	declined, err := declines(ctx, s, user, name, other)
+	return !declined && err == nil, err
+}
+
+// markKey returns the key of a mark. The marks of a user have the same Of, so that they can be
+// counted.
+func markKey(name, user string) engine.Key {
+	return engine.Key{Table: engine.TableMark, Of: user, Name: name}
 }

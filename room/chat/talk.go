@@ -10,10 +10,8 @@ import (
 
 	"webim/room"
 	"webim/room/chat/messages"
-	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
-	"webim/room/wire"
 )
 
 type sendRequest struct {
@@ -56,29 +54,6 @@ func (c *Chat) send(ctx context.Context, call *rpc.Call, q *sendRequest) (sendRe
 func checkID(id string) error {
 	if id == "" || len(id) > maxID || strings.ContainsFunc(id, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }) {
 		return badRequest("id must have 1 to %d bytes without control characters", maxID)
-	}
-	return nil
-}
-
-// may reports whether the caller may do something in a room that a client has named.
-func may(call *rpc.Call, a policy.Action, name string) error {
-	if err := checkRoom(name); err != nil {
-		return err
-	}
-	return call.May(a, name)
-}
-
-// checkAndPublish is call.CheckAndPublish for a room that a client has named.
-func checkAndPublish(call *rpc.Call, a policy.Action, what room.SessionMessage, check func() error) (engine.Position, error) {
-	if err := checkRoom(what.Room); err != nil {
-		return engine.Position{}, err
-	}
-	return call.CheckAndPublish(a, what, check)
-}
-
-func checkRoom(name string) error {
-	if err := wire.CheckRoomName(name); err != nil {
-		return badRequest("%v", err)
 	}
 	return nil
 }

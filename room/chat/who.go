@@ -9,7 +9,6 @@ import (
 	"webim/room"
 	"webim/room/await"
 	"webim/room/chat/messages"
-	"webim/room/chat/store"
 	"webim/room/engine"
 	"webim/room/policy"
 )
@@ -55,17 +54,6 @@ func peerOf(user string, here []engine.Author, err error) peer {
 	return p
 }
 
-// takesPart looks up whether a user takes part in a direct room with the other one: it is on the
-// room's roster, and declines neither the room nor the other user. If it does not take part, the
-// other user may learn nothing about it except the id, which anybody can write: see policy.ActMeet.
-func takesPart(ctx context.Context, s store.Store, name, user, other string) (bool, error) {
-	if _, there, err := rosterOf(ctx, s, name, user); err != nil || !there {
-		return false, err
-	}
-	declined, err := declines(ctx, s, user, name, other)
-	return !declined && err == nil, err
-}
-
 // nameIn returns the name in a token's info, or "" if there is none or it is longer than maxName.
 func nameIn(info jsontext.Value) string {
 	var n nameInfo
@@ -85,17 +73,4 @@ func infoOf(name string) jsontext.Value {
 		return nil
 	}
 	return info
-}
-
-// otherIn returns the other user of a direct room, or "" for other rooms.
-func otherIn(name, user string) string {
-	if !policy.IsDirect(name) {
-		return ""
-	}
-	for _, one := range policy.UsersOf(name) {
-		if one != user {
-			return one
-		}
-	}
-	return ""
 }
