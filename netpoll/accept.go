@@ -50,7 +50,7 @@ func (s *Server) accept(ln *listener) {
 			s.pauseListener(ln, errno)
 			return
 		default:
-			s.cfg.Logger.Error("netpoll: accepting failed", "err", errno, "addr", ln.addr.String())
+			s.cfg().Logger.Error("netpoll: accepting failed", "err", errno, "addr", ln.addr.String())
 			return
 		}
 	}
@@ -60,13 +60,13 @@ func (s *Server) accept(ln *listener) {
 // level-triggered listener would be reported without end. It is watched again after acceptPause.
 func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 	s.stats.acceptPauses.Add(1)
-	s.cfg.Logger.Warn("netpoll: cannot accept, listener rests", "err", errno, "addr", ln.addr.String(),
+	s.cfg().Logger.Warn("netpoll: cannot accept, listener rests", "err", errno, "addr", ln.addr.String(),
 		"hint", "raise the limit of open files (ulimit -n) or lower MaxConns")
 	s.loops[0].Unpark(ln.fd)
 	ln.watched.Store(false)
 	s.After(acceptPause, func() {
 		if err := s.watch(ln); err != nil {
-			s.cfg.Logger.Error("netpoll: listener lost", "err", err)
+			s.cfg().Logger.Error("netpoll: listener lost", "err", err)
 		}
 	})
 }
@@ -87,9 +87,9 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	if back == nil {
 		s.stats.accepted.Add(1)
 	}
-	if ln.Network == "unix" && s.cfg.SendBuffer > 0 {
+	if ln.Network == "unix" && s.cfg().SendBuffer > 0 {
 		// Unlike TCP, Unix sockets inherit nothing. A failure costs only memory.
-		_ = socket.SetSendBuffer(fd, s.cfg.SendBuffer)
+		_ = socket.SetSendBuffer(fd, s.cfg().SendBuffer)
 	}
 	r := s.slab.Get()
 	r.fd, r.ip, r.port = int32(fd), ip, port
@@ -103,7 +103,7 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	r.mu.Unlock()
 	s.noteWaiting(r, gen, refuse, back != nil)
 	if err != nil {
-		s.cfg.Logger.Error("netpoll: parking failed", "err", err)
+		s.cfg().Logger.Error("netpoll: parking failed", "err", err)
 		s.beginClose(r, gen, closing{cause: HandshakeFailed})
 	} else if s.stopping.Load() && (refuse == "" || s.drainCtx.Err() != nil) {
 		// Shutdown listed the connections before this one was there.
@@ -116,15 +116,18 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 // countConn counts a connection in the server and in its address. It returns the reason why the
 // connection must be refused, or "". A re-upgrade has kept its slot in the server.
 func (s *Server) countConn(addr netip.Addr, back bool) (ip uint32, refuse refusal.Reason) {
-	ip, ok := s.addrs.Add(addr, s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
+	ip, ok := s.addrs.Add(addr, s.cfg().MaxConnsPerIP, s.cfg().MaxHandshakesPerIP)
 	if !ok {
 		refuse = refusal.PerIP
 	}
-	if !back && s.open.Add(1)-s.refusing.Load() > int64(s.cfg.MaxConns) && (refuse != "" || !s.makeRoom()) {
-		if refuse == "" {
-			s.addrs.Uncount(ip)
+	if !back {
+		s.open.Add(1)
+		if s.isFull() && (refuse != "" || !s.makeRoom()) {
+			if refuse == "" {
+				s.addrs.Uncount(ip)
+			}
+			refuse = refusal.Full
 		}
-		refuse = refusal.Full
 	}
 	if refuse == "" && s.stopping.Load() {
 		refuse = refusal.Stopping
@@ -152,13 +155,14 @@ func (s *Server) initRecord(r *record, ln *listener, refuse refusal.Reason, back
 	r.listener, r.loop, r.opened = uint8(ln.index), uint8(n), now
 	r.seen.Store(now)
 	r.sent.Store(now)
-	r.deadline.Store(now + s.ticks.handshake)
+	ticks := s.cfg().ticks
+	r.deadline.Store(now + ticks.handshake)
 	r.stage = stageHTTP
 	var flags uint32
 	var x *extra
 	if refuse != "" {
 		x = &extra{refuse: refuse}
-		r.deadline.Store(now + min(s.ticks.handshake, s.ticks.refusal))
+		r.deadline.Store(now + min(ticks.handshake, s.ticks.refusal))
 	}
 	if back != nil && back.tls != nil {
 		x = &extra{refuse: refuse, tls: &tlsState{Conn: back.tls}}

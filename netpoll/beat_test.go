@@ -90,7 +90,7 @@ func TestFirstPings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var id HeartbeatID
 			s := New(Config{PingInterval: interval}, &Funcs{OnOpen: func(c Conn, _ *Request) { c.SetHeartbeat(id) }})
-			ticks := s.pings.Interval
+			ticks := s.cfg().pings.Interval
 			if interval < 0 {
 				f, _ := NewFrame(ws.OpText, []byte("{}"))
 				id, _ = s.NewHeartbeat(Heartbeat{Frame: f, Interval: 40 * time.Second})
@@ -124,7 +124,7 @@ func TestPingOnLoopCallsNobody(t *testing.T) {
 	c, _ := join(t, s, 4096)
 	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.TryBegin() })
 	c.r.flags.Or(fBlocked)
-	c.r.sent.Store(s.clock.Look() - s.ticks.write - 1)
+	c.r.sent.Store(s.clock.Look() - s.cfg().ticks.write - 1)
 	if c.r.turn.Done(false) {
 		s.ready.Push(c.r)
 	}

@@ -57,7 +57,7 @@ func TestBlockedAfterRest(t *testing.T) {
 	s := serve(t, Config{WriteTimeout: time.Hour}, nil)
 	c, _ := join(t, s, 4096)
 	wstest.Eventually(t, "the handshake's turn has ended", func() bool { return c.r.turn.String() == "idle" })
-	c.r.sent.Store(s.clock.Last.Load() - s.ticks.write - 10)
+	c.r.sent.Store(s.clock.Last.Load() - s.cfg().ticks.write - 10)
 	c.r.mu.Lock()
 	s.blockedLocked(c.r)
 	c.r.mu.Unlock()

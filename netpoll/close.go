@@ -153,7 +153,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 				s.extras.At(r.extra).tls.DropInput()
 			}
 		}
-		r.deadline.Store(s.clock.Look() + s.ticks.close)
+		r.deadline.Store(s.clock.Look() + s.cfg().ticks.close)
 		s.armBy(r, r.deadline.Load())
 	}
 	r.mu.Lock()
@@ -179,7 +179,7 @@ func (s *Server) closeTurn(w *worker, r *record) (more bool) {
 	if shut {
 		unix.Shutdown(fd, unix.SHUT_WR)
 		// Everything is sent: the client's end of the stream is all that is missing.
-		r.deadline.Store(s.clock.Look() + s.ticks.linger)
+		r.deadline.Store(s.clock.Look() + s.cfg().ticks.linger)
 		s.armBy(r, r.deadline.Load())
 	}
 	if gone {

@@ -14,24 +14,28 @@ import (
 // Config holds the settings of a Server. The zero value works. The comment of each field gives the
 // unit and the meaning of zero. Negative numbers and durations mean "none" where the comment says
 // so. New copies the Config.
+//
+// Server.Reconfigure changes the settings of a server that runs, except the fields that are fixed, as their comments
+// say. The functions among the fields are called as they are at that time.
 type Config struct {
 	// Loops is how many epoll instances share the connections; 0: 1 for every
-	// two processors. Swoole's reactor_num.
+	// two processors. Fixed. Swoole's reactor_num.
 	Loops int
 	// Workers is how many goroutines run turns; 0: GOMAXPROCS. One suffices.
-	// Swoole's worker_num.
+	// Fixed. Swoole's worker_num.
 	Workers int
 	// RunOnLoop lets the goroutine of a loop run the turns of its connections itself, so that a
 	// message needs no second thread. The loop wakes workers only for more work than it can do
 	// soon. Small messages then cost half as much. It is for handlers none of whose callbacks ever
 	// takes more than a millisecond: while a callback runs there, the loop accepts no connection,
-	// reads nothing and sends no ping. Swoole's SWOOLE_BASE.
+	// reads nothing and sends no ping. Fixed. Swoole's SWOOLE_BASE.
 	RunOnLoop bool
 
 	// MaxConns bounds the open connections, HTTP ones included. 0: the soft limit of file
 	// descriptors, less a reserve of 64, of 4 for each loop, and of ReserveFDs. Above it, an idle
 	// HTTP connection or the oldest unfinished handshake is ended for a new connection. If there is
-	// none, the new connection gets 503 with Retry-After. Swoole's max_conn.
+	// none, the new connection gets 503 with Retry-After. If it becomes lower than the number of connections,
+	// these stay. Swoole's max_conn.
 	MaxConns int
 	// MaxConnsPerIP bounds the connections of one address. 0: 1024; negative: none. Loopback, Unix
 	// sockets and Exempt are exempt. Above it: 503. Here and below, the addresses of an IPv6 /64
@@ -42,8 +46,8 @@ type Config struct {
 	MaxHandshakesPerIP int
 	// Exempt are addresses without a limit of their own: reverse proxies, which have many clients
 	// behind them. A WebSocket from one of them counts for the last address in its X-Forwarded-For
-	// that is not in Exempt, if there is one. From other addresses that header is not read. See also
-	// Listener.ProxyProtocol.
+	// that is not in Exempt, if there is one. From other addresses that header is not read. Connections
+	// that are counted already stay so if Exempt changes. See also Listener.ProxyProtocol.
 	Exempt []netip.Prefix
 	// MaxTLSHandshakes bounds the TLS handshakes under way, each of which has a goroutine. 0: 256.
 	// One address gets at most a quarter (loopback: all). Others wait, under their
@@ -55,7 +59,7 @@ type Config struct {
 	// idle: 503.
 	MaxHTTP int
 	// MaxHead bounds the bytes of a request's head; 0: 16 KiB; more than 60 KiB is 60
-	// KiB. Above it: 431.
+	// KiB. Above it: 431. For a request that net/http reads, the value holds with which its listener began.
 	MaxHead int
 	// ExemptUnix treats clients of Unix sockets as reverse proxies, as Exempt does with addresses.
 	ExemptUnix bool
@@ -68,7 +72,8 @@ type Config struct {
 	// server's own reserve. It lowers the default of MaxConns.
 	ReserveFDs int
 
-	// HandshakeTimeout is one deadline for TCP, TLS and HTTP head; 0: 10 s.
+	// HandshakeTimeout is one deadline for TCP, TLS and HTTP head; 0: 10 s. For a request that net/http reads, the
+	// value holds with which its listener began.
 	HandshakeTimeout time.Duration
 	// PingInterval: the server sends a ping after this time without traffic from the client. 0: 25
 	// s; negative: never. Swoole's heartbeat_check_interval.
@@ -117,7 +122,7 @@ type Config struct {
 	// buffer_high_watermark and buffer_low_watermark.
 	HighWater, LowWater int
 	// SendBuffer is SO_SNDBUF of each connection in bytes, the kernel's share of the queue. 0: 64
-	// KiB; negative: the kernel's default, which grows to 4 MiB when a client does not read.
+	// KiB; negative: the kernel's default, which grows to 4 MiB when a client does not read. Fixed.
 	SendBuffer int
 
 	// NoDeflate declines permessage-deflate. Otherwise it is negotiated, always without context
@@ -137,9 +142,10 @@ type Config struct {
 	// OutOfMemory. For Refused, Closed has the HTTP status and the text of the answer. A worker calls it, and it
 	// must not block. Inside it, the Conn answers Info.
 	NeverOpened func(c Conn, why Closed)
-	// HTTP answers the requests that are no upgrades, through net/http. nil: 404.
+	// HTTP answers the requests that are no upgrades, through net/http. nil: 404. A listener keeps the handler with
+	// which it began.
 	HTTP http.Handler
-	// Logger gets panics and errors of sockets. nil: slog.Default.
+	// Logger gets panics and errors of sockets. nil: slog.Default. Fixed.
 	Logger *slog.Logger
 }
 

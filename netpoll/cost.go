@@ -195,10 +195,11 @@ func (c Conn) Restrict(on bool) {
 
 // maxMessageOf returns the size limit of the connection's messages.
 func (s *Server) maxMessageOf(r *record) int {
+	cfg := s.cfg()
 	if r.flags.Load()&fRestricted != 0 {
-		return min(s.cfg.MaxRestricted, s.cfg.MaxMessage)
+		return min(cfg.MaxRestricted, cfg.MaxMessage)
 	}
-	return s.cfg.MaxMessage
+	return cfg.MaxMessage
 }
 
 // AnswerPing reports whether a ping of the heartbeat has not been answered yet, and marks it as

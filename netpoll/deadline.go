@@ -50,10 +50,11 @@ func (s *Server) checkDeadlines(r *record) {
 // checkOutput closes a connection whose socket has taken nothing for WriteTimeout. Otherwise it
 // returns the tick of the next check; 0 means none is needed.
 func (s *Server) checkOutput(r *record, now, f uint32) uint32 {
-	if f&fBlocked == 0 || s.cfg.WriteTimeout < 0 {
+	cfg := s.cfg()
+	if f&fBlocked == 0 || cfg.WriteTimeout < 0 {
 		return 0
 	}
-	due := r.sent.Load() + s.ticks.write
+	due := r.sent.Load() + cfg.ticks.write
 	if int32(now-due) >= 0 {
 		s.closeAs(r, r.gen.Load(), closing{cause: Slow})
 		return 0
@@ -64,11 +65,11 @@ func (s *Server) checkOutput(r *record, now, f uint32) uint32 {
 // checkInput closes a connection with a message that has been unfinished for MessageTimeout.
 // Otherwise it returns the tick of the next check; 0 means none is needed.
 func (s *Server) checkInput(r *record, now uint32) uint32 {
-	in := s.inputs.At(r.input)
-	if in == nil || in.Dec.Idle() || s.cfg.MessageTimeout < 0 {
+	in, cfg := s.inputs.At(r.input), s.cfg()
+	if in == nil || in.Dec.Idle() || cfg.MessageTimeout < 0 {
 		return 0
 	}
-	due := in.Since + s.ticks.message
+	due := in.Since + cfg.ticks.message
 	if int32(now-due) >= 0 {
 		s.beginClose(r, r.gen.Load(), closing{cause: Unfinished, code: wsPolicy, reason: "message stays unfinished", frame: true})
 		return 0
@@ -174,7 +175,7 @@ func (s *Server) scheduleOf(f uint32) *wheel.Schedule {
 	if b := s.heartbeatOf(f); b != nil {
 		return &b.schedule
 	}
-	return &s.pings
+	return &s.cfg().pings
 }
 
 // unread are the flags of a connection that is not read, or that takes no output.
@@ -230,11 +231,11 @@ func (s *Server) pingOnLoop(r *record) {
 // firstPing returns the tick of a new connection's first ping, which comes whatever the traffic:
 // half an interval to one and a half intervals from now.
 func (s *Server) firstPing(r *record) uint32 {
-	now := s.clock.Look()
-	if s.pings.Interval == 0 {
+	now, cfg := s.clock.Look(), s.cfg()
+	if cfg.pings.Interval == 0 {
 		return now + s.ticks.idle
 	}
-	return s.pings.First(r.index, now+s.pings.Interval/2)
+	return cfg.pings.First(r.index, now+cfg.pings.Interval/2)
 }
 
 // checkPeer sends the heartbeat if it is due, and closes the connection if the answer is late. It
@@ -262,7 +263,7 @@ func (s *Server) checkPeer(r *record, now, f uint32) uint32 {
 	r.flags.And(^fFirst)
 	frame := encode.Ping
 	if b != nil {
-		frame = b.Frame.frame.Variant(encode.Variant(s.conn(r).Variant()), s.cfg.DeflateMin)
+		frame = b.Frame.frame.Variant(encode.Variant(s.conn(r).Variant()), s.cfg().DeflateMin)
 	}
 	ok := s.ping(r, frame)
 	if ok || schedule.Fixed {

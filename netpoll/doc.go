@@ -36,6 +36,7 @@
 //	remember  flight.go                    where the event happens
 //	move      freeze.go, move.go,          one goroutine, while all else stands still
 //	          internal/moving
+//	settings  config.go, settings.go       read everywhere, with one load; replaced as a whole
 //
 // # Packages
 //
@@ -74,7 +75,7 @@
 //
 // The root itself is one public API over one state: the record of a connection and its tables. All
 // steps share the record, and a package for one of them would need an accessor for each of its fields.
-// So the root has 32 files and 6,200 lines; 600 of these move connections to another process, field by field of the
+// So the root has 33 files and 6,300 lines; 600 of these move connections to another process, field by field of the
 // record. A piece that needs no record belongs in a package of its own.
 //
 // # Turns: the read side
@@ -198,7 +199,7 @@
 //
 //	Server.mu     →  listener.mu
 //	listener.mu   →  record.mu, httpbridge's, tlsmem's, easygo's, the leaves
-//	Server.mu     →  easygo's, net/http's, the leaves
+//	Server.mu     →  waiting.Slots, easygo's, net/http's, the leaves
 //	record.mu     →  tlsmem's, the leaves, the lock of a Tracer
 //	waiting.Slots →  tlsmem's, addrs.Table's
 //	tlsmem's      →  sched's

@@ -102,7 +102,8 @@ func closingAnswer(code ws.StatusCode, reason string) closing {
 
 // controlAllowed counts control frames by the second.
 func (s *Server) controlAllowed(r *record) bool {
-	if s.cfg.ControlRate < 0 {
+	cfg := s.cfg()
+	if cfg.ControlRate < 0 {
 		return true
 	}
 	second := uint8(s.clock.Look() / s.ticks.second)
@@ -110,7 +111,7 @@ func (s *Server) controlAllowed(r *record) bool {
 		r.controlAt, r.controls = second, 0
 	}
 	r.controls++
-	return int(r.controls) <= min(s.cfg.ControlRate, 1<<16-2)
+	return int(r.controls) <= min(cfg.ControlRate, 1<<16-2)
 }
 
 // inflateEvent replaces the data of a compressed event by its inflated content, in the worker's

@@ -200,7 +200,7 @@ func (s *Server) neverOpened(r *record, why Closed) {
 	if why.Cause == HandshakeTimeout {
 		s.refusals.Log(refusal.Late, s.addrs.AddrPort(r.ip, r.port), "")
 	}
-	if s.cfg.NeverOpened != nil && (why.Cause != Refused || why.Reason != "") { // without a reason it is an answer of Health
-		s.guard("Config.NeverOpened", func() { s.cfg.NeverOpened(s.conn(r), why) })
+	if s.cfg().NeverOpened != nil && (why.Cause != Refused || why.Reason != "") { // without a reason it is an answer of Health
+		s.guard("Config.NeverOpened", func() { s.cfg().NeverOpened(s.conn(r), why) })
 	}
 }

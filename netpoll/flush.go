@@ -149,10 +149,10 @@ func (s *Server) blockedLocked(r *record) {
 	if r.flags.Or(fBlocked)&fBlocked != 0 {
 		return
 	}
-	if s.cfg.WriteTimeout > 0 {
-		now := s.clock.Look()
-		r.sent.Store(now) // from now on the socket takes nothing of its output
-		s.armBy(r, now+s.ticks.write)
+	now := s.clock.Look()
+	r.sent.Store(now) // from now on the socket takes nothing of its output
+	if cfg := s.cfg(); cfg.WriteTimeout > 0 {
+		s.armBy(r, now+cfg.ticks.write)
 	}
 	s.noteFullLocked(r)
 }

@@ -148,7 +148,7 @@ func (h *Held) Thaw() {
 	h.end()
 	for _, ln := range h.s.listeners() {
 		if err := h.s.watch(ln); err != nil {
-			h.s.cfg.Logger.Error("netpoll: listener lost", "err", err)
+			h.s.cfg().Logger.Error("netpoll: listener lost", "err", err)
 		}
 		ln.http.Release()
 	}
@@ -159,7 +159,7 @@ func (h *Held) thaw(c *heldConn) {
 	s, r := h.s, c.r
 	if !c.parked {
 		if err := s.loops[r.loop].park(r); err != nil {
-			s.cfg.Logger.Error("netpoll: parking failed", "err", err)
+			s.cfg().Logger.Error("netpoll: parking failed", "err", err)
 			s.beginClose(r, r.gen.Load(), closing{cause: OutOfMemory})
 		}
 	}

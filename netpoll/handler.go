@@ -155,7 +155,7 @@ func (s *Server) originAllowed(q *Request) (bad *refusal.Error) {
 			bad = refusal.ErrInternal
 		}
 	}()
-	if !s.cfg.CheckOrigin(q) {
+	if !s.cfg().CheckOrigin(q) {
 		return refusal.BadOrigin(q.Origin())
 	}
 	return nil
@@ -251,7 +251,7 @@ func (s *Server) guard(where string, f func()) {
 
 func (s *Server) logPanic(where string, v any) {
 	s.stats.panics.Add(1)
-	s.cfg.Logger.Error("netpoll: panic in a callback", "callback", where, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	s.cfg().Logger.Error("netpoll: panic in a callback", "callback", where, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 }
 
 // Recovered is for a deferred call by a goroutine of the handler that works for a connection. If the

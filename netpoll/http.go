@@ -45,7 +45,7 @@ func (s *Server) readHead(w *worker, r *record) (more bool) {
 		if in != nil {
 			scanned, lines = in.Scanned, in.Lines
 		}
-		end, scanned, lines, bad := head.Scan(b, scanned, lines, s.cfg.MaxHead)
+		end, scanned, lines, bad := head.Scan(b, scanned, lines, s.cfg().MaxHead)
 		switch {
 		case bad != nil:
 			s.refuse(r, bad)
@@ -71,7 +71,7 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 		s.refuse(r, bad)
 		return false
 	}
-	if s.cfg.Health != nil && req.mayAskHealth() && s.answerHealth(r, req) {
+	if s.cfg().Health != nil && req.mayAskHealth() && s.answerHealth(r, req) {
 		return false
 	}
 	if why := s.refusalOf(r); why != "" {
@@ -93,7 +93,7 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 func (s *Server) newHTTPBridge(ln *listener) *httpbridge.Bridge {
 	return httpbridge.New(httpbridge.Config{
 		Addr: ln.addr, Handler: ln.HTTP, Conns: &s.httpConns, Refusals: s.refusals, Running: &s.running,
-		Logger: s.cfg.Logger, MaxHead: s.cfg.MaxHead, Timeout: s.cfg.HandshakeTimeout, ProxyProtocol: ln.ProxyProtocol,
+		Logger: s.cfg().Logger, MaxHead: s.cfg().MaxHead, Timeout: s.cfg().HandshakeTimeout, ProxyProtocol: ln.ProxyProtocol,
 		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn) {
 			s.addConn(ln, fd, addr.Addr(), addr.Port(), &reupgrade{head: head, tls: tls})
 		},
@@ -133,7 +133,7 @@ func (s *Server) handOver(r *record, head []byte) {
 	s.stats.closed[HandedToHTTP].Add(1)
 	s.forget(r)
 	if err != nil {
-		s.cfg.Logger.Error("netpoll: handing a connection to net/http", "err", err)
+		s.cfg().Logger.Error("netpoll: handing a connection to net/http", "err", err)
 		s.addrs.Remove(ip, false)
 		s.open.Add(-1)
 		return
@@ -162,7 +162,7 @@ func (q *Request) mayAskHealth() bool {
 func (s *Server) answerHealth(r *record, q *Request) (answered bool) {
 	path, _, _ := strings.Cut(string(q.head.URI), "?")
 	status, line := http.StatusInternalServerError, "internal error"
-	s.guard("Config.Health", func() { status, line = s.cfg.Health(strings.TrimRight(path, "/")) })
+	s.guard("Config.Health", func() { status, line = s.cfg().Health(strings.TrimRight(path, "/")) })
 	if status == 0 {
 		return false
 	}

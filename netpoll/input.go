@@ -61,8 +61,10 @@ func (w *worker) keep(s *Server, r *record, rest []byte) bool {
 	}
 	if w.in.Dec.Idle() {
 		r.flags.And(^fUnfinished)
-	} else if s.cfg.MessageTimeout > 0 && r.flags.Or(fUnfinished)&fUnfinished == 0 {
-		s.armBy(r, w.in.Since+s.ticks.message)
+	} else if r.flags.Or(fUnfinished)&fUnfinished == 0 {
+		if cfg := s.cfg(); cfg.MessageTimeout > 0 {
+			s.armBy(r, w.in.Since+cfg.ticks.message)
+		}
 	}
 	ok := s.inputOf(r).Keep(rest, w.in)
 	w.in.Again = unfinished.Kept{}

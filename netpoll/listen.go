@@ -66,7 +66,7 @@ func (s *Server) Listen(l Listener) (addr net.Addr, err error) {
 		l.Handler = s.handler
 	}
 	if l.HTTP == nil {
-		l.HTTP = s.cfg.HTTP
+		l.HTTP = s.cfg().HTTP
 	}
 	ln := &listener{Listener: l}
 	if l.TLS != nil {
@@ -108,9 +108,9 @@ func (s *Server) Listen(l Listener) (addr net.Addr, err error) {
 func (s *Server) bind(l Listener) (fd int, addr net.Addr, err error) {
 	network := cmp.Or(l.Network, "tcp")
 	if l.FD == 0 {
-		return socket.Listen(network, l.Addr, s.cfg.SendBuffer)
+		return socket.Listen(network, l.Addr, s.cfg().SendBuffer)
 	}
-	if addr, err = socket.Inherit(l.FD, network, s.cfg.SendBuffer); err != nil {
+	if addr, err = socket.Inherit(l.FD, network, s.cfg().SendBuffer); err != nil {
 		unix.Close(l.FD)
 	}
 	return l.FD, addr, err

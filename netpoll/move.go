@@ -287,7 +287,7 @@ func (s *Server) restoreInput(r *record, since uint32, m *moving.Conn) (f uint32
 	in.Keep(m.Unread, part)
 	in.Scanned, in.Lines = m.Scanned, m.Lines
 	r.input = s.inputs.Put(in)
-	if !part.Dec.Idle() && s.cfg.MessageTimeout > 0 {
+	if !part.Dec.Idle() {
 		f = fUnfinished
 	}
 	return f

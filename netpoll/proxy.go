@@ -72,7 +72,7 @@ func (s *Server) countClient(r *record, client netip.AddrPort) bool {
 	if !client.IsValid() || s.refusalOf(r) != "" {
 		return true
 	}
-	ip, ok := s.addrs.Add(client.Addr(), s.cfg.MaxConnsPerIP, s.cfg.MaxHandshakesPerIP)
+	ip, ok := s.addrs.Add(client.Addr(), s.cfg().MaxConnsPerIP, s.cfg().MaxHandshakesPerIP)
 	refuse := refusal.Reason("")
 	if !ok {
 		refuse = refusal.PerIP
@@ -109,7 +109,7 @@ func (s *Server) forwarded(r *record, q *Request) *refusal.Error {
 	if !ok {
 		return nil
 	}
-	ip, ok := s.addrs.Add(client, s.cfg.MaxConnsPerIP, -1)
+	ip, ok := s.addrs.Add(client, s.cfg().MaxConnsPerIP, -1)
 	if !ok { // until it has ended it stays counted for the proxy
 		s.addrs.Forget(ip)
 		return refusal.AtLimit(refusal.PerIP)

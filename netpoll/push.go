@@ -24,7 +24,7 @@ func (c Conn) PushFrame(f *Frame) error {
 	if !c.Exists() {
 		return c.notOpen()
 	}
-	b := f.frame.Variant(encode.Variant(c.Variant()), c.s.cfg.DeflateMin)
+	b := f.frame.Variant(encode.Variant(c.Variant()), c.s.cfg().DeflateMin)
 	return c.s.push(c.r, c.gen, b, b.B, 1, false)
 }
 
@@ -45,7 +45,7 @@ func (c Conn) pushOne(op ws.OpCode, data []byte, reply bool) error {
 	if !c.Exists() {
 		return c.notOpen()
 	}
-	seg := encode.One(op, data, encode.Variant(c.Variant()), c.s.cfg.DeflateMin)
+	seg := encode.One(op, data, encode.Variant(c.Variant()), c.s.cfg().DeflateMin)
 	err := c.s.push(c.r, c.gen, &seg.Buffer, seg.B, 1, reply)
 	seg.Leave()
 	return err
@@ -117,7 +117,7 @@ func (s *Server) push(r *record, gen uint32, buf *output.Buffer, b []byte, messa
 	if n < len(b) {
 		s.frontLocked(r, output.Ref{Buf: buf, B: b[n:]}, n > 0)
 		if reply {
-			s.outputs.At(r.output).Exempt(s.cfg.HighWater, len(b)-n)
+			s.outputs.At(r.output).Exempt(s.cfg().HighWater, len(b)-n)
 		}
 		s.failedLocked(r, errno)
 	}
@@ -129,14 +129,14 @@ func (s *Server) push(r *record, gen uint32, buf *output.Buffer, b []byte, messa
 // alone, if nothing else is queued. A reply always fits, so the queue holds MaxQueue and the replies
 // in it at most: see Conn.Reply.
 func (s *Server) enqueueLocked(r *record, buf *output.Buffer, b []byte, messages int, reply bool) error {
-	q := s.outputLocked(r)
-	if !reply && !q.Fits(len(b), s.cfg.MaxQueue) {
+	q, cfg := s.outputLocked(r), s.cfg()
+	if !reply && !q.Fits(len(b), cfg.MaxQueue) {
 		return ErrSlow
 	}
 	r.messagesOut += uint64(messages)
 	q.Append(buf, b)
 	if reply {
-		q.Exempt(s.cfg.HighWater, len(b))
+		q.Exempt(cfg.HighWater, len(b))
 	}
 	s.noteWatermarkLocked(r, q)
 	if r.flags.Load()&fBlocked != 0 {
@@ -185,7 +185,10 @@ func NewFrame(op ws.OpCode, data []byte) (*Frame, error) {
 // log.
 //
 // The memory of a log is reused by any log: see Forget.
-type Log struct{ log *encode.Log }
+type Log struct {
+	s   *Server
+	log *encode.Log
+}
 
 // MaxCut is the most bytes of one Cut, 64 KiB, unless a single frame is larger. One sweep writes a
 // Cut to each member.
@@ -193,12 +196,12 @@ const MaxCut = encode.MaxCut
 
 // NewLog makes an empty log for the connections of one variant.
 func (s *Server) NewLog(v Variant) *Log {
-	return &Log{encode.NewLog(encode.Variant(v), s.cfg.DeflateMin)}
+	return &Log{s, encode.NewLog(encode.Variant(v))}
 }
 
 // Append encodes a message, once for all receivers. op is ws.OpText (data must be UTF-8; it is not
 // checked again) or ws.OpBinary. data may be reused.
-func (l *Log) Append(op ws.OpCode, data []byte) { l.log.Append(op, data) }
+func (l *Log) Append(op ws.OpCode, data []byte) { l.log.Append(op, data, l.s.cfg().DeflateMin) }
 
 // End is the position behind the last frame.
 func (l *Log) End() uint64 { return l.log.End() }

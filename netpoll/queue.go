@@ -96,10 +96,10 @@ func (s *Server) pong(w *worker, r *record, payload []byte) {
 // noteWatermarkLocked notes that the queue has crossed a watermark. The turn tells the handler, as it
 // makes all calls of the handler.
 func (s *Server) noteWatermarkLocked(r *record, q *output.Queue) {
-	high := r.w&wHigh != 0
-	if !high && q.Cost() > s.cfg.HighWater {
+	high, cfg := r.w&wHigh != 0, s.cfg()
+	if !high && q.Cost() > cfg.HighWater {
 		r.w |= wHigh
-	} else if high && q.Cost() < s.cfg.LowWater {
+	} else if high && q.Cost() < cfg.LowWater {
 		r.w &^= wHigh
 		q.EndExempt()
 	} else {

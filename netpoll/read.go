@@ -180,7 +180,7 @@ func (s *Server) endOfStream(r *record) {
 // decode hands whole messages to the handler; it reports whether to go on.
 // What is left over is kept.
 func (s *Server) decode(w *worker, r *record, b []byte) bool {
-	lim := frame.Limits{MaxMessage: s.maxMessageOf(r), MaxFragments: s.cfg.MaxFragments, Deflate: r.flags.Load()&fDeflate != 0}
+	lim := frame.Limits{MaxMessage: s.maxMessageOf(r), MaxFragments: s.cfg().MaxFragments, Deflate: r.flags.Load()&fDeflate != 0}
 	began := w.in.Dec.Idle()
 	w.in.Ready = false
 	for len(b) > 0 {

@@ -87,7 +87,7 @@ const (
 	fFailed     // a write failed for good
 	fPinged     // a heartbeat was sent, and no answer is known
 	fFirst      // the first ping is still to come, whatever the traffic; it spreads the pings
-	fUnfinished // a message is unfinished, and its deadline is on the wheel
+	fUnfinished // a message is unfinished; its deadline, if there is one, is on the wheel
 	fToldFull   // the handler knows that the queue is full
 	fAbort      // closing: send nothing more
 	fLast       // closing: once all is sent, shut down

@@ -51,15 +51,22 @@ func (s *Server) waits(id ID) bool {
 	return r != nil && r.flags.Load()&(fOpen|fClosing) == 0
 }
 
-// makeRoom ends one connection for another that has been accepted, and reports whether it found
-// one. When it returns, that connection no longer counts in open, or it counts in refusing.
-func (s *Server) makeRoom() bool {
+// isFull reports whether the server has more connections than it may have.
+func (s *Server) isFull() bool { return s.clients() > int64(s.cfg().MaxConns) }
+
+// makeRoom ends one connection for another that has been accepted, and reports whether the server has
+// room for it then. It has not if MaxConns has become lower than the number of connections.
+func (s *Server) makeRoom() bool { return s.endWaiting() && !s.isFull() }
+
+// endWaiting ends one connection that waits for its client, and reports whether it found one. When it
+// returns, that connection no longer counts in open, or it counts in refusing.
+func (s *Server) endWaiting() bool {
 	if s.httpConns.EndLongestWaiting() {
 		return true
 	}
 	now := s.clock.Look()
 	before := now
-	if handshaking := s.clients() - s.stats.open.Load() - s.httpConns.Slots(); 2*handshaking < int64(s.cfg.MaxConns) {
+	if handshaking := s.clients() - s.stats.open.Load() - s.httpConns.Slots(); 2*handshaking < int64(s.cfg().MaxConns) {
 		before = now - handshakeGrace*s.ticks.second
 	}
 	for s.refusing.Load() < maxRefusals+maxLeaving {
@@ -93,7 +100,7 @@ func (s *Server) takeRefusalSlot(why refusal.Reason) bool {
 	slots := int64(maxRefusals)
 	if why == refusal.Stopping {
 		// Clients that have left have made room for new ones.
-		slots = max(slots, int64(s.cfg.MaxConns)-s.open.Load()+s.refusing.Load())
+		slots = max(slots, int64(s.cfg().MaxConns)-s.open.Load()+s.refusing.Load())
 	}
 	n := s.refusing.Add(1)
 	if n <= slots {

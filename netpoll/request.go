@@ -53,7 +53,7 @@ func (s *Server) negotiate(q *Request, answer []byte) ([]byte, head.Extension, *
 	if s.handshaking(q); q.refused != nil {
 		return nil, head.Extension{}, q.refused
 	}
-	offer := head.Offer{Subprotocols: s.cfg.Subprotocols, Subprotocol: q.subprotocol, Chosen: q.chosen, NoDeflate: s.cfg.NoDeflate, Extra: q.extra}
+	offer := head.Offer{Subprotocols: s.cfg().Subprotocols, Subprotocol: q.subprotocol, Chosen: q.chosen, NoDeflate: s.cfg().NoDeflate, Extra: q.extra}
 	answer, protocol, ext, err := q.head.Negotiate(offer, answer)
 	q.subprotocol = protocol
 	return answer, ext, err

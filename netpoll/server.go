@@ -25,17 +25,16 @@ import (
 // Server is the event loop: listeners, loops, workers and connections. Make
 // one with New; all methods are safe for concurrent use.
 type Server struct {
-	cfg           Config
+	settings      atomic.Pointer[settings]
 	handler       Handler
 	clock         wheel.Clock
-	ticks         ticks
+	ticks         struct{ second, refusal, idle uint32 } // durations that do not change
 	loops         []*loop
 	ready         *sched.List[*record]
 	latency       durations.Histogram // of turns, from queued to running
 	workers       []*worker           // also the loops' own; set by start
 	outputShedder *Turn               // runs shedOutput
 	inputShedder  *Turn               // runs shedInput
-	pings         wheel.Schedule      // of WebSocket pings
 	heartbeats    []activeHeartbeat
 
 	slab     slab.Slab[record]
@@ -85,11 +84,6 @@ const (
 // connection may be ended for another one.
 const stallTime = 5 * time.Second
 
-// ticks are the durations of Config on the server's clock.
-type ticks struct {
-	second, handshake, refusal, write, close, linger, message, idle uint32
-}
-
 // New makes a server; h may be nil, for one that only answers HTTP. It starts
 // nothing: Listen does.
 func New(cfg Config, h Handler) *Server {
@@ -97,41 +91,25 @@ func New(cfg Config, h Handler) *Server {
 	if h == nil {
 		h = &Funcs{}
 	}
-	s := &Server{cfg: cfg, handler: h, ended: make(chan struct{})}
+	s := &Server{handler: h, ended: make(chan struct{})}
 	s.writeLimit = int(rawio.WriteLimit.Load())
 	s.slab.Number = func(r *record, i uint32) { r.index = i }
 	s.drainCtx, s.endDrain = context.WithCancel(context.Background())
 	s.clock.Start, s.clock.Tick = time.Now(), cfg.tick()
-	t := s.clock.Ticks
-	s.ticks = ticks{second: t(time.Second), handshake: t(cfg.HandshakeTimeout), refusal: t(refusalTimeout),
-		write: t(cfg.WriteTimeout), close: t(cfg.CloseTimeout), linger: t(min(cfg.CloseTimeout, time.Second)), message: t(cfg.MessageTimeout), idle: t(time.Minute)}
-	if cfg.PingInterval > 0 {
-		s.pings = wheel.Every(t(cfg.PingInterval), t(cfg.PongTimeout), false)
-	}
+	s.ticks.second, s.ticks.refusal, s.ticks.idle = s.clock.Ticks(time.Second), s.clock.Ticks(refusalTimeout), s.clock.Ticks(time.Minute)
 	s.ready = sched.New(sched.Config[*record]{Workers: cfg.Workers, Prompt: cfg.RunOnLoop, Now: s.clock.Nanos, Class: class,
 		Waited: s.latency.Observe, Panicked: func(v any) { s.logPanic("turn", v) }})
 	s.timers = timers.Set{Guard: s.guard, InStep: s.clock.InStep}
 	s.outputShedder, s.inputShedder = s.NewTurn(s.shedOutput), s.NewTurn(s.shedInput)
-	s.queued = output.Total{Limit: cfg.MaxQueued, Over: func() { s.outputShedder.Wake() }}
-	s.unfinished = unfinished.Total{Limit: cfg.MaxUnfinished, Near: func() { s.inputShedder.Wake() }}
+	s.queued = output.Total{Over: func() { s.outputShedder.Wake() }}
+	s.unfinished = unfinished.Total{Near: func() { s.inputShedder.Wake() }}
 
 	s.refusals = refusal.NewReporter(cfg.Logger)
-	s.addrs.Proxies, s.addrs.Unix = cfg.Exempt, cfg.ExemptUnix
 	s.handshakes.Waits, s.refused.Waits = s.waits, s.waits
-	s.tlsSlots = waiting.Slots[*tlsState]{Total: cfg.MaxTLSHandshakes, Addrs: &s.addrs, Silent: func(t *tlsState) bool { return t.Status().Waits }}
-	s.httpConns = httpbridge.Conns{Max: cfg.MaxHTTP, Addrs: &s.addrs, Now: s.clock.Look, Stall: t(stallTime), Left: func() { s.open.Add(-1) }}
+	s.tlsSlots = waiting.Slots[*tlsState]{Addrs: &s.addrs, Silent: func(t *tlsState) bool { return t.Status().Waits }}
+	s.httpConns = httpbridge.Conns{Addrs: &s.addrs, Now: s.clock.Look, Stall: s.clock.Ticks(stallTime), Left: func() { s.open.Add(-1) }}
+	s.putIntoForce(cfg)
 	return s
-}
-
-// tick is the wheel's step: 100 ms, less when a deadline is very short.
-func (c Config) tick() time.Duration {
-	tick := 100 * time.Millisecond
-	for _, d := range []time.Duration{c.HandshakeTimeout, c.PingInterval, c.PongTimeout, c.WriteTimeout, c.CloseTimeout, c.MessageTimeout} {
-		if d > 0 {
-			tick = min(tick, d/8)
-		}
-	}
-	return max(tick, time.Millisecond)
 }
 
 // start makes the loops and starts the workers, the first time.
@@ -144,7 +122,7 @@ func (s *Server) start() error {
 	case stopping, stopped:
 		return ErrServerClosed
 	}
-	for range s.cfg.Loops {
+	for range s.cfg().Loops {
 		l, err := newLoop(s)
 		if err != nil {
 			s.closeLoops()
@@ -153,7 +131,7 @@ func (s *Server) start() error {
 		}
 		s.loops = append(s.loops, l)
 	}
-	for range s.cfg.Workers {
+	for range s.cfg().Workers {
 		s.running.Add(1)
 		go s.newWorker(false).serve()
 	}
@@ -234,6 +212,3 @@ func (s *Server) record(id ID) (*record, uint32) {
 	}
 	return r, gen
 }
-
-// Config returns the settings in force, defaults filled in.
-func (s *Server) Config() Config { return s.cfg }

@@ -101,7 +101,7 @@ func (s *Server) shedOutput() (more bool) {
 	}
 	slices.SortFunc(lags, func(a, b lag) int { return b.size - a.size })
 	for _, l := range lags {
-		if s.queued.Load() <= s.queued.Limit {
+		if s.queued.Excess() <= 0 {
 			break
 		}
 		// Without a Close frame, whatever code the handler has for it: the frame would wait behind

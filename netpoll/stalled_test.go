@@ -57,7 +57,7 @@ func TestQueueEdgeFindsBitTaken(t *testing.T) {
 // order.
 func TestQueueTinyFrames(t *testing.T) {
 	s := serve(t, Config{}, nil)
-	most := s.cfg.MaxQueue / output.BufferCost
+	most := s.cfg().MaxQueue / output.BufferCost
 	push := func(c Conn, n int) (i int, err error) {
 		for ; i < n && err == nil; i++ {
 			err = c.Push(ws.OpBinary, []byte{byte(i), byte(i >> 8)})
@@ -67,7 +67,7 @@ func TestQueueTinyFrames(t *testing.T) {
 	slow, _ := join(t, s, 4096)
 	fill(t, slow)
 	if n, err := push(slow, most); !errors.Is(err, ErrSlow) || n < most/2 {
-		t.Fatalf("%d frames of 4 bytes wait at the limit of %d: %v", n, s.cfg.MaxQueue, err)
+		t.Fatalf("%d frames of 4 bytes wait at the limit of %d: %v", n, s.cfg().MaxQueue, err)
 	}
 	c, end := join(t, s, 4096)
 	sent := fill(t, c)
@@ -101,7 +101,7 @@ func TestHeartbeatSparesTheBlocked(t *testing.T) {
 	}
 	n := 0
 	for ; ; n++ { // to the brim: not even a ping's 2 bytes would find room
-		size := s.cfg.MaxQueue - queueCost(c) - 10
+		size := s.cfg().MaxQueue - queueCost(c) - 10
 		if lag(c) > 0 && size > 2000 {
 			size = 2000
 		}
@@ -113,7 +113,7 @@ func TestHeartbeatSparesTheBlocked(t *testing.T) {
 		}
 	}
 	at := s.clock.Last.Load()
-	wstest.Eventually(t, "pongs are overdue", func() bool { return s.clock.Last.Load()-at > 30*s.pings.Interval || !c.Exists() })
+	wstest.Eventually(t, "pongs are overdue", func() bool { return s.clock.Last.Load()-at > 30*s.cfg().pings.Interval || !c.Exists() })
 	if !c.Exists() {
 		t.Fatal("closed, though it was only slow")
 	}
@@ -216,8 +216,7 @@ func TestQueueEvictsWhoHoldsMost(t *testing.T) {
 	if err := large.Push(ws.OpBinary, make([]byte, 60_000)); err != nil || lag(large) < 2*lag(tiny) {
 		t.Fatalf("%v; their lags are %d and %d", err, lag(large), lag(tiny))
 	}
-	s.queued.Limit = s.queued.Load() - 1
-	s.shedOutput()
+	s.queued.SetLimit(s.queued.Load() - 1)
 	if c := <-closed; c != tiny {
 		t.Error("closed is who holds less")
 	}
@@ -281,7 +280,7 @@ func TestTurnEndsWithWhatIsInflated(t *testing.T) {
 		return messages < 200
 	})
 	_, end := join(t, s, 0, "Sec-WebSocket-Extensions: permessage-deflate")
-	zeros := frame.Compress(make([]byte, s.cfg.MaxMessage), false)
+	zeros := frame.Compress(make([]byte, s.cfg().MaxMessage), false)
 	defer zeros.Free()
 	one := wstest.Frame(0xc2, string(zeros.Bytes()))
 	others.Wake()
@@ -315,8 +314,7 @@ func TestQueueEvictsHoarders(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s.queued.Limit = s.queued.Load() - 1
-	s.shedOutput()
+	s.queued.SetLimit(s.queued.Load() - 1)
 	if c := <-closed; c != hoarder {
 		t.Errorf("closed is who waits for 500 KB that 19 others wait for too")
 	}

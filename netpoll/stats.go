@@ -58,7 +58,7 @@ func (s *Server) Stats() Stats {
 		MessagesIn: c.messagesIn.Load(), MessagesOut: c.messagesOut.Load(), BytesIn: c.bytesIn.Load(), BytesOut: c.bytesOut.Load(),
 		Queued: s.queued.Load(), Unfinished: s.unfinished.Load(), Evictions: c.evictions.Load(),
 		Rests: c.rests.Load(), Panics: c.panics.Load(), AcceptPauses: c.acceptPauses.Load(),
-		Workers: s.cfg.Workers,
+		Workers: s.cfg().Workers,
 	}
 	st.WorkersBusy, st.Worked = s.ready.Use()
 	st.TurnWait = s.latency.Counts()

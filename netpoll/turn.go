@@ -148,12 +148,12 @@ type loop struct {
 
 func newLoop(s *Server) (l *loop, err error) {
 	l = &loop{s: s}
-	if s.cfg.RunOnLoop {
+	if s.cfg().RunOnLoop {
 		l.worker = s.newWorker(true)
 	}
 	l.Loop, err = poll.New(l.runBatch, func(err error) {
 		// Nobody would be read any more: better to end than to seem alive.
-		s.cfg.Logger.Error("netpoll: waiting for events failed, the process ends", "err", err)
+		s.cfg().Logger.Error("netpoll: waiting for events failed, the process ends", "err", err)
 		os.Exit(1)
 	})
 	if err != nil {

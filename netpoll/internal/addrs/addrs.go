@@ -2,8 +2,8 @@ package addrs
 
 import (
 	"net/netip"
-	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A Table counts connections by address. A connection keeps the number of its address's entry, 4
@@ -12,10 +12,9 @@ import (
 // Limits count clients, not addresses: a client with one IPv6 address has the 2^64 addresses of its
 // /64. So an IPv6 entry refers to the entry of its /64, which has the counts.
 //
-// Proxies and Unix are set before the first use. All methods are safe for concurrent use.
+// The zero value is empty, and lists no proxy. All methods are safe for concurrent use.
 type Table struct {
-	Proxies []netip.Prefix // listed proxies
-	Unix    bool           // clients of Unix sockets are listed proxies
+	listed atomic.Pointer[listed]
 
 	mu      sync.RWMutex
 	byAddr  map[netip.Addr]uint32
@@ -174,8 +173,7 @@ func (t *Table) Len() int {
 }
 
 func (t *Table) exempt(addr netip.Addr) bool {
-	return !addr.IsValid() || addr.IsLoopback() ||
-		slices.ContainsFunc(t.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+	return !addr.IsValid() || addr.IsLoopback() || t.listed.Load().has(addr)
 }
 
 // counted returns the address under which a client is counted.
@@ -190,10 +188,12 @@ func (t *Table) counted(addr netip.Addr) netip.Addr {
 // the entry that has its counts. dropLocked ends the reference.
 func (t *Table) knowLocked(addr netip.Addr) (i uint32, counts *entry) {
 	i = t.entryLocked(addr)
-	counted := t.entryLocked(t.counted(addr))
-	t.entries[i].counted = counted
+	if t.entries[i].refs == 0 { // it is new; a known address is counted as before, also if it is listed since then, or no longer
+		counted := t.entryLocked(t.counted(addr))
+		t.entries[i].counted = counted
+	}
 	t.holdLocked(i)
-	return i, &t.entries[counted]
+	return i, t.countsLocked(i)
 }
 
 // entryLocked finds the entry of an address, or makes one.

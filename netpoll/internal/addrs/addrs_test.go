@@ -12,7 +12,8 @@ import (
 
 // Connections are counted by address, except those of this machine.
 func TestAddrs(t *testing.T) {
-	a := Table{Proxies: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}
+	a := Table{}
+	a.SetProxies([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, false)
 	proxy := netip.MustParseAddr("198.51.100.7")
 	near, far, next := netip.MustParseAddr("127.0.0.9"), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 	for range 20 {
@@ -110,7 +111,8 @@ func TestAddrsBlocks(t *testing.T) {
 func TestAddrsRandom(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	a := Table{Proxies: []netip.Prefix{netip.MustParsePrefix("2001:db8:0:1::7/128")}}
+	a := Table{}
+	a.SetProxies([]netip.Prefix{netip.MustParsePrefix("2001:db8:0:1::7/128")}, false)
 	var some []netip.Addr
 	for i := range 4 {
 		some = append(some, netip.MustParseAddr(fmt.Sprint("192.0.2.", i)), netip.MustParseAddr(fmt.Sprint("2001:db8::", i)),
@@ -200,7 +202,8 @@ func FuzzForwarded(f *testing.F) {
 	for _, seed := range []string{"", ",", "192.0.2.7", "x, 192.0.2.7,10.0.0.1\n10.0.0.2", "[2001:db8::1]:80, 10.1.1.1", "fe80::1%e,\n", "::ffff:10.0.0.1, ::ffff:1.2.3.4\n\n"} {
 		f.Add(seed)
 	}
-	a := &Table{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}}
+	a := &Table{}
+	a.SetProxies([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fe80::/10")}, false)
 	f.Fuzz(func(t *testing.T, text string) {
 		lines := strings.Split(text, "\n")
 		got, ok := a.lastUnlisted(lines)

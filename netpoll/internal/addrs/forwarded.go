@@ -11,6 +11,23 @@ import (
 // proxy adds the address that it sees at the end of X-Forwarded-For. So a client may have made up
 // everything before the last address that is no listed proxy's, and Client does not read it.
 
+// listed are the listed proxies. nil is none.
+type listed struct {
+	proxies []netip.Prefix
+	unix    bool // clients of Unix sockets are listed proxies
+}
+
+// has reports whether an address is in the networks of the listed proxies.
+func (l *listed) has(addr netip.Addr) bool {
+	return l != nil && slices.ContainsFunc(l.proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// SetProxies replaces the list of proxies. With unix, clients of Unix sockets are listed proxies, too. A
+// connection that is counted already stays counted as it is.
+func (t *Table) SetProxies(proxies []netip.Prefix, unix bool) {
+	t.listed.Store(&listed{proxies, unix})
+}
+
 // Client returns the client that a peer names in the lines of its X-Forwarded-For header. ok is
 // false if the peer is no listed proxy or names no client.
 func (t *Table) Client(peer netip.Addr, lines []string) (client netip.Addr, ok bool) {
@@ -23,7 +40,8 @@ func (t *Table) Client(peer netip.Addr, lines []string) (client netip.Addr, ok b
 // Listed reports whether an address is that of a listed proxy. The address of a Unix socket is not
 // valid.
 func (t *Table) Listed(addr netip.Addr) bool {
-	return t.Unix && !addr.IsValid() || slices.ContainsFunc(t.Proxies, func(p netip.Prefix) bool { return p.Contains(addr) })
+	l := t.listed.Load()
+	return l != nil && l.unix && !addr.IsValid() || l.has(addr)
 }
 
 // lastUnlisted returns the last address of the lines that is not a listed proxy's. ok is false if

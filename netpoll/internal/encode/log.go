@@ -18,7 +18,6 @@ import (
 // The memory of a log is reused by any log: see Forget and output.Segment.
 type Log struct {
 	variant Variant
-	min     int             // messages of less bytes are not compressed
 	first   *output.Segment // the oldest; nil: nothing is held
 	last    *output.Segment
 	end     uint64 // position behind the last frame
@@ -37,16 +36,15 @@ const (
 	segMax = 256 << 10
 )
 
-// NewLog makes an empty log for the connections of one variant. Messages of less than min bytes stay
-// plain.
-func NewLog(v Variant, min int) *Log {
-	return &Log{variant: v, min: min, size: segMin}
+// NewLog makes an empty log for the connections of one variant.
+func NewLog(v Variant) *Log {
+	return &Log{variant: v, size: segMin}
 }
 
 // Append encodes a message, once for all receivers. op is ws.OpText (data must be UTF-8; it is not
-// checked again) or ws.OpBinary. data may be reused.
-func (l *Log) Append(op ws.OpCode, data []byte) {
-	as(l.variant, l.min, data, func(compressed bool, payload []byte) { l.append(op, compressed, payload) })
+// checked again) or ws.OpBinary. data may be reused. A message of less than min bytes stays plain.
+func (l *Log) Append(op ws.OpCode, data []byte, min int) {
+	as(l.variant, min, data, func(compressed bool, payload []byte) { l.append(op, compressed, payload) })
 }
 
 // append adds a frame.

@@ -23,7 +23,11 @@ type keptCut struct {
 }
 
 // total counts what the queues of a server hold.
-func total() *output.Total { return &output.Total{Limit: 1 << 40} }
+func total() *output.Total {
+	t := new(output.Total)
+	t.SetLimit(1 << 40)
+	return t
+}
 
 // queueOf returns a queue of a server that refers to a buffer.
 func queueOf(s *output.Total, b *output.Buffer) *output.Queue {
@@ -88,7 +92,7 @@ func (m *logModel) compare(t *rapid.T, b []byte, from, to int) {
 		if compressed {
 			payload, _ = frame.Inflate(nil, payload, 1<<24)
 		}
-		if op != m.ops[i] || compressed && (m.log.variant == Plain || len(m.messages[i]) < m.log.min) || !bytes.Equal(payload, m.messages[i]) {
+		if op != m.ops[i] || compressed && (m.log.variant == Plain || len(m.messages[i]) < 256) || !bytes.Equal(payload, m.messages[i]) {
 			t.Fatalf("message %d: %v %.40q (%d bytes), want %v %.40q (%d bytes)", i, op, payload, len(payload), m.ops[i], m.messages[i], len(m.messages[i]))
 		}
 		b = b[n:]
@@ -108,7 +112,7 @@ func TestLog(t *testing.T) {
 	for v := Plain; v < numVariants; v++ {
 		t.Run(fmt.Sprint(v), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
-				m := &logModel{log: NewLog(v, 256), cursors: make([]uint64, rapid.IntRange(1, 4).Draw(t, "cursors"))}
+				m := &logModel{log: NewLog(v), cursors: make([]uint64, rapid.IntRange(1, 4).Draw(t, "cursors"))}
 				written, bound := 0, 1000
 				if v != Plain {
 					bound = 40 // compressing is slow under the race detector
@@ -130,7 +134,7 @@ func TestLog(t *testing.T) {
 							data := []byte(strings.Repeat(fmt.Sprint(len(m.messages), "~"), size/2+1)[:size])
 							m.messages, m.ops = append(m.messages, bytes.Clone(data)), append(m.ops, op)
 							before := m.log.End()
-							m.log.Append(op, data)
+							m.log.Append(op, data, 256)
 							clear(data) // it may be reused
 							if m.ends = append(m.ends, m.log.End()); m.log.End() <= before {
 								t.Fatal("the log's end stands still")
@@ -229,11 +233,11 @@ func TestLog(t *testing.T) {
 
 // A busy log's cuts are large: few writes for many messages.
 func TestLogCutsAreLarge(t *testing.T) {
-	log := NewLog(Plain, 256)
+	log := NewLog(Plain)
 	message := bytes.Repeat([]byte("x"), 128)
 	const messages = 10_000
 	for range messages {
-		log.Append(ws.OpText, message)
+		log.Append(ws.OpText, message, 256)
 	}
 	n := 0
 	for at := uint64(0); at < log.End(); n++ {
@@ -246,14 +250,14 @@ func TestLogCutsAreLarge(t *testing.T) {
 
 // What a quiet log's next segment holds shrinks to what is said in it.
 func TestLogGrowsAndShrinks(t *testing.T) {
-	log := NewLog(Plain, 256)
+	log := NewLog(Plain)
 	for range 10_000 {
-		log.Append(ws.OpText, []byte("a busy room"))
+		log.Append(ws.OpText, []byte("a busy room"), 256)
 	}
 	log.Forget(log.End())
 	busy := log.size
 	for range 20 {
-		log.Append(ws.OpText, []byte("a quiet one"))
+		log.Append(ws.OpText, []byte("a quiet one"), 256)
 		log.Forget(log.End())
 	}
 	if busy <= segMin || log.size != segMin {
@@ -265,9 +269,9 @@ func TestLogGrowsAndShrinks(t *testing.T) {
 func TestLogAllocatesNothing(t *testing.T) {
 	for _, v := range []Variant{Plain, Deflate} {
 		for _, size := range []int{10, 128, 600, 3000, 100_000} {
-			log, data := NewLog(v, 256), bytes.Repeat([]byte("a message "), size/10)
+			log, data := NewLog(v), bytes.Repeat([]byte("a message "), size/10)
 			once := func() {
-				log.Append(ws.OpText, data)
+				log.Append(ws.OpText, data, 256)
 				log.Forget(log.Next(log.End() - 1).End())
 				log.Forget(log.End())
 			}
@@ -285,13 +289,13 @@ func TestLogAllocatesNothing(t *testing.T) {
 // again: whether the queue or the log lets go of it last.
 func TestQueuedSegmentIsUsedAgain(t *testing.T) {
 	s := total()
-	log, data := NewLog(Plain, 256), []byte("a lone message")
+	log, data := NewLog(Plain), []byte("a lone message")
 	for name, end := range map[string]func(q *output.Queue){
 		"the queue": func(q *output.Queue) { log.Forget(log.End()); q.Drop(false) },
 		"the log":   func(q *output.Queue) { q.Drop(false); log.Forget(log.End()) },
 	} {
 		once := func() {
-			log.Append(ws.OpText, data)
+			log.Append(ws.OpText, data, 256)
 			end(queueOf(s, log.Next(log.End()-1).Buf))
 		}
 		once()
@@ -304,9 +308,9 @@ func TestQueuedSegmentIsUsedAgain(t *testing.T) {
 // A queue that holds a segment keeps none of those behind it.
 func TestQueuedSegmentKeepsNoOther(t *testing.T) {
 	s := total()
-	log := NewLog(Plain, 256)
-	log.Append(ws.OpText, make([]byte, segMax))
-	log.Append(ws.OpText, make([]byte, segMax))
+	log := NewLog(Plain)
+	log.Append(ws.OpText, make([]byte, segMax), 256)
+	log.Append(ws.OpText, make([]byte, segMax), 256)
 	first := log.first
 	queueOf(s, &first.Buffer)
 	log.Forget(log.End())
@@ -319,10 +323,10 @@ func TestQueuedSegmentKeepsNoOther(t *testing.T) {
 // takes it from the pool. The race detector sees a release that still looks at it then.
 func TestReleaseBesideForget(t *testing.T) {
 	s := total()
-	log := NewLog(Plain, 256)
+	log := NewLog(Plain)
 	released := make(chan struct{})
 	for range 2000 {
-		log.Append(ws.OpText, []byte("a lone message"))
+		log.Append(ws.OpText, []byte("a lone message"), 256)
 		q := queueOf(s, log.Next(log.End()-1).Buf)
 		go func() {
 			q.Drop(false)
@@ -353,13 +357,13 @@ func TestSegmentsInUseAreNotRecycled(t *testing.T) {
 			queueOf(s, b).Drop(true)
 		},
 	} {
-		log := NewLog(Plain, 256)
-		log.Append(ws.OpText, []byte("mine"))
+		log := NewLog(Plain)
+		log.Append(ws.OpText, []byte("mine"), 256)
 		cut := log.Next(0)
 		use(cut.Buf)
 		log.Forget(log.End())
 		for range 100 {
-			log.Append(ws.OpText, []byte("oops"))
+			log.Append(ws.OpText, []byte("oops"), 256)
 			log.Forget(log.End())
 		}
 		if !bytes.HasSuffix(cut.Bytes, []byte("mine")) {

@@ -168,7 +168,7 @@ func (b *Bridge) answer(w http.ResponseWriter, r *http.Request, c *Conn) {
 		defer c.handling.Store(false)
 		table := b.Conns.Addrs
 		if client, ok := table.Client(c.addr.Addr(), r.Header.Values("X-Forwarded-For")); ok && !b.ProxyProtocol {
-			ip, ok := table.TakeSlotOf(client, addrs.SlotHTTP, b.Conns.Max)
+			ip, ok := table.TakeSlotOf(client, addrs.SlotHTTP, b.Conns.Max())
 			if !ok {
 				b.Refusals.Count(refusal.HTTPFull)
 				b.Refusals.Log(refusal.HTTPFull, netip.AddrPortFrom(client, 0), "")

@@ -42,7 +42,8 @@ func serve(t *testing.T, max int, h http.HandlerFunc) *bridged {
 		t.Fatal(err)
 	}
 	s := &bridged{t: t, ln: ln, backs: make(chan string, 9), fds: make(chan int, 9)}
-	s.conns.Max, s.conns.Addrs, s.conns.Stall = max, &s.table, 1<<30
+	s.conns.Addrs, s.conns.Stall = &s.table, 1<<30
+	s.conns.SetMax(max)
 	s.conns.Now, s.conns.Left = func() uint32 { return 1 }, func() { s.left.Add(1) }
 	var running sync.WaitGroup
 	s.b = New(Config{

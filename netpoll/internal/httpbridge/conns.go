@@ -11,20 +11,27 @@ import (
 )
 
 // Conns are the connections of a server that net/http has, or that a handler has hijacked from it. The
-// exported fields are set before the first use. All methods are safe for concurrent use.
+// exported fields are set, and SetMax called, before the first use. All methods are safe for concurrent use.
 type Conns struct {
-	Max   int           // connections at a time, a quarter of them from one address
 	Addrs *addrs.Table  // counts the connections and slots of each address
 	Now   func() uint32 // the present tick
 	Stall uint32        // the ticks for which a client may keep the server waiting before its connection may end for another one
 	Left  func()        // called when a connection has ended: the server has one fewer
 
+	max      atomic.Int64 // connections at a time, a quarter of them from one address
 	n        atomic.Int64 // slots taken: by conns, and by those that are on their way there
 	mu       sync.Mutex
 	conns    map[*Conn]struct{}
 	idleList list.List // of *Conn that are idle, the one that has been idle longest first
 	closed   bool
 }
+
+// SetMax sets the number of slots: of connections at a time, a quarter of them from one address. If
+// there are more connections, they keep their slots.
+func (l *Conns) SetMax(n int) { l.max.Store(int64(n)) }
+
+// Max returns the number of slots.
+func (l *Conns) Max() int { return int(l.max.Load()) }
 
 // Slots returns the number of slots that are taken.
 func (l *Conns) Slots() int64 { return l.n.Load() }
@@ -36,12 +43,12 @@ func (l *Conns) TakeSlot(ip uint32) bool {
 	if l.tryTakeSlot(ip) {
 		return true
 	}
-	share := !l.Addrs.HasSlot(ip, addrs.SlotHTTP, l.Max)
+	share := !l.Addrs.HasSlot(ip, addrs.SlotHTTP, l.Max())
 	return l.endLongestWaiting(func(c *Conn) bool { return !share || l.Addrs.SameClient(c.ip, ip) }) && l.tryTakeSlot(ip)
 }
 
 func (l *Conns) tryTakeSlot(ip uint32) bool {
-	if l.n.Add(1) <= int64(l.Max) && l.Addrs.TakeSlot(ip, addrs.SlotHTTP, l.Max) {
+	if most := l.Max(); l.n.Add(1) <= int64(most) && l.Addrs.TakeSlot(ip, addrs.SlotHTTP, most) {
 		return true
 	}
 	l.n.Add(-1)

@@ -12,7 +12,7 @@
 // # Words
 //
 //	word     meaning
-//	slot     one of Conns.Max connections, a quarter of them for one address
+//	slot     one of a limited number of connections, a quarter of them for one address
 //	idle     between two requests
 //	stalled  the server has waited for the client for some time, within a request or an answer
 //	upgrade  a request for a WebSocket on a connection that net/http has

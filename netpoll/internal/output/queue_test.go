@@ -14,7 +14,11 @@ func text(q *Queue) string {
 	return strings.Join(all, " ")
 }
 
-func newTotal() *Total { return &Total{Limit: 1 << 20, Over: func() {}} }
+func newTotal() *Total {
+	t := &Total{Over: func() {}}
+	t.SetLimit(1 << 20)
+	return t
+}
 
 // The rest of a write goes before what was queued during it, and a pong behind the frame that is
 // partly written. A later pong replaces one of which nothing is written.

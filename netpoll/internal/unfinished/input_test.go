@@ -10,7 +10,8 @@ import (
 
 // The bound of all unfinished input is hard, whatever Near is about to do.
 func TestUnfinishedIsBounded(t *testing.T) {
-	total := Total{Limit: 1000, Near: func() {}}
+	total := Total{Near: func() {}}
+	total.SetLimit(1000)
 	var one, two Input
 	one.SetTotal(&total)
 	two.SetTotal(&total)
@@ -31,7 +32,8 @@ func TestUnfinishedIsBounded(t *testing.T) {
 // TestNearComesInTime checks that Near is called when bytes are added above 7/8, and only then.
 func TestNearComesInTime(t *testing.T) {
 	near := 0
-	total := Total{Limit: 800, Near: func() { near++ }}
+	total := Total{Near: func() { near++ }}
+	total.SetLimit(800)
 	for i, c := range []struct {
 		n      int
 		near   int
@@ -45,7 +47,8 @@ func TestNearComesInTime(t *testing.T) {
 
 // TestInput checks that an input counts all that it keeps, and copies the rest.
 func TestInput(t *testing.T) {
-	total := Total{Limit: 1 << 20, Near: func() {}}
+	total := Total{Near: func() {}}
+	total.SetLimit(1 << 20)
 	var in Input
 	in.SetTotal(&total)
 	if !in.KeepHead([]byte("GET / HT"), 8, 1) || in.HasWork() || in.Held() < 8 {

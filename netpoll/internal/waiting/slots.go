@@ -16,7 +16,7 @@ import (
 // some time and waits for its client: one of the address with the most slots, or of the same address if
 // that has its share.
 //
-// H is a handshake. The fields are set before the first use. All methods are safe for concurrent use.
+// H is a handshake. The fields are set before the first use; SetTotal changes Total later. All methods are safe for concurrent use.
 type Slots[H any] struct {
 	Total  int          // slots in all
 	Addrs  *addrs.Table // counts the slots of each address
@@ -39,6 +39,14 @@ type Place[H any] struct {
 	ending    bool          // it ends for another connection
 	ip        uint32        // the entry whose slot it has, or will have
 	since     uint32        // with taken: the tick
+}
+
+// SetTotal changes the number of slots. If handshakes have more, they keep them. The caller calls Assign
+// then, because there may be free ones.
+func (s *Slots[H]) SetTotal(n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Total = n
 }
 
 // Enter puts a handshake on the list of those that wait for a slot, unless it has one or waits already.

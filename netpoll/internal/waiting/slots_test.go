@@ -92,7 +92,7 @@ func TestFreeSlotsGoToAddressesInTurns(t *testing.T) {
 // waits for the server, and first those of the address with the most slots.
 func TestSilentHandshakesEnd(t *testing.T) {
 	s := share(t, 4)
-	s.table.Proxies = []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")} // may have more than its share
+	s.table.SetProxies([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, false) // may have more than its share
 	s.now = 10
 	single := s.enter("192.0.2.1", true)
 	first, busy, last := s.enter("198.51.100.1", true), s.enter("198.51.100.1", false), s.enter("198.51.100.1", true)
