@@ -9,43 +9,43 @@ import (
 	"slices"
 
 	"webim/room/api"
+	"webim/room/apikey"
 	"webim/web"
 )
 
 // handlers returns the HTTP handlers for requests that are not WebSockets: for the clients'
 // addresses (pages), and for the internal address (inside).
 func (p *program) handlers() (pages, inside http.Handler, err error) {
-	pages, inside = web.Handler(), http.NotFoundHandler()
+	if p.guard, err = apikey.NewGuard(p.APIKeys, p.cfg.APIHost); err != nil {
+		return nil, nil, err
+	}
 	if err := p.newFeed(); err != nil {
 		return nil, nil, err
 	}
-	if p.feed != nil {
-		inside = p.liveOver(inside)
-		if p.cfg.Dev {
-			pages = p.liveOver(pages)
-		}
+	server, err := api.New(api.Config{Hub: p.hub, Guard: p.guard, Logger: p.log})
+	if err != nil {
+		return nil, nil, err
 	}
-	if len(p.APIKeys) > 0 {
-		server, err := api.New(api.Config{Hub: p.hub, Keys: p.APIKeys, Hosts: p.cfg.APIHost, Logger: p.log})
-		if err != nil {
-			return nil, nil, err
-		}
-		gated := p.gate.Over(server)
-		inside = apiOver(gated, inside)
-		if p.cfg.API {
-			pages = apiOver(gated, pages)
-		}
+	pages, inside = web.Handler(), p.liveOver(http.NotFoundHandler())
+	if p.cfg.Dev {
+		pages = p.liveOver(pages)
 	}
+	gated := p.gate.Over(server)
+	inside = apiOver(gated, inside, p.guard.HasKeys)
+	pages = apiOver(gated, pages, p.apiOutside)
 	if p.ACME != nil {
 		pages = p.ACME.Over(pages)
 	}
 	return p.health.Over(upgradeOver(pages, p.log)), p.health.Over(inside), nil
 }
 
-// apiOver returns a handler that passes the API's paths to server and all others to rest.
-func apiOver(server, rest http.Handler) http.Handler {
+// apiOutside reports whether the clients' addresses serve the API.
+func (p *program) apiOutside() bool { return p.guard.HasKeys() && p.live.Load().api }
+
+// apiOver returns a handler that passes the API's paths to server while served returns true, and all others to rest.
+func apiOver(server, rest http.Handler, served func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if api.Serves(r.URL.Path) {
+		if api.Serves(r.URL.Path) && served() {
 			server.ServeHTTP(w, r)
 		} else {
 			rest.ServeHTTP(w, r)

@@ -24,9 +24,6 @@ type internal struct {
 func (p *program) newInternal(h http.Handler) *internal {
 	nc := p.cfg.InternalConfig()
 	nc.Health, nc.HTTP, nc.Logger = p.health.Answer, p.operatorOver(h), p.log
-	if p.feed == nil {
-		return &internal{server: netpoll.New(nc, noSockets)}
-	}
 	return &internal{server: netpoll.New(nc, p.feed)}
 }
 
@@ -41,11 +38,8 @@ func (p *program) operatorOver(rest http.Handler) http.Handler {
 	case p.Certs != nil:
 		mc.Until = p.Certs.Until
 	}
-	return operator.Over(operator.Config{Guard: p.guard, Metrics: metrics.Handler(mc), MetricsOpen: p.cfg.MetricsOpen, Why: why, Reload: p.serveReload, Upgrade: p.serveUpgrade, Logger: p.log}, rest)
+	return operator.Over(operator.Config{Guard: p.guard, Metrics: metrics.Handler(mc), MetricsOpen: func() bool { return p.live.Load().metricsOpen }, Why: why, Reload: p.serveReload, Upgrade: p.serveUpgrade, Logger: p.log}, rest)
 }
-
-// noSockets refuses WebSockets.
-var noSockets = &netpoll.Funcs{OnHandshake: func(r *netpoll.Request) { r.Refuse(http.StatusNotFound, "there are no WebSockets here") }}
 
 // openInternal opens the listener.
 func (p *program) openInternal() error {

@@ -10,7 +10,6 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/ratelog"
 	"webim/room/api"
-	"webim/room/apikey"
 	"webim/room/live"
 	"webim/room/mux"
 	"webim/web"
@@ -19,15 +18,11 @@ import (
 // livePrefix is the path of the page of the live picture.
 const livePrefix = "/live/"
 
-// newFeed creates the feed of the live picture, unless there are no credentials with which to
-// open it.
+// newFeed creates the feed of the live picture.
 func (p *program) newFeed() (err error) {
-	if p.guard, err = apikey.NewGuard(p.APIKeys, p.cfg.APIHost); err != nil || len(p.APIKeys) == 0 && p.Tokens == nil {
-		return err
-	}
 	p.feed, err = live.New(live.Config{Hub: p.hub, Flights: p.flights, Guard: p.guard, Version: "webim " + version.Release, Logger: p.log,
 		Methods: func(c netpoll.Conn) []string {
-			if len(p.APIKeys) == 0 || c.Server() == p.server && !p.cfg.API {
+			if !p.guard.HasKeys() || c.Server() == p.server && !p.apiOutside() {
 				return nil // this server does not serve the API
 			}
 			return api.Methods()
@@ -38,13 +33,11 @@ func (p *program) newFeed() (err error) {
 // startFeed tells the feed which server it shows, and which server outlives it, before anybody
 // can connect.
 func (p *program) startFeed() {
-	switch {
-	case p.feed == nil:
-	case p.inner != nil:
-		p.feed.Start(p.server, p.inner.server)
-	default:
-		p.feed.Start(p.server, p.server)
+	by := p.server
+	if p.inner != nil {
+		by = p.inner.server
 	}
+	p.feed.Start(p.server, by)
 }
 
 // liveOver returns a handler that serves the page of the live picture and passes all other

@@ -56,6 +56,7 @@ func TestManualHasAllSettings(t *testing.T) {
 		fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", s.Key(), valueOf(s), defaultOf(s), linked(s.Help, nil))
 	}
 	compareManual(t, "rooms.md", "keys", rows.String())
+	compareManual(t, "production.md", "exceptions", "- "+strings.Join(config.Exceptions(), ";\n- ")+".\n")
 }
 
 // settingsManual is the reference: a section for each group, and in it one for each setting.
@@ -68,10 +69,16 @@ func settingsManual(t *testing.T) string {
 		for _, s := range groups[g.key] {
 			fmt.Fprintf(&b, "### %s\n\n", s.Name)
 			fmt.Fprintf(&b, "`--%s`, `%s`, `%s`. Value: %s. Default: %s.\n\n", s.Name, s.Env(), s.Key(), valueOf(s), defaultOf(s))
-			fmt.Fprintf(&b, "%s%s\n\n", linked(s.Help, s), map[bool]string{true: " [A reload](production.md#reloading) applies a new value."}[s.Live])
+			fmt.Fprintf(&b, "%s %s\n\n", linked(s.Help, s), reloadingOf(s.Key()))
 		}
 	}
 	return b.String()
+}
+
+// reloadingOf says how a running server takes over a new value.
+func reloadingOf(key string) string {
+	return strings.NewReplacer("RELOAD", "[A reload](production.md#reloading)", "UPGRADE", "[an upgrade](upgrade.md)", "RESTART", "[a restart](production.md#stopping-and-restarting)").
+		Replace(config.Reloading(key))
 }
 
 type group struct{ key, title string }

@@ -41,8 +41,8 @@ type program struct {
 	hub     *room.Hub
 	hooks   *hooks.Switch // nil if no hook is configured
 	guests  *guest.Guests // nil without anonymous clients
-	guard   *apikey.Guard // of the live picture, and of the paths for operators
-	feed    *live.Feed    // nil if nobody could open the live picture
+	guard   *apikey.Guard // of the server API, the live picture and the paths for operators
+	feed    *live.Feed    // the live picture
 	flights *flight.Recorder
 	inner   *internal  // nil without --internal
 	plain   []net.Addr // bound addresses, in the order of --listen
@@ -108,7 +108,7 @@ func (p *program) start() (err error) {
 	}
 	p.server.Tick(janitor.Interval, janitor.New().Look)
 	if p.Certs != nil {
-		p.server.Tick(certs.Interval, func() { p.Certs.Look(p.log, false) })
+		p.server.Tick(certs.Interval, func() { p.Certs.Look(p.log) })
 	}
 	if p.ACME != nil {
 		p.ACME.Start(p.log) // now that the ACME server can connect
@@ -207,7 +207,7 @@ func (p *program) serveClients() error {
 	dialects := mux.New(p.hub)
 	dialects.Record(p.flights)
 	var h netpoll.Handler = &loggedHandler{dialects, p.log}
-	if p.feed != nil && p.cfg.Dev {
+	if p.cfg.Dev {
 		h = &liveHandler{dialects, h, p.feed}
 	}
 	p.server = netpoll.New(nc, h)

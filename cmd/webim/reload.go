@@ -6,13 +6,13 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/operator"
 	"webim/cmd/webim/internal/origins"
 	"webim/cmd/webim/internal/remote"
 	"webim/netpoll"
+	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/guest"
 	"webim/room/hooks"
@@ -21,14 +21,16 @@ import (
 
 // liveSettings are the settings that are read for each request, and that a reload replaces as a whole.
 type liveSettings struct {
-	patterns policy.Patterns
-	kept     engine.Retention // of rooms that no pattern allows any more
-	origin   func(*netpoll.Request) bool
+	patterns    policy.Patterns
+	kept        engine.Retention // of rooms that no pattern allows any more
+	origin      func(*netpoll.Request) bool
+	api         bool // the clients' addresses serve the API
+	metricsOpen bool
 }
 
 // setLive makes the settings of c those of the next request.
 func (p *program) setLive(c *config.Config) {
-	p.live.Store(&liveSettings{c.Patterns(), c.Retention(), origins.Rule(c.AllowOrigin, c.Dev)})
+	p.live.Store(&liveSettings{c.Patterns(), c.Retention(), origins.Rule(c.AllowOrigin, c.Dev), c.API, c.MetricsOpen})
 }
 
 // options is room.Config.Options.
@@ -61,31 +63,48 @@ func (p *program) reload(by string) (string, error) {
 		p.log.Error("the settings are not reloaded, and the old ones stay in force", "by", by, "err", err)
 		return "", err
 	}
-	text := "the settings are reloaded: " + orNothing(r.Changed) + " changed"
-	p.log.Info("the settings are reloaded", "by", by, "changed", r.Changed)
+	return p.report(r, by), nil
+}
+
+// report logs the outcome of a reload, and returns it as a sentence.
+func (p *program) report(r *config.Reload, by string) string {
+	text := "the settings are reloaded: nothing has changed"
+	if len(r.Changed) > 0 {
+		text = "the settings are reloaded: " + list(r.Changed) + " have changed"
+	}
+	p.log.Info("the settings are reloaded", "by", by, "changed", list(r.Changed))
 	for _, warning := range r.Prepared.Warnings {
 		p.log.Warn(warning)
 	}
-	if len(r.Restart) > 0 {
-		p.log.Warn("these settings have changed, too, and need webim upgrade or a restart", "settings", r.Restart)
-		text += "; these need webim upgrade or a restart: " + strings.Join(r.Restart, ", ")
+	if len(r.Upgrade) > 0 {
+		p.log.Warn("these settings have changed, too, and need webim upgrade", "settings", list(r.Upgrade))
+		text += "; these need webim upgrade: " + list(r.Upgrade)
 	}
-	return text, nil
+	if len(r.Restart) > 0 {
+		p.log.Warn("these settings have changed, too, and need a restart", "settings", list(r.Restart))
+		text += "; these need a restart: " + list(r.Restart)
+	}
+	return text
 }
 
-func orNothing(keys []string) string {
-	if len(keys) == 0 {
-		return "nothing has"
+// list returns changes as a text.
+func list(all []config.Change) string {
+	texts := make([]string, len(all))
+	for i, c := range all {
+		texts[i] = c.String()
 	}
-	return strings.Join(keys, ", ") + " have"
+	return strings.Join(texts, ", ")
 }
 
 // takeOver puts the settings of r into force. Everything that can fail comes first.
 func (p *program) takeOver(r *config.Reload) error {
+	guard, err := apikey.NewGuard(r.Prepared.APIKeys, r.APIHost)
+	if err != nil {
+		return err
+	}
 	var guests *guest.Guests
 	secret := r.Prepared.GuestSecret()
 	if p.guests != nil && r.Prepared.HasSecret() { // without one, the secret of guests is random, and stays
-		var err error
 		if guests, err = guest.New(secret); err != nil {
 			return err
 		}
@@ -104,9 +123,11 @@ func (p *program) takeOver(r *config.Reload) error {
 	p.takeOverTokens(r)
 	p.takeOverHooks(r)
 	p.setLive(r.Config)
+	p.guard.Replace(guard)
 	p.now = r.Config
-	p.TokenKeys, p.HookSecret = r.Prepared.TokenKeys, r.Prepared.HookSecret
+	p.APIKeys, p.TokenKeys, p.HookSecret = r.Prepared.APIKeys, r.Prepared.TokenKeys, r.Prepared.HookSecret
 	p.hub.Rejudge()
+	p.feed.Rejudge()
 	return nil
 }
 
@@ -120,17 +141,11 @@ func (p *program) takeOverTokens(r *config.Reload) {
 	p.Tokens.Replace(r.Prepared.Tokens)
 }
 
-// takeOverHooks makes the hooks those of r. Questions that wait for an answer end with the old ones.
+// takeOverHooks makes the hooks those of r.
 func (p *program) takeOverHooks(r *config.Reload) {
-	if p.hooks == nil {
-		return
+	if p.hooks != nil {
+		p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
 	}
-	old := p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), p.cfg.HookTimeout+time.Second)
-		defer cancel()
-		old.Close(ctx)
-	}()
 }
 
 // newHooks makes the hooks of a configuration.

@@ -65,7 +65,7 @@ func TestReloadRights(t *testing.T) {
 	session.Subscribe(&protocol.SubscribeRequest{Channel: "club"})
 	session.Subscribe(&protocol.SubscribeRequest{Channel: "other"})
 	inClub, inOther := connect(t, r.addr(), "/club"), connect(t, r.addr(), "/other")
-	r.says(r.reload(rooms("[moderator]")), "rooms have changed")
+	r.says(r.reload(rooms("[moderator]")), "rooms (other entries) have changed")
 	for {
 		if push := session.Push(); push.Unsubscribe != nil {
 			if push.Channel != "club" || push.Unsubscribe.Code != 2001 || push.Unsubscribe.Reason != "permission denied" {
@@ -85,7 +85,7 @@ func TestReloadRights(t *testing.T) {
 	if c != nil || status != http.StatusForbidden {
 		t.Errorf("a new client of the room gets %d", status)
 	}
-	r.says(r.reload(rooms("anonymous")), "rooms have changed")
+	r.says(r.reload(rooms("anonymous")), "rooms (other entries) have changed")
 	connect(t, r.addr(), "/club").echo("open again")
 }
 
@@ -98,25 +98,12 @@ func TestReloadAdmitted(t *testing.T) {
 	session := wstest.OpenProtocol(t, r.addr(), "/connection/websocket", false)
 	session.Connect(&protocol.ConnectRequest{})
 	session.Subscribe(&protocol.SubscribeRequest{Channel: "club"})
-	r.says(r.reload(settings+"log_level: debug\n"), "log_level have changed")
+	r.says(r.reload(settings+"log_level: debug\n"), "log_level (info → debug) have changed")
 	session.Publish("club", `1`)
 	if push := session.Push(); push.Pub == nil {
 		t.Errorf("the client gets %v", push)
 	}
 	session.Leave()
-}
-
-// TestReloadAPIKeys checks that a reload says so if the file of an API key has another one, because the old one stays in force.
-func TestReloadAPIKeys(t *testing.T) {
-	key := write(t, "key", longSecret)
-	r := startReloading(t, "open: true\n", "--api-key-file", key, "--internal", "127.0.0.1:0")
-	r.says(r.reload("open: true\n"), "nothing has changed")
-	if err := os.WriteFile(key, []byte("another secret of more than thirty-two bytes"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 {
-		r.says(r.reload("open: true\n"), "nothing has changed; these need webim upgrade or a restart: api_key_file")
-	}
 }
 
 // TestReloadTokens checks that tokens of a new secret are valid and those of the old one are not, and that connected clients stay.
@@ -140,13 +127,13 @@ func TestReloadTokens(t *testing.T) {
 	if err := os.WriteFile(secret, []byte(next), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.says(r.reload(settings), "token_secret_file have changed")
+	r.says(r.reload(settings), "token_secret_file (new contents) have changed")
 	connect(t, r.addr(), path(next)).echo("new")
 	old.reads("new")
 	if _, status := (&client{wstest.Dial(t, r.addr()), t}).open(path(longSecret)); status != http.StatusUnauthorized {
 		t.Errorf("a token of the old secret gets %d", status)
 	}
-	r.says(r.reload(settings+"token_issuer: us\n"), "token_issuer have changed")
+	r.says(r.reload(settings+"token_issuer: us\n"), "token_issuer (none → us) have changed")
 	if _, status := (&client{wstest.Dial(t, r.addr()), t}).open(path(next)); status != http.StatusUnauthorized {
 		t.Errorf("a token without the new issuer gets %d", status)
 	}
@@ -185,7 +172,7 @@ func TestReloadOthers(t *testing.T) {
 		t.Error("an unknown page may connect")
 	}
 	said := r.reload("hook_connect: " + second + "\nallow_origin: [" + page + "]\nlog_level: debug\nrate_send: 1/24h\nmax_rooms: 7\n" + all)
-	r.says(said, "allow_origin, hook_connect, log_level, rate_send have changed; these need webim upgrade or a restart: max_rooms")
+	r.says(said, "allow_origin (none → "+page+"), hook_connect ("+first+" → "+second+"), log_level (info → debug), rate_send (50/10s → 1/24h) have changed; these need webim upgrade: max_rooms (100000 → 7)")
 	wstest.Eventually(t, "the session of the first user has left", func() bool { return r.hub.Stats().Members == 0 })
 	if got := userOf(); got != "bob" {
 		t.Errorf("the second backend says %q", got)
@@ -230,7 +217,7 @@ func TestReloadWrong(t *testing.T) {
 		}
 	}
 	r.says(r.reload(good), "nothing has changed")
-	r.says(r.reload("open: true\n"), "need webim upgrade or a restart: open, rooms, token_secret_file")
+	r.says(r.reload("open: true\n"), "nothing has changed; these need webim upgrade: open (false → true), rooms (other entries), token_secret_file ("+key+" → none)")
 }
 
 // TestReloadCommand checks the way through the internal address.

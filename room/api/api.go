@@ -19,14 +19,12 @@ import (
 	"webim/room/wire"
 )
 
-// Config holds the settings of a Handler. Hub and Keys are required.
+// Config holds the settings of a Handler. Hub and Guard are required.
 type Config struct {
 	Hub *room.Hub
-	// Keys open the API. Each has its own secret.
-	Keys []apikey.Key
-	// Hosts are the names, without ports, that a request's Host header may have. localhost and IP
-	// addresses are always allowed.
-	Hosts []string
+	// Guard has the keys that open the API, and the names that a request's Host header may have. The Handler asks it at
+	// each request, so Guard.Replace takes effect at once. Without keys, only tokens open the API.
+	Guard *apikey.Guard
 	// MaxBody limits the bytes of a request's body. 0 means 4 MiB.
 	MaxBody int64
 	// MaxChannels limits the rooms of a broadcast. 0 means 1000.
@@ -49,29 +47,21 @@ func Serves(path string) bool { return path == linesPath || strings.HasPrefix(pa
 
 // Handler serves the API's paths (see Serves). It is safe for concurrent use.
 type Handler struct {
-	cfg   Config
-	guard *apikey.Guard
-	told  *ratelog.Logger // logs refused requests
+	cfg  Config
+	told *ratelog.Logger // logs refused requests
 }
 
-// New returns a Handler. The error names the wrong setting.
+// New returns a Handler. The error names the missing setting.
 func New(cfg Config) (*Handler, error) {
-	if cfg.Hub == nil {
-		return nil, errors.New("api: Config.Hub is missing")
-	}
-	if len(cfg.Keys) == 0 {
-		return nil, errors.New("api: Config.Keys is empty: without a key anybody could call every method")
+	if cfg.Hub == nil || cfg.Guard == nil {
+		return nil, errors.New("api: Config.Hub or Config.Guard is missing")
 	}
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, 4<<20)
 	cfg.MaxChannels = cmp.Or(cfg.MaxChannels, 1000)
 	cfg.MaxCommands = cmp.Or(cfg.MaxCommands, 1000)
 	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
-	guard, err := apikey.NewGuard(cfg.Keys, cfg.Hosts)
-	if err != nil {
-		return nil, err
-	}
-	return &Handler{cfg, guard, ratelog.New(cfg.Logger)}, nil
+	return &Handler{cfg, ratelog.New(cfg.Logger)}, nil
 }
 
 // Methods returns the names of all methods, sorted.
@@ -84,7 +74,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	m, known := methods[name]
 	lines := r.URL.Path == linesPath
 	switch {
-	case !h.guard.KnowsHost(r.Host):
+	case !h.cfg.Guard.KnowsHost(r.Host):
 		h.told.Warn("api: refused a request for another server", "status", http.StatusMisdirectedRequest, "host", quoted(r.Host), "see", "api_host", "addr", r.RemoteAddr)
 		refuse(w, http.StatusMisdirectedRequest, bad("this server is not configured to answer as "+quoted(r.Host)+": use its address or localhost, or add the name to api_host"))
 		return

@@ -19,7 +19,7 @@ func FuzzCall(f *testing.F) {
 	}
 	f.Add("batch", []byte(`{"commands":[{"id":1,"publish":{"channel":"r","data":{}}},{"info":{}}],"parallel":true}`))
 	hub := room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Options: rooms.Options, Revoked: &token.Revoked{Max: 10}})
-	h, err := New(Config{Hub: hub, Keys: []apikey.Key{{Name: "test", Secret: key}}, MaxCommands: 5, MaxChannels: 5})
+	h, err := New(Config{Hub: hub, Guard: guardOf(f, apikey.Key{Name: "test", Secret: key}), MaxCommands: 5, MaxChannels: 5})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func restricted(t *testing.T, n *node, log *wstest.Log, rights ...string) *node 
 		}
 		k.Rights = append(k.Rights, r)
 	}
-	h, err := New(Config{Hub: n.hub, Keys: []apikey.Key{{Name: "other", Secret: "another key"}, k}, Logger: slog.New(slog.NewTextHandler(log, nil))})
+	h, err := New(Config{Hub: n.hub, Guard: guardOf(t, apikey.Key{Name: "other", Secret: "another key"}, k), Logger: slog.New(slog.NewTextHandler(log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

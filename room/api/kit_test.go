@@ -77,7 +77,7 @@ func start(t *testing.T, engine engine.Engine) *node {
 		}
 		v.Close()
 	})
-	h, err := New(Config{Hub: hub, Keys: []apikey.Key{{Name: "other", Secret: "another key"}, {Name: "test", Secret: key}}, Hosts: []string{"chat.example.com"},
+	h, err := New(Config{Hub: hub, Guard: guardOf(t, apikey.Key{Name: "other", Secret: "another key"}, apikey.Key{Name: "test", Secret: key}),
 		MaxBody: 64 << 10, MaxChannels: 4, MaxCommands: 20, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +85,16 @@ func start(t *testing.T, engine engine.Engine) *node {
 	web := httptest.NewServer(h)
 	t.Cleanup(web.Close)
 	return &node{t, hub, addr, web.URL, sign}
+}
+
+// guardOf returns a guard that knows the host chat.example.com.
+func guardOf(t testing.TB, keys ...apikey.Key) *apikey.Guard {
+	t.Helper()
+	g, err := apikey.NewGuard(keys, []string{"chat.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
 }
 
 // ask sends a request unchanged and returns the status and the body.

@@ -250,7 +250,7 @@ func TestBusy(t *testing.T) {
 // TestTimeout checks that a call stops waiting for an engine that does not answer.
 func TestTimeout(t *testing.T) {
 	n := start(t, &mute{Engine: memory.New(memory.Limits{})})
-	h, err := New(Config{Hub: n.hub, Keys: []apikey.Key{{Name: "test", Secret: key}}, Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	h, err := New(Config{Hub: n.hub, Guard: guardOf(t, apikey.Key{Name: "test", Secret: key}), Timeout: time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func (m *mute) Publish(string, engine.Message, func(engine.Position, error)) {}
 
 func TestNew(t *testing.T) {
 	hub := room.NewHub(room.Config{Engine: memory.New(memory.Limits{})})
-	for _, c := range []Config{{Keys: []apikey.Key{{Name: "test", Secret: key}}}, {Hub: hub}, {Hub: hub, Keys: []apikey.Key{{Secret: key}, {}}}} {
+	for _, c := range []Config{{Guard: guardOf(t, apikey.Key{Name: "test", Secret: key})}, {Hub: hub}} {
 		if h, err := New(c); err == nil || h != nil {
 			t.Errorf("%+v is taken", c)
 		}

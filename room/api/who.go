@@ -174,7 +174,7 @@ func (h *Handler) keyOf(r *http.Request) *apikey.Key {
 	if key == "" {
 		key = credentials(r, "apikey")
 	}
-	return h.guard.Find(key)
+	return h.cfg.Guard.Find(key)
 }
 
 // single returns the value of a header. If the header is absent or appears more than once, single

@@ -20,8 +20,8 @@
 //
 // # Goroutines
 //
-// Keys and Guards do not change after NewGuard, so any goroutine may use them. The package has no
-// goroutines and no mutex.
+// Keys do not change after NewGuard. Guard.Replace exchanges all keys and names of a Guard at once, so each call
+// uses either the old ones or the new ones. Any goroutine may use a Guard. The package has no goroutines and no mutex.
 //
 // # Vocabulary
 //

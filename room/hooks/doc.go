@@ -83,9 +83,9 @@
 //
 // # Lock order
 //
-//	Switch.mu  →  the slots' of package budget
+//	Switch.mu  →  the slots' of package budget, and the logger's
 //
-// Switch.mu is held for reading during Ask, which does not block. The slots call Start and Refuse without their own
+// Switch.mu is held for reading during Ask, which does not block, and for writing while the notices that wait pass to other Hooks. The slots call Start and Refuse without their own
 // mutex; Refuse and Start answer on goroutines of their own, and so may call into the room.
 //
 // # Vocabulary

@@ -35,6 +35,21 @@ func (h *Hooks) Disconnected(d backend.DisconnectEvent) {
 	}
 }
 
+// passNotices gives the notices that wait to next, if that has a disconnect hook.
+func (h *Hooks) passNotices(next *Hooks) {
+	if next.cfg.URLs[backend.HookDisconnect] == "" {
+		return
+	}
+	for {
+		select {
+		case d := <-h.notices:
+			next.Disconnected(d)
+		default:
+			return
+		}
+	}
+}
+
 // Dropped returns how many notices were dropped.
 func (h *Hooks) Dropped() int64 { return h.dropped.Load() }
 

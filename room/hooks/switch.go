@@ -10,20 +10,30 @@ import (
 // A Switch is a backend.Backend whose Hooks can be replaced while it is in use. Its methods are safe for concurrent
 // use. The numbers of Stats begin again with each Replace.
 type Switch struct {
-	mu    sync.RWMutex // Replace waits for each Ask that has begun
-	hooks *Hooks
+	mu     sync.RWMutex // Replace waits for each Ask that has begun
+	hooks  *Hooks
+	old    sync.WaitGroup // closes the Hooks that were replaced
+	ctx    context.Context
+	cancel context.CancelFunc
 }
 
-// NewSwitch returns a Switch that passes everything to h.
-func NewSwitch(h *Hooks) *Switch { return &Switch{hooks: h} }
+// NewSwitch returns a Switch that passes everything to h. The Switch owns h and closes it.
+func NewSwitch(h *Hooks) *Switch {
+	s := &Switch{hooks: h}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
 
-// Replace passes everything to next from now on. It returns the Hooks that were used before, which the caller
-// closes.
-func (s *Switch) Replace(next *Hooks) (old *Hooks) {
+// Replace passes everything to next from now on, which the Switch then owns. Requests that have begun end with the Hooks that were
+// used before, and so does the notice that is being sent. If next has a disconnect hook, it sends the notices that wait; otherwise
+// the earlier Hooks do. Replace does not wait for that; Close does.
+func (s *Switch) Replace(next *Hooks) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	old, s.hooks = s.hooks, next
-	return old
+	old := s.hooks
+	s.hooks = next
+	old.passNotices(next) // before any new notice
+	s.mu.Unlock()
+	s.old.Go(func() { old.Close(s.ctx) })
 }
 
 func (s *Switch) now() *Hooks {
@@ -58,5 +68,11 @@ func (s *Switch) Stats() Stats { return s.now().Stats() }
 // Dropped returns how many notices the Hooks in use have dropped.
 func (s *Switch) Dropped() int64 { return s.now().Dropped() }
 
-// Close closes the Hooks in use, see Hooks.Close.
-func (s *Switch) Close(ctx context.Context) { s.now().Close(ctx) }
+// Close closes the Hooks in use and those that were replaced, see Hooks.Close.
+func (s *Switch) Close(ctx context.Context) {
+	stop := context.AfterFunc(ctx, s.cancel)
+	s.now().Close(ctx)
+	s.old.Wait()
+	stop()
+	s.cancel()
+}

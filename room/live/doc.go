@@ -31,7 +31,7 @@
 //	now has the trace: "trace":flight.TraceView
 //
 // The feed closes a connection that does not authenticate in time, sends anything else, or
-// loses its right to watch because its token has expired or was revoked. The close code is one
+// loses its right to watch, because its token has expired or was revoked or because its key was removed. The close code is one
 // of the Codes.
 //
 // methods lists the methods of the server API that the page can call at the address from which

@@ -24,6 +24,7 @@ func TestEnded(t *testing.T) {
 	second, _ := there.chat(ann, "tea")
 	plain := here.dial(here.addr, "/lobby")
 	plain.Send(0x81, "a text")
+	plain.Expect(0x81, "a text")
 	plain.Leave()
 	here.hub.Control().Send(engine.ControlMessage{Kind: engine.ControlDisconnect, To: engine.Target{User: "ann"}, Code: 4321, Reason: "go"}, func(err error) { here.must(err) })
 	for _, c := range []*client{first, second} {

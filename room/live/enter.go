@@ -16,11 +16,10 @@ import (
 // is not read.
 func (f *Feed) enter(w *watcher, q request) {
 	if q.Key != nil {
-		if !f.cfg.Guard.IsKey(*q.Key) {
+		if w.key = f.cfg.Guard.Find(*q.Key); !f.mayWatch(w, nil) {
 			f.deny(w, "the key is wrong")
 			return
 		}
-		w.key = f.cfg.Guard.Find(*q.Key).Name
 		f.admit(w, nil)
 		return
 	}
@@ -40,8 +39,11 @@ func (f *Feed) enter(w *watcher, q request) {
 	})
 }
 
-// mayWatch reports whether a watcher with a token may see the live picture now.
+// mayWatch reports whether a watcher with a token, or with a key if who is nil, may see the live picture now.
 func (f *Feed) mayWatch(w *watcher, who *token.Identity) bool {
+	if who == nil {
+		return w.key != nil && f.cfg.Guard.IsKey(w.key.Secret)
+	}
 	return f.cfg.Hub.Judge().Refusal(f.cfg.Hub.Judge().Request(who, w.addr(), policy.ActWatch, "")) == nil
 }
 

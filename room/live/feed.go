@@ -75,7 +75,7 @@ type watcher struct {
 	conn  netpoll.Conn
 	timer *netpoll.Timer  // closes the connection if it does not authenticate in time
 	who   *token.Identity // nil if it has a key
-	key   string          // the name of its key
+	key   *apikey.Key     // nil if it has a token
 	finds budget.Bucket   // the level of findRate
 
 	// Guarded by Feed.mu.
@@ -217,7 +217,7 @@ func (f *Feed) tick() {
 	f.markTraced()
 	r, before := f.read(), f.last
 	f.last = r
-	f.dismiss()
+	f.Rejudge()
 	if before == nil {
 		return
 	}
@@ -279,19 +279,20 @@ func (f *Feed) frameOf(m nowMessage, shown func(room string) bool) *netpoll.Fram
 // tops is the number of largest rooms, and of slowest connections, in a message.
 const tops = 10
 
-// dismiss closes the watchers with a token that is no longer valid.
-func (f *Feed) dismiss() {
+// Rejudge closes the watchers with a key or a token that is no longer valid. It is called after the keys of
+// Config.Guard have changed; the feed also does it once a second. Any goroutine may call it.
+func (f *Feed) Rejudge() {
 	f.mu.Lock()
 	var over []*watcher
 	for w := range f.watchers {
-		if w.who != nil && !f.mayWatch(w, w.who) {
+		if !f.mayWatch(w, w.who) {
 			over = append(over, w)
 			delete(f.watchers, w)
 		}
 	}
 	f.mu.Unlock()
 	for _, w := range over {
-		w.end(f, CodeEnded, "the token has expired or is no longer valid")
+		w.end(f, CodeEnded, "the key or the token is no longer valid")
 	}
 }
 

@@ -44,7 +44,7 @@ func (f *Feed) addEnded(w *watcher, a *found, done func()) {
 		done()
 		return
 	}
-	f.cfg.Logger.Info("audit", "action", "why", "by", "key "+w.key, "room", "", "target", a.who())
+	f.cfg.Logger.Info("audit", "action", "why", "by", "key "+w.key.Name, "room", "", "target", a.who())
 	f.cfg.Flights.Collect(f.cfg.Hub, a.who(), func(all flight.Found) {
 		a.Ended = all.Ended
 		a.Missing = a.Missing || all.Missing

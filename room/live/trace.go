@@ -19,7 +19,7 @@ func (f *Feed) trace(w *watcher, q *traceQuest) {
 		w.end(f, CodeBadRequest, "a trace names a user or a room, and at most 600 seconds")
 		return
 	}
-	f.cfg.Logger.Info("audit", "action", "trace", "by", "key "+w.key, "room", t.Room, "target", t.User, "seconds", q.Seconds)
+	f.cfg.Logger.Info("audit", "action", "trace", "by", "key "+w.key.Name, "room", t.Room, "target", t.User, "seconds", q.Seconds)
 	f.cfg.Flights.StartTrace(t, time.Duration(q.Seconds)*time.Second)
 }
 

@@ -24,7 +24,7 @@ const FeedPath = "/live/feed"
 const (
 	CodeBadRequest ws.StatusCode = 4400 // the message is not understood
 	CodeDenied     ws.StatusCode = 4401 // neither a key nor a token with the right to watch
-	CodeEnded      ws.StatusCode = 4403 // the token has expired or is no longer valid
+	CodeEnded      ws.StatusCode = 4403 // the key or the token is no longer valid
 	CodeLate       ws.StatusCode = 4408 // the connection did not authenticate in time
 	CodeFull       ws.StatusCode = 4429 // the maximum number of watchers or waiting connections is reached
 )

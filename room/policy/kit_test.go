@@ -77,9 +77,9 @@ func open(t *testing.T) *doors {
 	d.hub = room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Tokens: v, Revoked: &token.Revoked{}, Anonymous: true, Options: patterns.Options, Backend: yes{},
 		Calls: rpc.Calls{Caller: chat.New()}, Rates: policy.NoRates, UserRates: policy.NoRates})
 	quiet := slog.New(slog.DiscardHandler)
-	handler, err := api.New(api.Config{Hub: d.hub, Keys: []apikey.Key{{Name: "test", Secret: apiKey}}, Logger: quiet})
-	must(t, err)
 	guard, err := apikey.NewGuard([]apikey.Key{{Name: "test", Secret: apiKey}}, nil)
+	must(t, err)
+	handler, err := api.New(api.Config{Hub: d.hub, Guard: guard, Logger: quiet})
 	must(t, err)
 	feed, err := live.New(live.Config{Hub: d.hub, Guard: guard, Version: "test", Every: 10 * time.Millisecond, Logger: quiet})
 	must(t, err)

@@ -99,12 +99,11 @@ func (p pemPair) parse() (*tls.Certificate, error) {
 
 // Look reads the files again and, if they have changed, puts the new pair into use. If the new
 // pair is not usable, the old one stays in use. Look logs that once, when it sees the same bad
-// pair for the second time, because a renewal may be half done the first time. If asked, as by
-// SIGHUP, it logs at once.
-func (c *Certificates) Look(log *slog.Logger, asked bool) {
+// pair for the second time, because a renewal may be half done the first time.
+func (c *Certificates) Look(log *slog.Logger) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.certFile == "" || !asked && !c.regular() {
+	if c.certFile == "" || !c.regular() {
 		return
 	}
 	now := c.read()
@@ -121,11 +120,9 @@ func (c *Certificates) Look(log *slog.Logger, asked bool) {
 				log.Warn(warning)
 			}
 		}
-		if !asked {
-			return
-		}
+		return
 	}
-	if c.bad != nil && (asked || !c.told) {
+	if c.bad != nil && !c.told {
 		c.told = true
 		log.Warn("the new certificate cannot be used, so the old one stays in force", "tls_cert", c.certFile, "tls_key", c.keyFile, "err", c.bad)
 	}

@@ -46,15 +46,15 @@ func (w *watched) put(path, text string) {
 
 // look reads the files. It returns the name in the certificate in use, and the number of lines that were
 // logged since the last look.
-func (w *watched) look(asked bool) (name string, lines int) {
+func (w *watched) look() (name string, lines int) {
 	w.log.Reset()
-	w.c.Look(slog.New(slog.NewTextHandler(&w.log, nil)), asked)
+	w.c.Look(slog.New(slog.NewTextHandler(&w.log, nil)))
 	return names(w.c.current.Load()), strings.Count(w.log.String(), "\n")
 }
 
-func (w *watched) expect(asked bool, name string, lines int) {
+func (w *watched) expect(name string, lines int) {
 	w.t.Helper()
-	if got, n := w.look(asked); got != name || n != lines {
+	if got, n := w.look(); got != name || n != lines {
 		w.t.Errorf("the certificate in use is %s, want %s; %d lines, want %d:\n%s", got, name, n, lines, w.log.String())
 	}
 }
@@ -121,21 +121,21 @@ func TestCertificateRenewal(t *testing.T) {
 				w.put(w.key, key)
 			}
 			w.load()
-			w.expect(false, "old.example", 0)
+			w.expect("old.example", 0)
 			for i, step := range c.steps {
 				step(w)
 				if i < len(c.steps)-1 {
-					w.expect(false, "old.example", 0) // half a renewal is no news
+					w.expect("old.example", 0) // half a renewal is no news
 				}
 			}
-			w.expect(false, "new.example", 1)
-			w.expect(false, "new.example", 0)
+			w.expect("new.example", 1)
+			w.expect("new.example", 0)
 		})
 	}
 }
 
 // TestBadCertificateIsToldOnce checks that a pair that cannot be used leaves the old one in use. webim
-// logs it once, however often it reads the files again, and once more for each SIGHUP.
+// logs it once, however often it reads the files again.
 func TestBadCertificateIsToldOnce(t *testing.T) {
 	cert, key := testcert.New(t, 0, time.Hour, "old.example")
 	cert2, key2 := testcert.New(t, 0, time.Hour, "new.example")
@@ -154,18 +154,17 @@ func TestBadCertificateIsToldOnce(t *testing.T) {
 			w.put(w.key, key)
 			w.load()
 			spoil(w)
-			w.expect(false, "old.example", 0)
-			w.expect(false, "old.example", 1)
+			w.expect("old.example", 0)
+			w.expect("old.example", 1)
 			if !strings.Contains(w.log.String(), "the old one stays in force") || strings.Contains(w.log.String(), "PRIVATE") {
 				t.Errorf("it says: %s", w.log.String())
 			}
 			for range 3 {
-				w.expect(false, "old.example", 0)
+				w.expect("old.example", 0)
 			}
-			w.expect(true, "old.example", 1)
 			w.put(w.cert, cert2)
 			w.put(w.key, key2)
-			w.expect(true, "new.example", 1)
+			w.expect("new.example", 1)
 		})
 	}
 }
@@ -181,7 +180,7 @@ func TestCertificateFromPipe(t *testing.T) {
 	if err := syscall.Mkfifo(w.key, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.expect(false, "old.example", 0)
+	w.expect("old.example", 0)
 }
 
 // An expired certificate is logged once while it is in use.
@@ -191,8 +190,8 @@ func TestCertificateExpiresInUse(t *testing.T) {
 	w.put(w.cert, cert)
 	w.put(w.key, key)
 	w.load()
-	w.expect(false, "old.example", 1)
-	w.expect(false, "old.example", 0)
+	w.expect("old.example", 1)
+	w.expect("old.example", 0)
 }
 
 // TestSame: a certificate with another chain is another one, although its own part is the same.

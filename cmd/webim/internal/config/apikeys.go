@@ -57,7 +57,7 @@ func (c *Config) apiKeys() ([]apikey.Key, error) {
 		if err := c.checkAPIKey(c.place("api_key"), c.APIKey); err != nil {
 			return nil, err
 		}
-		keys = append(keys, apikey.Key{Name: "api_key", Secret: c.APIKey})
+		keys = append(keys, apikey.Key{Name: apiKeyName, Secret: c.APIKey})
 	}
 	for _, text := range c.APIKeyFile {
 		name, file := secrets.Split(text)
@@ -98,8 +98,10 @@ func (c *Config) OperatorKey(right string) (string, error) {
 	return "", Usagef("this command asks the running server with a key of the API, and the settings have none with the right %s: add --api-key-file FILE%s.", right, signals)
 }
 
-// madeKey is the name of the key that --dev makes if none is configured.
-const madeKey = "dev"
+const (
+	apiKeyName = "api_key" // the name of the key of that setting
+	madeKey    = "dev"     // the name of the key that --dev makes if none is configured
+)
 
 // grantKeys assigns the keys their rights. A key without a configured right opens everything.
 func (c *Config) grantKeys(keys []apikey.Key) error {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"reflect"
 	"slices"
@@ -18,10 +19,81 @@ const roomsKey = "rooms"
 
 // A Reload is a configuration that a running server can take over.
 type Reload struct {
-	*Config            // what holds from now on: the settings that need a restart have their old values
+	*Config            // in force from now on: the settings in Upgrade and Restart have their old values
 	Prepared *Prepared // of Config; the caller closes it, or its parts
-	Changed  []string  // keys of the settings that have new values, or files with new contents; sorted
-	Restart  []string  // keys of the settings, or of files, that have changed, too, and need a restart; sorted
+	Changed  []Change  // the settings with new values, and those that name files with new contents
+	Upgrade  []Change  // the settings that have changed, too, and need a live upgrade
+	Restart  []Change  // the settings that have changed, too, and need a restart
+}
+
+// A Change is a setting that has changed. Lists of changes are sorted by the keys, and have each key once.
+type Change struct {
+	Key string
+	How string // the old and the new value, or why they are not shown
+}
+
+func (c Change) String() string { return c.Key + " (" + c.How + ")" }
+
+// An exception is a change for which a running server needs an upgrade, although a reload changes the same settings otherwise.
+type exception struct {
+	keys  string // of the settings, separated by spaces; a key may end with *
+	text  string // the change, as the end of a sentence that begins with except
+	needs func(old, next *Config) bool
+}
+
+// exceptions are all exceptions.
+var exceptions = []exception{
+	{"tls_cert tls_key", "the first certificate and the last one", func(old, next *Config) bool { return (old.TLSCert == "") != (next.TLSCert == "") }},
+	{"hook_*", "the first hook and the last one", func(old, next *Config) bool { return old.Hooked() != next.Hooked() }},
+	{"token_*", "the first key of tokens and the last one", func(old, next *Config) bool { return old.hasTokenKeys() != next.hasTokenKeys() }},
+	{"rooms open", "that clients without a token are let in, or no longer", func(old, next *Config) bool { return old.anonymous() != next.anonymous() }},
+	{"rooms open history_age", "another age of messages in a durable store", func(old, next *Config) bool {
+		return old.isDurable() && old.historyClasses() != next.historyClasses()
+	}},
+}
+
+// concerns reports whether the exception is about a setting.
+func (e *exception) concerns(key string) bool {
+	return slices.ContainsFunc(strings.Fields(e.keys), func(one string) bool {
+		prefix, many := strings.CutSuffix(one, "*")
+		return one == key || many && strings.HasPrefix(key, prefix)
+	})
+}
+
+// Exceptions returns the changes that need an upgrade although a reload changes the same settings otherwise, for the manual.
+func Exceptions() (texts []string) {
+	for _, e := range exceptions {
+		texts = append(texts, e.text)
+	}
+	return texts
+}
+
+// Reloading says for the manual how a running server takes over a new value of a setting. In the sentence, RELOAD, UPGRADE and RESTART stand for these words.
+func Reloading(key string) string {
+	switch changeOf(key) {
+	case setting.ByUpgrade:
+		return "A new value needs UPGRADE."
+	case setting.ByRestart:
+		return "A new value needs RESTART."
+	}
+	var but []string
+	for i := range exceptions {
+		if exceptions[i].concerns(key) {
+			but = append(but, exceptions[i].text)
+		}
+	}
+	if len(but) == 0 {
+		return "RELOAD applies a new value."
+	}
+	return "RELOAD applies a new value, except " + strings.Join(but, ", and ") + ": this needs UPGRADE."
+}
+
+// changeOf returns how a running server takes over a new value of a setting.
+func changeOf(key string) string {
+	if key == roomsKey {
+		return setting.ByReload
+	}
+	return Lookup(key, (*setting.Setting).Key).Change
 }
 
 // Reload reads the sources of the settings again: the file, and the files that the settings name. old are those contents
@@ -32,60 +104,90 @@ func (c *Config) Reload(old *Prepared) (*Reload, error) {
 		return nil, err
 	}
 	r := &Reload{Config: next}
-	changed := c.differences(next)
-	r.Restart = c.needRestart(next, changed)
-	slices.Sort(r.Restart)
-	for _, key := range r.Restart {
-		r.takeBack(c, key)
+	changes := c.changes(next)
+	for _, change := range changes {
+		switch c.needs(next, change.Key) {
+		case setting.ByUpgrade:
+			r.Upgrade = append(r.Upgrade, change)
+		case setting.ByRestart:
+			r.Restart = append(r.Restart, change)
+		default:
+			r.Changed = append(r.Changed, change)
+		}
 	}
-	r.Changed = slices.DeleteFunc(changed, func(key string) bool { return slices.Contains(r.Restart, key) })
-	if err := r.validate(); err != nil { // together with the old values
-		return nil, err
+	for _, change := range slices.Concat(r.Upgrade, r.Restart) {
+		r.takeBack(c, change.Key)
+	}
+	if err := r.validate(); err != nil {
+		return nil, r.apart(err)
 	}
 	if r.Prepared, err = r.Prepare(); err != nil {
 		return nil, err
 	}
-	if !old.sameAPIKeys(r.Prepared) {
-		r.Restart = append(r.Restart, "api_key_file")
-		slices.Sort(r.Restart)
-	}
-	r.Changed = append(r.Changed, old.differences(r.Prepared)...)
-	slices.Sort(r.Changed)
-	r.Changed = slices.Compact(r.Changed)
+	r.Prepared.keepMadeKey(old)
+	r.Changed = append(r.Changed, old.changes(r.Prepared)...) // after the settings, which say more
+	slices.SortStableFunc(r.Changed, func(a, b Change) int { return cmp.Compare(a.Key, b.Key) })
+	r.Changed = slices.CompactFunc(r.Changed, func(a, b Change) bool { return a.Key == b.Key })
 	return r, nil
 }
 
-// differences returns the keys of the settings that differ.
-func (c *Config) differences(next *Config) (keys []string) {
-	for _, s := range Table {
-		if !reflect.DeepEqual(s.Field(&c.Settings).Interface(), s.Field(&next.Settings).Interface()) {
-			keys = append(keys, s.Key())
-		}
+// apart returns the error for new settings that are valid together, but not with the old values of those that a reload cannot
+// change. err says what is wrong then.
+func (r *Reload) apart(err error) error {
+	var keys []string
+	for _, change := range slices.Concat(r.Upgrade, r.Restart) {
+		keys = append(keys, change.Key)
 	}
-	if !slices.EqualFunc(c.Rooms, next.Rooms, func(a, b roomsfile.Entry) bool {
-		a.Place, b.Place = "", ""
-		return a == b
-	}) {
-		keys = append(keys, roomsKey)
+	by := "webim upgrade"
+	if len(r.Restart) > 0 {
+		by = "a restart"
 	}
-	return keys
+	return Usagef("a reload cannot change %s, and the other new settings do not fit the old values: use %s instead. Otherwise: %v", strings.Join(keys, ", "), by, err)
 }
 
-// needRestart returns those of the changed settings that a running server cannot take over.
-func (c *Config) needRestart(next *Config, changed []string) (keys []string) {
-	hooks, tokens := c.Hooked() != next.Hooked(), c.hasTokenKeys() != next.hasTokenKeys()
-	rooms := c.anonymous() != next.anonymous() || c.isDurable() && c.historyClasses() != next.historyClasses()
-	for _, key := range changed {
-		s := Lookup(key, (*setting.Setting).Key)
-		switch {
-		case s != nil && !s.Live,
-			hooks && strings.HasPrefix(key, "hook_"),
-			tokens && strings.HasPrefix(key, "token_"),
-			rooms && (key == roomsKey || key == "open"):
-			keys = append(keys, key)
+// changes returns the settings that differ.
+func (c *Config) changes(next *Config) (all []Change) {
+	for _, s := range Table {
+		from, to := s.Field(&c.Settings), s.Field(&next.Settings)
+		if !reflect.DeepEqual(from.Interface(), to.Interface()) {
+			all = append(all, Change{s.Key(), how(s, from, to)})
 		}
 	}
-	return keys
+	if !slices.EqualFunc(c.Rooms, next.Rooms, sameEntry) {
+		all = append(all, Change{roomsKey, "other entries"})
+	}
+	slices.SortFunc(all, func(a, b Change) int { return cmp.Compare(a.Key, b.Key) })
+	return all
+}
+
+// how returns Change.How for a setting.
+func how(s *setting.Setting, from, to reflect.Value) string {
+	if s.Kind == "secret" {
+		return "not shown"
+	}
+	return cmp.Or(s.Format(from), "none") + " → " + cmp.Or(s.Format(to), "none")
+}
+
+func sameEntry(a, b roomsfile.Entry) bool {
+	a.Place, b.Place = "", ""
+	return a == b
+}
+
+// needs returns how a running server takes over the new value of a setting that has changed.
+func (c *Config) needs(next *Config, key string) string {
+	change := changeOf(key)
+	if change != setting.ByReload {
+		return change
+	}
+	if key != roomsKey && !next.Given(key) && (c.Dev != next.Dev || c.isDurable() != next.isDurable()) {
+		return setting.ByRestart // it has another default because of a setting that needs a restart
+	}
+	for i := range exceptions {
+		if e := &exceptions[i]; e.concerns(key) && e.needs(c, next) {
+			return setting.ByUpgrade
+		}
+	}
+	return change
 }
 
 // takeBack gives a setting its value in old.
@@ -106,32 +208,36 @@ func (r *Reload) takeBack(old *Config, key string) {
 	}
 }
 
-// sameAPIKeys reports whether both have the same API keys. A running server keeps those that it has.
-func (p *Prepared) sameAPIKeys(next *Prepared) bool {
-	return slices.EqualFunc(p.APIKeys, next.APIKeys, func(a, b apikey.Key) bool { return a.Name == b.Name && a.Secret == b.Secret })
+// keepMadeKey keeps the key that --dev has made, instead of a new one.
+func (p *Prepared) keepMadeKey(old *Prepared) {
+	made := func(keys []apikey.Key) bool { return len(keys) == 1 && keys[0].Name == madeKey }
+	if made(p.APIKeys) && made(old.APIKeys) {
+		p.APIKeys = old.APIKeys
+	}
 }
 
-// differences returns the keys of the settings that name a file with other contents, which a running server takes over.
-func (p *Prepared) differences(next *Prepared) (keys []string) {
-	same := func(a, b token.Key) bool {
-		return a.ID == b.ID && bytes.Equal(a.Secret, b.Secret) && bytes.Equal(a.PEM, b.PEM)
+// changes returns the settings that name a file with other contents.
+func (p *Prepared) changes(next *Prepared) (all []Change) {
+	differ := func(key string, same bool) {
+		if !same {
+			all = append(all, Change{key, "new contents"})
+		}
 	}
-	for _, kind := range []struct {
-		key    string
-		secret bool
-	}{{"token_secret_file", true}, {"token_public_key", false}} {
+	differ("api_key_file", slices.EqualFunc(keyFiles(p.APIKeys), keyFiles(next.APIKeys), func(a, b apikey.Key) bool { return a.Name == b.Name && a.Secret == b.Secret }))
+	for key, secret := range map[string]bool{"token_secret_file": true, "token_public_key": false} {
 		of := func(all []token.Key) []token.Key {
-			return slices.DeleteFunc(slices.Clone(all), func(k token.Key) bool { return len(k.Secret) > 0 != kind.secret })
+			return slices.DeleteFunc(slices.Clone(all), func(k token.Key) bool { return len(k.Secret) > 0 != secret })
 		}
-		if !slices.EqualFunc(of(p.TokenKeys), of(next.TokenKeys), same) {
-			keys = append(keys, kind.key)
-		}
+		differ(key, slices.EqualFunc(of(p.TokenKeys), of(next.TokenKeys), func(a, b token.Key) bool {
+			return a.ID == b.ID && bytes.Equal(a.Secret, b.Secret) && bytes.Equal(a.PEM, b.PEM)
+		}))
 	}
-	if p.HookSecret != next.HookSecret {
-		keys = append(keys, "hook_secret_file")
-	}
-	if p.Certs != nil && next.Certs != nil && !p.Certs.Same(next.Certs) {
-		keys = append(keys, "tls_cert")
-	}
-	return keys
+	differ("hook_secret_file", p.HookSecret == next.HookSecret)
+	differ("tls_cert", p.Certs == nil || next.Certs == nil || p.Certs.Same(next.Certs))
+	return all
+}
+
+// keyFiles returns the keys that are in files.
+func keyFiles(all []apikey.Key) []apikey.Key {
+	return slices.DeleteFunc(slices.Clone(all), func(k apikey.Key) bool { return k.Name == apiKeyName })
 }

@@ -15,7 +15,7 @@ import (
 type Config struct {
 	Guard       *apikey.Guard // without keys, it opens nothing
 	Metrics     http.Handler
-	MetricsOpen bool // /metrics needs no key
+	MetricsOpen func() bool // whether /metrics needs no key
 	// Why passes to done what is known of the connections of a user, an address or an id that have ended; any
 	// goroutine may call done. The answer becomes JSON.
 	Why func(who string, done func(answer any))
@@ -58,7 +58,7 @@ func Over(c Config, rest http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == metricsPath:
-			if c.MetricsOpen || h.open(w, r, RightMetrics) != "" {
+			if c.MetricsOpen() || h.open(w, r, RightMetrics) != "" {
 				c.Metrics.ServeHTTP(w, r)
 			}
 		case r.URL.Path+"/" == profilePath || strings.HasPrefix(r.URL.Path, profilePath):

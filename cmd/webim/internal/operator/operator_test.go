@@ -34,7 +34,7 @@ func newOperator(t *testing.T, open bool) (http.Handler, *wstest.Log) {
 	}
 	log := new(wstest.Log)
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "figures") })
-	return Over(Config{Guard: guard, Metrics: metrics, MetricsOpen: open, Why: func(who string, done func(any)) { done([]string{who}) }, Logger: slog.New(slog.NewTextHandler(log, nil))}, http.NotFoundHandler()), log
+	return Over(Config{Guard: guard, Metrics: metrics, MetricsOpen: func() bool { return open }, Why: func(who string, done func(any)) { done([]string{who}) }, Logger: slog.New(slog.NewTextHandler(log, nil))}, http.NotFoundHandler()), log
 }
 
 // ask sends a request with a header, which may be empty.

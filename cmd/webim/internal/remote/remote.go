@@ -57,9 +57,12 @@ func ask(ctx context.Context, c *config.Config, method, path, right string) (tex
 	if err != nil {
 		return "", fmt.Errorf("the answer of the server is cut off: %w", err)
 	}
-	text = strings.TrimRight(string(b), "\n.")
-	if answer.StatusCode != http.StatusOK {
-		return "", errors.New(text)
+	text = strings.TrimRight(string(b), "\n")
+	if answer.StatusCode == http.StatusUnauthorized {
+		text += " If the keys have just changed, send the process SIGHUP: then it reads them"
 	}
-	return text, nil
+	if answer.StatusCode != http.StatusOK {
+		return "", errors.New(strings.TrimSuffix(text, "."))
+	}
+	return strings.TrimSuffix(text, "."), nil
 }

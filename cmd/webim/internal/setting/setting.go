@@ -16,9 +16,16 @@ type Setting struct {
 	Min, Max string   // bounds of a number
 	Words    []string // words that may replace a number
 	OneOf    []string // the words of the kind oneof
-	Live     bool     // a reload applies a new value
+	Change   string   // how a running server takes over a new value: ByReload, ByUpgrade or ByRestart
 	Help     string   // a sentence
 }
+
+// The values of Change.
+const (
+	ByReload  = "reload"
+	ByUpgrade = "upgrade" // by a live upgrade, which no client notices
+	ByRestart = "restart"
+)
 
 // Key returns the setting's name in the file.
 func (s *Setting) Key() string { return strings.ReplaceAll(s.Name, "-", "_") }
@@ -42,7 +49,7 @@ func MakeTable(t reflect.Type) []*Setting {
 		all = append(all, &Setting{
 			Index: i, Name: tag.Get("name"), Kind: tag.Get("type"), Help: tag.Get("help"),
 			Def: tag.Get("def"), Dev: tag.Get("dev"), Durable: tag.Get("durable"), Min: tag.Get("min"), Max: tag.Get("max"),
-			Words: Fields(tag.Get("words")), OneOf: Fields(tag.Get("oneof")), Live: tag.Get("live") == "yes",
+			Words: Fields(tag.Get("words")), OneOf: Fields(tag.Get("oneof")), Change: tag.Get("change"),
 		})
 	}
 	return all
