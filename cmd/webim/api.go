@@ -13,20 +13,20 @@ import (
 	"webim/web"
 )
 
-// handlers returns the HTTP handlers for requests that are not WebSockets: for the clients'
-// addresses (pages), and for the internal address (inside).
-func (p *program) handlers() (pages, inside http.Handler, err error) {
+// handlers makes the HTTP handlers for requests that are not WebSockets: for the clients'
+// addresses (p.pages), and for the internal address, which it returns.
+func (p *program) handlers() (inside http.Handler, err error) {
 	if p.guard, err = apikey.NewGuard(p.APIKeys, p.cfg.APIHost); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := p.newFeed(); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	server, err := api.New(api.Config{Hub: p.hub, Guard: p.guard, Logger: p.log})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	pages, inside = web.Handler(), p.liveOver(http.NotFoundHandler())
+	pages, inside := web.Handler(), p.liveOver(http.NotFoundHandler())
 	if p.cfg.Dev {
 		pages = p.liveOver(pages)
 	}
@@ -36,7 +36,8 @@ func (p *program) handlers() (pages, inside http.Handler, err error) {
 	if p.ACME != nil {
 		pages = p.ACME.Over(pages)
 	}
-	return p.health.Over(upgradeOver(pages, p.log)), p.health.Over(inside), nil
+	p.pages = p.health.Over(upgradeOver(pages, p.log))
+	return p.health.Over(inside), nil
 }
 
 // apiOutside reports whether the clients' addresses serve the API.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 
+	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/listen"
 	"webim/cmd/webim/internal/metrics"
 	"webim/cmd/webim/internal/operator"
@@ -16,15 +17,22 @@ import (
 // internal is the listener for operators, which must not be public. It has a server of its own,
 // so that it answers when the clients' server is full, busy or closed.
 type internal struct {
-	addr   net.Addr
-	server *netpoll.Server
+	addr    net.Addr
+	handler http.Handler
+	server  *netpoll.Server
 }
 
 // newInternal creates the server, but does not listen yet.
-func (p *program) newInternal(h http.Handler) *internal {
-	nc := p.cfg.InternalConfig()
-	nc.Health, nc.HTTP, nc.Logger = p.health.Answer, p.operatorOver(h), p.log
-	return &internal{server: netpoll.New(nc, p.feed)}
+func (p *program) newInternal(h http.Handler) {
+	p.inner = &internal{handler: p.operatorOver(h)}
+	p.inner.server = netpoll.New(p.internalConfig(p.cfg), p.feed)
+}
+
+// internalConfig returns the configuration of the server.
+func (p *program) internalConfig(c *config.Config) netpoll.Config {
+	nc := c.InternalConfig()
+	nc.Health, nc.HTTP, nc.Logger = p.health.Answer, p.inner.handler, p.log
+	return nc
 }
 
 // operatorOver returns a handler that serves the paths for operators, and passes all others to rest.

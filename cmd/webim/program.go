@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type program struct {
 	guests  *guest.Guests // nil without anonymous clients
 	guard   *apikey.Guard // of the server API, the live picture and the paths for operators
 	feed    *live.Feed    // the live picture
+	pages   http.Handler  // of requests of clients that are not WebSockets
 	flights *flight.Recorder
 	inner   *internal  // nil without --internal
 	plain   []net.Addr // bound addresses, in the order of --listen
@@ -193,26 +195,29 @@ func (p *program) closeHooks() {
 	p.hooks.Close(ctx)
 }
 
+// clientsConfig returns the configuration of the clients' server.
+func (p *program) clientsConfig(c *config.Config) netpoll.Config {
+	nc := c.NetpollConfig()
+	nc.Logger, nc.HTTP = p.log, p.pages
+	nc.Health, nc.NeverOpened = p.health.Answer, p.flights.NeverOpened
+	return nc
+}
+
 // serveClients creates the servers, but does not listen yet.
 func (p *program) serveClients() error {
-	pages, inside, err := p.handlers()
+	inside, err := p.handlers()
 	if err != nil {
 		return err
 	}
-	nc := p.cfg.NetpollConfig()
-	nc.Logger = p.log
-	nc.HTTP, nc.CheckOrigin = pages, p.checkOrigin
-	nc.Health = p.health.Answer
-	nc.NeverOpened = p.flights.NeverOpened
 	dialects := mux.New(p.hub)
 	dialects.Record(p.flights)
 	var h netpoll.Handler = &loggedHandler{dialects, p.log}
 	if p.cfg.Dev {
 		h = &liveHandler{dialects, h, p.feed}
 	}
-	p.server = netpoll.New(nc, h)
+	p.server = netpoll.New(p.clientsConfig(p.cfg), h)
 	if p.cfg.Internal != "" {
-		p.inner = p.newInternal(inside)
+		p.newInternal(inside)
 	}
 	if p.from.takingOver() {
 		if err := p.from.hold(); err != nil {

@@ -9,9 +9,7 @@ import (
 
 	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/operator"
-	"webim/cmd/webim/internal/origins"
 	"webim/cmd/webim/internal/remote"
-	"webim/netpoll"
 	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/guest"
@@ -23,14 +21,13 @@ import (
 type liveSettings struct {
 	patterns    policy.Patterns
 	kept        engine.Retention // of rooms that no pattern allows any more
-	origin      func(*netpoll.Request) bool
-	api         bool // the clients' addresses serve the API
+	api         bool             // the clients' addresses serve the API
 	metricsOpen bool
 }
 
 // setLive makes the settings of c those of the next request.
 func (p *program) setLive(c *config.Config) {
-	p.live.Store(&liveSettings{c.Patterns(), c.Retention(), origins.Rule(c.AllowOrigin, c.Dev), c.API, c.MetricsOpen})
+	p.live.Store(&liveSettings{c.Patterns(), c.Retention(), c.API, c.MetricsOpen})
 }
 
 // options is room.Config.Options.
@@ -44,9 +41,6 @@ func (p *program) keep(name string) engine.Retention {
 	}
 	return now.kept
 }
-
-// checkOrigin is netpoll.Config.CheckOrigin.
-func (p *program) checkOrigin(q *netpoll.Request) bool { return p.live.Load().origin(q) }
 
 // reload takes over new settings, as a whole or not at all, and returns what has changed, as a sentence. It runs on the goroutine
 // of run.
@@ -109,7 +103,7 @@ func (p *program) takeOver(r *config.Reload) error {
 			return err
 		}
 	}
-	if err := p.hub.Reconfigure(r.RoomConfig()); err != nil {
+	if err := p.takeOverLimits(r.Config); err != nil {
 		return err
 	}
 	if guests != nil {
@@ -128,6 +122,37 @@ func (p *program) takeOver(r *config.Reload) error {
 	p.APIKeys, p.TokenKeys, p.HookSecret = r.Prepared.APIKeys, r.Prepared.TokenKeys, r.Prepared.HookSecret
 	p.hub.Rejudge()
 	p.feed.Rejudge()
+	return nil
+}
+
+// takeOverLimits makes the limits of connections, rooms and the engine those of c, as a whole: after an error, they are as before.
+func (p *program) takeOverLimits(c *config.Config) error {
+	err := p.setLimits(c)
+	if err == nil {
+		return nil
+	}
+	if undo := p.setLimits(p.now); undo != nil { // the settings in force were accepted before
+		p.log.Error("the limits from before the reload cannot be restored", "err", undo)
+	}
+	return err
+}
+
+// setLimits stops at the first error.
+func (p *program) setLimits(c *config.Config) error {
+	if err := p.hub.Reconfigure(c.RoomConfig()); err != nil {
+		return err
+	}
+	if err := p.server.Reconfigure(p.clientsConfig(c)); err != nil {
+		return err
+	}
+	if p.inner != nil {
+		if err := p.inner.server.Reconfigure(p.internalConfig(c)); err != nil {
+			return err
+		}
+	}
+	if e, ok := p.hub.Engine().(engine.Resizer); ok {
+		e.Resize(int64(c.HistoryTotal))
+	}
 	return nil
 }
 

@@ -13,19 +13,19 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll/wstest"
-	"webim/room/token"
 )
 
 // reloading is a program with a file of settings that the test changes.
 type reloading struct {
 	*program
-	t    *testing.T
-	file string
+	t       *testing.T
+	file    string
+	changed map[string]bool // the keys of the settings that have changed
 }
 
 func startReloading(t *testing.T, text string, flags ...string) *reloading {
 	t.Helper()
-	r := &reloading{t: t, file: write(t, "webim.yaml", text)}
+	r := &reloading{t: t, file: write(t, "webim.yaml", text), changed: map[string]bool{}}
 	r.program = startProgramOf(t, r.file, append([]string{"--listen", "127.0.0.1:0", "--shutdown-spread", "0s"}, flags...)...)
 	return r
 }
@@ -36,9 +36,13 @@ func (r *reloading) reload(text string) string {
 	if err := os.WriteFile(r.file, []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
+	before := r.now
 	said, err := r.program.reload("a test")
 	if err != nil {
 		return err.Error()
+	}
+	for _, key := range differing(before, r.now) {
+		r.changed[key] = true
 	}
 	return said
 }
@@ -106,41 +110,8 @@ func TestReloadAdmitted(t *testing.T) {
 	session.Leave()
 }
 
-// TestReloadTokens checks that tokens of a new secret are valid and those of the old one are not, and that connected clients stay.
-func TestReloadTokens(t *testing.T) {
-	secret := write(t, "secret", longSecret)
-	settings := "token_secret_file: " + secret + "\nrooms:\n  - match: '*'\n    allow: {join: user, read: user, send: user}\n"
-	r := startReloading(t, settings)
-	path := func(secret string) string {
-		s, err := token.NewSigner(token.Key{Secret: []byte(secret)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := s.Sign(token.Claims{User: "anna"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return "/r?token=" + text
-	}
-	const next = "another secret of more than thirty-two bytes"
-	old := connect(t, r.addr(), path(longSecret))
-	if err := os.WriteFile(secret, []byte(next), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r.says(r.reload(settings), "token_secret_file (new contents) have changed")
-	connect(t, r.addr(), path(next)).echo("new")
-	old.reads("new")
-	if _, status := (&client{wstest.Dial(t, r.addr()), t}).open(path(longSecret)); status != http.StatusUnauthorized {
-		t.Errorf("a token of the old secret gets %d", status)
-	}
-	r.says(r.reload(settings+"token_issuer: us\n"), "token_issuer (none → us) have changed")
-	if _, status := (&client{wstest.Dial(t, r.addr()), t}).open(path(next)); status != http.StatusUnauthorized {
-		t.Errorf("a token without the new issuer gets %d", status)
-	}
-}
-
-// TestReloadOthers checks the reload of origins, rates, the log level and hooks.
-func TestReloadOthers(t *testing.T) {
+// reloadOthers changes the origins and the log level, together with a hook and a rate.
+func reloadOthers(t *testing.T) *reloading {
 	backend := func(user string) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, `{"result":{"user":%q}}`, user)
@@ -171,8 +142,8 @@ func TestReloadOthers(t *testing.T) {
 	if c, _ := dial(t, "tcp", r.addr(), page, nil); c != nil {
 		t.Error("an unknown page may connect")
 	}
-	said := r.reload("hook_connect: " + second + "\nallow_origin: [" + page + "]\nlog_level: debug\nrate_send: 1/24h\nmax_rooms: 7\n" + all)
-	r.says(said, "allow_origin (none → "+page+"), hook_connect ("+first+" → "+second+"), log_level (info → debug), rate_send (50/10s → 1/24h) have changed; these need webim upgrade: max_rooms (100000 → 7)")
+	said := r.reload("hook_connect: " + second + "\nallow_origin: [" + page + "]\nlog_level: debug\nrate_send: 1/24h\nloops: 3\n" + all)
+	r.says(said, "allow_origin (none → "+page+"), hook_connect ("+first+" → "+second+"), log_level (info → debug), rate_send (50/10s → 1/24h) have changed; these need webim upgrade: loops (auto → 3)")
 	wstest.Eventually(t, "the session of the first user has left", func() bool { return r.hub.Stats().Members == 0 })
 	if got := userOf(); got != "bob" {
 		t.Errorf("the second backend says %q", got)
@@ -188,6 +159,7 @@ func TestReloadOthers(t *testing.T) {
 		t.Errorf("above the new rate: %v", err)
 	}
 	s.Leave()
+	return r
 }
 
 // TestReloadWrong checks that a mistake leaves everything as it was, however much else has changed.

@@ -53,9 +53,9 @@ func (k *keptAlive) expect(key string, publish, metrics int) {
 	}
 }
 
-// TestReloadAPIKeys checks that from a reload on only the new keys and rights open the API, the paths for operators and the live
+// reloadAPIKeys checks that from a reload on only the new keys and rights open the API, the paths for operators and the live
 // picture, also on connections that are open.
-func TestReloadAPIKeys(t *testing.T) {
+func reloadAPIKeys(t *testing.T) *reloading {
 	const first, second, third = "the first secret of a key", "the second secret of a key", "the third secret of a key"
 	file := write(t, "key", first)
 	settings := "open: true\ninternal: 127.0.0.1:0\n"
@@ -103,10 +103,11 @@ func TestReloadAPIKeys(t *testing.T) {
 	r.says(r.reload(settings+"api_key: "+third+"\n"), "api_key (not shown), metrics_open (true → false) have changed")
 	k.expect(third, 200, 200)
 	k.expect("", 401, 401)
+	return r
 }
 
-// TestReloadAPI checks that a reload changes where the API is served, and under which names.
-func TestReloadAPI(t *testing.T) {
+// reloadAPI checks that a reload changes where the API is served, and under which names.
+func reloadAPI(t *testing.T) *reloading {
 	settings := "open: true\ninternal: 127.0.0.1:0\napi_key: " + picturesKey + "\n"
 	r := startReloading(t, settings)
 	outside := func(want int) {
@@ -140,6 +141,7 @@ func TestReloadAPI(t *testing.T) {
 	r.says(r.reload(settings), "api (true → false), api_host (chat.example.com → none) have changed")
 	outside(404)
 	named(421)
+	return r
 }
 
 // TestReloadMadeKey checks that the key that --dev has made stays.

@@ -105,6 +105,13 @@ type Expirer interface {
 	Expire()
 }
 
+// Resizer is an engine that can change how many bytes of messages it keeps in memory.
+type Resizer interface {
+	// Resize changes the maximum. If there are more, the engine forgets some: a durable one reads them again when they are
+	// asked for. It may be called from any goroutine.
+	Resize(bytes int64)
+}
+
 // Measured is an engine that knows its size.
 type Measured interface {
 	Stats() Stats

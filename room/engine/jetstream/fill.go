@@ -162,6 +162,9 @@ func (t *topic) forgetRecent() {
 	t.recent.Forget(false)
 }
 
+// Resize implements engine.Resizer. It changes Config.MaxRecent.
+func (e *Engine) Resize(bytes int64) { e.recent.SetLimit(bytes) }
+
 // evict forgets the recent publications of some topics. The next reader reads them from the log.
 func (e *Engine) evict() {
 	all := e.topics.all()

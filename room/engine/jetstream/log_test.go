@@ -483,6 +483,8 @@ func TestRecentsAreBounded(t *testing.T) {
 		}
 	}
 	wstest.Eventually(t, "a job has forgotten those above the limit", func() bool { return e.recent.Used() <= most+most/8 })
+	e.Resize(most / 4)
+	wstest.Eventually(t, "a job has forgotten those above the lower limit", func() bool { return e.recent.Used() <= most/4 })
 	for i := range rooms {
 		e.topic(fmt.Sprint(i)).forgetRecent()
 	}

@@ -2,10 +2,12 @@ package memory
 
 import "webim/room/engine"
 
-// History implements engine.Log. Reading the history of an unknown room makes no topic.
+// History implements engine.Log. Reading the history of an unknown room makes no topic. If the room keeps less now than with its last
+// message, the rest is forgotten first.
 func (m *Engine) History(room string, part engine.Span, done func(engine.History, error)) {
 	var h engine.History
 	if t := m.existing(room); t != nil {
+		m.setKeep(t, part.Keep)
 		t.mu.Lock()
 		t.epochKnown = true
 		h.Top = engine.Position{Epoch: t.epoch, Offset: t.offset}
@@ -17,6 +19,15 @@ func (m *Engine) History(room string, part engine.Span, done func(engine.History
 		t.mu.Unlock()
 	}
 	done(h, nil)
+}
+
+// setKeep sets how much a topic keeps; nil changes nothing.
+func (m *Engine) setKeep(t *topic, keep *engine.Retention) {
+	if keep != nil && *t.keep.Load() != *keep {
+		m.mu.Lock()
+		t.keep.Store(m.retention(keep))
+		m.mu.Unlock()
+	}
 }
 
 // existing returns a room's topic, or nil.

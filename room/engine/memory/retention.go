@@ -51,11 +51,17 @@ func (m *Engine) shrink() {
 	defer m.mu.Unlock()
 	for m.pool.Over() {
 		payer, ok := m.pool.Largest()
-		if !ok || !m.dropOldest(m.limits.MaxTotal*7/8, func(t *topic) bool { return t.payer == payer }) {
+		if !ok || !m.dropOldest(m.pool.Limit()*7/8, func(t *topic) bool { return t.payer == payer }) {
 			break
 		}
 	}
-	m.dropOldest(m.limits.MaxTotal, func(*topic) bool { return true })
+	m.dropOldest(m.pool.Limit(), func(*topic) bool { return true })
+}
+
+// Resize implements engine.Resizer. It changes Limits.MaxTotal.
+func (m *Engine) Resize(bytes int64) {
+	m.pool.SetLimit(bytes)
+	m.shrink()
 }
 
 // dropOldest drops topics that match, the one that was used longest ago first, until the pool has at

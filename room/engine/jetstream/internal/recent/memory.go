@@ -14,7 +14,7 @@ import (
 type Memory struct {
 	now     func() time.Time
 	started time.Time
-	most    int64
+	most    atomic.Int64
 	full    func()
 
 	used     atomic.Int64
@@ -23,7 +23,15 @@ type Memory struct {
 
 // NewMemory makes a memory for this many bytes. Above them it calls full, which has to start a job that calls Evict.
 func NewMemory(most int64, now func() time.Time, full func()) *Memory {
-	return &Memory{now: now, started: now(), most: most, full: full}
+	m := &Memory{now: now, started: now(), full: full}
+	m.most.Store(most)
+	return m
+}
+
+// SetLimit changes the number of bytes.
+func (m *Memory) SetLimit(most int64) {
+	m.most.Store(most)
+	m.add(0)
 }
 
 // Used returns how many bytes the publications of all rooms have.
@@ -31,7 +39,7 @@ func (m *Memory) Used() int64 { return m.used.Load() }
 
 // add counts bytes.
 func (m *Memory) add(n int64) {
-	if m.used.Add(n) > m.most && n > 0 && m.evicting.CompareAndSwap(false, true) {
+	if m.used.Add(n) > m.most.Load() && n >= 0 && m.evicting.CompareAndSwap(false, true) {
 		m.full()
 	}
 }
@@ -41,7 +49,7 @@ func (m *Memory) add(n int64) {
 func (m *Memory) Evict(n int, forget func(i int)) {
 	defer m.evicting.Store(false)
 	for _, i := range rand.Perm(n) {
-		if m.used.Load() <= m.most*7/8 {
+		if m.used.Load() <= m.most.Load()*7/8 {
 			return
 		}
 		forget(i)
