@@ -1,8 +1,6 @@
 package centrifuge
 
 import (
-	"time"
-
 	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
@@ -12,7 +10,6 @@ import (
 	"webim/room/engine"
 	"webim/room/internal/encode"
 	"webim/room/policy"
-	"webim/room/token"
 	"webim/room/wire"
 )
 
@@ -77,43 +74,6 @@ func (s *session) subscribeByServer(o engine.ControlMessage) {
 	})
 }
 
-// Leave implements Session. If room is "", it ends all memberships.
-func (s *session) Leave(room string) {
-	rooms := []string{room}
-	if room == "" {
-		s.mu.Lock()
-		rooms = rooms[:0]
-		s.pendingSubs = nil
-		for _, one := range s.subs {
-			rooms = append(rooms, one.room.Name())
-		}
-		s.mu.Unlock()
-	}
-	for _, name := range rooms {
-		if s.unsubscribe(name) {
-			s.tell(wire.UnsubscribeServer.Push(name))
-		}
-	}
-}
-
-// applyRefresh changes the time at which the session ends, and the info that others see.
-func (s *session) applyRefresh(o engine.ControlMessage) {
-	if control.EndsConnections(&o) {
-		s.Disconnect(wire.DisconnectExpired)
-		return
-	}
-	s.Update(func(who *token.Identity) {
-		who.Expires = o.Expires
-		if o.Info != nil {
-			who.Info = o.Info
-		}
-	})
-	s.expireBy(o.Expires)
-	push := &protocol.Refresh{}
-	push.Expires, push.Ttl = ttlOf(o.Expires, s.refreshedByServer())
-	s.tell(&protocol.Reply{Push: &protocol.Push{Refresh: push}})
-}
-
 // revoke ends the subscriptions with a revoked token, and the connection if its own token is revoked.
 // The token of the connection may be newer than that of a subscription.
 func (s *session) revoke(o engine.ControlMessage) {
@@ -136,29 +96,4 @@ func (s *session) roomsRevoked(o *engine.ControlMessage) (all []string) {
 		}
 	}
 	return all
-}
-
-// isRevoked reports whether a control message revokes the token.
-func (t *subToken) isRevoked(o *engine.ControlMessage) bool {
-	if o.Token != "" {
-		return t.id == o.Token
-	}
-	return t.issued != 0 && !t.issuedAt().After(o.At)
-}
-
-// issuedAt returns the time at which the token was issued; zero if not known.
-func (t *subToken) issuedAt() (at time.Time) {
-	if t.issued != 0 {
-		at = time.Unix(t.issued, 0)
-	}
-	return at
-}
-
-// leaveBanned ends the memberships of the session in rooms where it is banned.
-func (s *session) leaveBanned() {
-	for _, name := range s.Rooms() {
-		if s.d.hub.Judge().IsBanned(s.d.hub.Judge().SubjectOf(s), name) {
-			s.Leave(name)
-		}
-	}
 }

@@ -4,21 +4,27 @@
 // each connection has a session.
 //
 //	step       file                        runs on
-//	handshake  dialect.go                  the worker that reads the request
+//	handshake  handler.go                  the worker that reads the request
 //	session    session.go                  the same worker makes it when the connection opens
 //	message    message.go, partial.go,     the worker that holds the connection's turn;
 //	           yield.go                    partial.go and yield.go say when a command has to wait
-//	connect    connect.go                  the same worker, or the one that gets the last answer:
+//	connect    connect.go, connecting.go   the same worker, or the one that gets the last answer:
 //	                                       of the token verifier, the backend or the rooms
 //	command    command.go, class.go        the same worker
 //	subscribe  subscribecommand.go,        the same worker, or the goroutine that gets the answer:
 //	           subscribe.go, roster.go,    of the backend, the roster or the token verifier
+//	           rights.go, token.go,
 //	           pendingsubscribe.go
+//	leave      leave.go                    the same worker, or any goroutine: memberships that end
 //	reply      reply.go                    the same worker, or any goroutine for a later reply
 //	backend    questions.go, backend.go    any goroutine: questions and their answers
 //	control    control.go                  any goroutine: changes by control messages
-//	expiry     expiry.go                   a worker, by the hub's timers: tokens that expire
+//	expiry     expiry.go                   a worker, by the hub's timers: connections and subscriptions that expire
 //	move       move.go                     the goroutine of a live upgrade, while everything stands still
+//
+// The files refer to each other in one direction. At the ground are the state of a session (session.go) and of a
+// subscription (sub.go), then the rights, the replies and the ends of memberships, then the commands; at the top
+// handler.go, with the events of connections.
 //
 // An idle client costs its session besides the connection's record: 208 bytes, and 32 for each room.
 // A session embeds a identity.State and implements room.Session; the hub reaches it by its

@@ -6,10 +6,10 @@ import (
 
 	"github.com/centrifugal/protocol"
 
-	"webim/room"
-	"webim/room/identity"
+	"webim/room/backend"
+	"webim/room/control"
+	"webim/room/engine"
 	"webim/room/internal/timers"
-	"webim/room/judge"
 	"webim/room/token"
 	"webim/room/wire"
 )
@@ -134,121 +134,56 @@ func (s *session) checkExpiry() {
 	s.checkBy(next)
 }
 
-// onRefresh replaces the token of the connection. The new token must be of the same user.
-func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
-	h := s.d.hub
-	if !h.Judge().TakesTokens() {
-		return wire.ErrNotAvailable
-	}
-	h.Judge().VerifyToken(r.Token, func(who *token.Identity, err error) {
-		switch err = h.Judge().CheckToken(who, err, identity.Logged(s.conn)); {
-		case errors.Is(err, wire.ErrTokenExpired):
-			err = wire.DisconnectExpired
-		case err == nil && who.User != s.Identity().User:
-			h.Judge().LogToken("connection", judge.ErrTokenOthers, identity.Logged(s.conn))
-			err = wire.DisconnectInvalidToken
-		}
-		if err != nil {
-			s.fail(id, "", err)
-			return
-		}
-		s.Identify(who)
-		if h.Judge().Revoked(who) { // it was revoked after its verification, while the session still had the old token
-			s.fail(id, "", wire.DisconnectInvalidToken)
-			return
-		}
-		if h.Judge().IsBanned(h.Judge().SubjectOf(s), "") { // the new token may not say that the user is an admin
-			s.fail(id, "", wire.DisconnectBanned)
-			return
-		}
-		if s.questions != nil {
-			s.questions.admitted.Store(false) // from now on the client extends the connection
-		}
-		h.Post(s.leaveBanned)
-		s.expireBy(who.Expires)
-		res := &protocol.RefreshResult{Client: s.ClientID(), Version: h.Config().Version}
-		res.Expires, res.Ttl = ttl(who.Expires)
-		s.answer(id, "", nil, &protocol.Reply{Refresh: res})
-	})
-	return nil
-}
-
-// subscription verifies the token of a subscription. If the token is not valid, done gets the error
-// invalid. A token of another user, client or room closes the connection.
-func (s *session) subscription(text, name string, invalid error, done func(*token.Subscription, error)) {
-	h := s.d.hub
-	if h.Config().Tokens == nil {
-		h.Judge().LogToken("subscription", token.ErrInvalid, identity.Logged(s.conn), "room", room.Clipped(name))
-		done(nil, invalid)
-		return
-	}
-	h.Config().Tokens.Subscription(text, func(t *token.Subscription, err error) {
-		if err != nil {
-			h.Judge().LogToken("subscription", err, identity.Logged(s.conn), "room", room.Clipped(name))
-		}
-		switch {
-		case errors.Is(err, token.ErrExpired):
-			err = wire.ErrTokenExpired
-		case errors.Is(err, token.ErrUnavailable):
-			err = wire.ErrInternal
-		case err != nil:
-			err = invalid
-		case t.User != s.Identity().User || t.Client != "" && t.Client != s.ClientID() || t.Channel != name:
-			h.Judge().LogToken("subscription", judge.ErrTokenOthers, identity.Logged(s.conn), "room", room.Clipped(name))
-			err = wire.DisconnectInvalidToken
-		case s.ticketRevoked(t.ID, t.IssuedAt):
-			h.Judge().LogToken("subscription", judge.ErrTokenRevoked, identity.Logged(s.conn), "room", room.Clipped(name))
-			err = invalid
-		}
-		done(t, err)
-	})
-}
-
-// ticketRevoked reports whether the token of a subscription was revoked. The session checks this when it
-// verifies the token, and again when it has stored the subscription: a revocation between the two
-// would find neither a bad token nor a subscription.
-func (s *session) ticketRevoked(id string, issued time.Time) bool {
-	revoked := s.cfg().Revoked
-	return revoked != nil && (id != "" || !issued.IsZero()) && revoked.Check(s.Identity().User, id, issued)
-}
-
-// onSubRefresh replaces the token of a subscription.
-func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
-	if s.cfg().Tokens == nil {
-		return wire.ErrNotAvailable
-	}
-	s.subscription(r.Token, r.Channel, wire.DisconnectInvalidToken, func(t *token.Subscription, err error) {
-		if err == nil && !s.renew(r.Channel, t) {
-			err = wire.ErrPermissionDenied // it is not in that room
-		}
-		if err != nil {
-			s.fail(id, r.Channel, err)
-			return
-		}
-		res := &protocol.SubRefreshResult{}
-		res.Expires, res.Ttl = ttl(t.Expires)
-		s.answer(id, "", nil, &protocol.Reply{SubRefresh: res})
-	})
-	return nil
-}
-
-// renew stores the new token of a subscription. It returns false if the session is not in the room.
-func (s *session) renew(room string, t *token.Subscription) bool {
-	s.mu.Lock()
-	i := s.find(room)
-	if i < 0 {
-		s.mu.Unlock()
+// refreshByBackend asks the backend whether the connection may stay after its end of validity. It
+// returns false if no backend decides that: then the caller closes the connection.
+func (s *session) refreshByBackend() bool {
+	if !s.refreshedByServer() || !s.d.hub.Asks(backend.HookRefresh, "") {
 		return false
 	}
-	w := &subscription{ticket: true, info: t.Info, expires: t.Expires, grants: t.Grants, id: t.ID, issued: t.IssuedAt}
-	if old := s.subs[i].token; old != nil {
-		w.roles = old.roles
+	if !s.conn.Exists() || s.questions.refreshing.Swap(true) {
+		return true
 	}
-	s.subs[i].token = newSubToken(w)
-	s.mu.Unlock()
-	if s.ticketRevoked(t.ID, t.IssuedAt) { // after its verification
-		s.Leave(room)
-	}
-	s.checkBy(s.dueAt(t.Expires, false))
+	s.ask(backend.Request{Hook: backend.HookRefresh}, func(a backend.Reply, err error) {
+		s.questions.refreshing.Store(false)
+		var end wire.DisconnectCode
+		switch {
+		case errors.As(err, &end):
+			s.end(err)
+		case s.mayAskAgain(err):
+			s.d.hub.At(time.Now().Add(time.Second), s.checkExpiry)
+		case err != nil || a.Expired: // even with hook_open: only an answer can prolong the connection
+			s.logRefusal("", wire.DisconnectExpired)
+			s.Disconnect(wire.DisconnectExpired)
+		default:
+			s.applyRefresh(engine.ControlMessage{Kind: engine.ControlRefresh, Expires: a.Expires, Info: a.Info})
+		}
+	})
 	return true
+}
+
+// mayAskAgain reports whether the session may ask the backend again after an error that says nothing
+// about the client. It may for as long as a client would have to bring a new token
+// (Config.ExpiredGrace).
+func (s *session) mayAskAgain(err error) bool {
+	silent := errors.Is(err, wire.ErrInternal) || errors.Is(err, wire.ErrTooManyRequests)
+	end := s.dueAt(s.Identity().Expires, false) // zero: meanwhile the server API has refreshed it
+	return silent && (end.IsZero() || time.Now().Before(end))
+}
+
+// applyRefresh changes the time at which the session ends, and the info that others see.
+func (s *session) applyRefresh(o engine.ControlMessage) {
+	if control.EndsConnections(&o) {
+		s.Disconnect(wire.DisconnectExpired)
+		return
+	}
+	s.Update(func(who *token.Identity) {
+		who.Expires = o.Expires
+		if o.Info != nil {
+			who.Info = o.Info
+		}
+	})
+	s.expireBy(o.Expires)
+	push := &protocol.Refresh{}
+	push.Expires, push.Ttl = ttlOf(o.Expires, s.refreshedByServer())
+	s.tell(&protocol.Reply{Push: &protocol.Push{Refresh: push}})
 }

@@ -1,10 +1,8 @@
 package centrifuge
 
 import (
-	"errors"
 	"io"
 
-	"github.com/centrifugal/protocol"
 	"github.com/gobwas/ws"
 
 	"webim/room/wire"
@@ -79,25 +77,4 @@ func (s *session) commands(o *out, all *wire.Commands) {
 			return
 		}
 	}
-}
-
-// refused sends the client the error of a command. It reports whether it has closed the connection.
-func (s *session) refused(o *out, c *protocol.Command, err error) bool {
-	if err == nil {
-		return false // most commands have no error, and the code below allocates
-	}
-	s.logRefusal(roomOf(c), err)
-	var disconnect wire.DisconnectCode
-	if errors.As(err, &disconnect) {
-		o.flush()
-		s.end(err)
-		return true
-	}
-	s.d.hub.LogInternal(err, "a command")
-	var code wire.ErrorCode
-	if errors.As(err, &code) && c.Id != 0 {
-		o.reply(wire.ErrorReply(c.Id, err))
-		s.replied(c.Id)
-	}
-	return false
 }

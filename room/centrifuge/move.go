@@ -109,7 +109,7 @@ func (t *subToken) export(e *snapshot.Encoder) {
 func (d *Dialect) Adopt(c netpoll.Conn, data []byte) error {
 	s := &session{d: d, conn: c}
 	if d.hub.Config().Backend != nil {
-		s.questions = newQuestions()
+		s.questions = newQuestions(c, d.hub)
 	}
 	subs, err := s.restore(snapshot.Decode(data))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"webim/netpoll"
 	"webim/netpoll/snapshot"
 	"webim/netpoll/wstest"
 	"webim/room"
@@ -31,14 +32,14 @@ func dialect() *Dialect {
 	return New(room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Backend: silent{}}))
 }
 func restored(d *Dialect, state []byte) (*session, []movedSub, error) {
-	s := &session{d: d, questions: newQuestions()}
+	s := &session{d: d, questions: newQuestions(netpoll.Conn{}, nil)}
 	subs, err := s.restore(snapshot.Decode(state))
 	return s, subs, err
 }
 
 // full returns a session with a value in each field that moves.
 func full(d *Dialect) (*session, []movedSub) {
-	s := &session{d: d, enc: wire.Protobuf, partial: &partialBatch{count: 3, left: 40}, questions: newQuestions()}
+	s := &session{d: d, enc: wire.Protobuf, partial: &partialBatch{count: 3, left: 40}, questions: newQuestions(netpoll.Conn{}, nil)}
 	copy(s.id[:], "0123456789abcdef")
 	s.Init(&token.Identity{User: "ann", Info: json.RawMessage(`1`), Expires: time.Unix(2e9, 0)}, budget.User("ann"))
 	s.SetConnected()

@@ -1,8 +1,6 @@
 package centrifuge
 
 import (
-	"sync/atomic"
-
 	"github.com/centrifugal/protocol"
 
 	"webim/netpoll"
@@ -27,13 +25,6 @@ import (
 // a backend also come later and may be large. At most MaxQuestions of them are under way, and the
 // session asks no further question while the queue is full (askNext). The queue takes all of these
 // even beyond its bound, so no client counts as slow because of replies that it has asked for.
-
-// A partialBatch says which commands of a message are handled. The others wait.
-type partialBatch struct {
-	count   int    // the number of handled commands
-	left    int    // the bytes of the other commands
-	drained func() // makes netpoll bring the message again when the queue has drained; nil if something else does
-}
 
 // hold stops a message before a command if the command's reply might not fit into the connection's
 // queue, and reports whether it has. taken is the number of commands before that command, and left the
@@ -63,12 +54,6 @@ func (s *session) isLarge(method wire.Method, c *protocol.Command) bool {
 		return false
 	}
 	return method == wire.Subscribe && c.Subscribe.Recover || s.classOf(method, c) == policy.ClassRead
-}
-
-// large is a command with a large reply under way.
-type large struct {
-	id   uint32
-	done atomic.Pointer[func()] // makes netpoll bring the waiting message; &replied if the reply was sent
 }
 
 var replied = func() {}

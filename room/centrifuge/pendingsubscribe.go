@@ -5,14 +5,6 @@ import (
 	"webim/room/wire"
 )
 
-// A pendingSubscribe is a subscribe command that waits for a decision: for the backend, for a roster, or
-// for the keys that verify its token. Meanwhile the client may unsubscribe and subscribe again. So a
-// decision counts only for its own command, and not for a later one of the same room.
-type pendingSubscribe struct {
-	room string
-	next *pendingSubscribe
-}
-
 // beginSubscribe adds a pending subscribe. It fails with an ErrorCode if the session may not have another
 // room, is in this room, or has another pending subscribe to it.
 func (s *session) beginSubscribe(room string) (*pendingSubscribe, error) {

@@ -1,22 +1,21 @@
 package centrifuge
 
 import (
-	"cmp"
 	"net/http"
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"webim/netpoll"
+	"webim/room"
 	"webim/room/backend"
-	"webim/room/budget"
-	"webim/room/identity"
 	"webim/room/wire"
 )
 
 // questions are the questions of a session to the backend. A session without a backend has none.
 type questions struct {
-	header http.Header
+	conn   netpoll.Conn
+	hub    *room.Hub
+	header http.Header // of the handshake, as far as the backend wants it
 
 	admitted   atomic.Bool // HookConnect has admitted the client, so HookRefresh decides when that expires
 	refreshing atomic.Bool // a question of HookRefresh is under way
@@ -34,20 +33,8 @@ type questions struct {
 // joins all its rooms at once could use up the concurrent requests of a hook.
 const MaxQuestions = 16
 
-func newQuestions() *questions { return &questions{header: http.Header{}} }
-
-// keepHeaders stores the headers of a handshake that the backend wants.
-func (s *session) keepHeaders(r *netpoll.Request) {
-	b := s.cfg().Backend
-	if b == nil {
-		return
-	}
-	s.questions = newQuestions()
-	for _, name := range b.Headers() {
-		if value := r.Header(name); value != "" {
-			s.questions.header.Set(name, value)
-		}
-	}
+func newQuestions(c netpoll.Conn, hub *room.Hub) *questions {
+	return &questions{conn: c, hub: hub, header: http.Header{}}
 }
 
 // errGone is the answer to a question of a connection that has ended. No client ever gets it.
@@ -59,19 +46,6 @@ type heldQuestion struct {
 	done func(backend.Reply, error)
 }
 
-// IsQuiet implements room.Session.
-func (s *session) IsQuiet() bool {
-	if s.awaited.Load() > 0 || s.questions != nil && !s.questions.none() {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.pendingSubs == nil && !slices.ContainsFunc(s.subs, func(one sub) bool { return one.pending != nil })
-}
-
-// AsksBackend implements room.Session.
-func (s *session) AsksBackend() bool { return s.questions != nil && !s.questions.none() }
-
 // none reports whether no question is under way or waits.
 func (a *questions) none() bool {
 	a.mu.Lock()
@@ -79,26 +53,15 @@ func (a *questions) none() bool {
 	return a.underWay+len(a.waiting)+len(a.queue) == 0
 }
 
-// ask asks the backend a question: now, or when earlier questions are answered and the client has read
-// most of the answers. If the connection ends before that, done gets errGone.
-func (s *session) ask(q backend.Request, done func(backend.Reply, error)) {
-	who := s.Identity()
-	if q.Hook != backend.HookRefresh {
-		q.Payer = cmp.Or(s.Payer(), budget.Addr(identity.AddressOf(s.conn)))
-	}
-	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.questions.header, who.User, who.Meta
-	ask := func() {
-		s.cfg().Backend.Ask(q, func(a backend.Reply, err error) {
-			done(a, err)
-			s.answered() // after done has queued the reply
-		})
-	}
-	a := s.questions
+// ask calls ask, which asks the backend: now, or when earlier questions are answered and the client has read most of the
+// answers. The caller calls answered when it has dealt with the answer. If the connection ends before ask is called, done
+// gets errGone.
+func (a *questions) ask(ask func(), done func(backend.Reply, error)) {
 	a.mu.Lock()
 	if a.underWay == MaxQuestions || len(a.waiting) > 0 {
 		a.waiting = append(a.waiting, heldQuestion{ask, done})
 		if a.release == nil {
-			a.release = s.conn.Later() // so only the commands of one message can wait
+			a.release = a.conn.Later() // so only the commands of one message can wait
 		}
 		a.mu.Unlock()
 		return
@@ -109,26 +72,25 @@ func (s *session) ask(q backend.Request, done func(backend.Reply, error)) {
 }
 
 // answered notes the answer to a question.
-func (s *session) answered() {
-	s.questions.mu.Lock()
-	s.questions.underWay--
-	s.questions.mu.Unlock()
-	s.askNext()
+func (a *questions) answered() {
+	a.mu.Lock()
+	a.underWay--
+	a.mu.Unlock()
+	a.askNext()
 }
 
 // askNext asks the waiting questions. It asks none while the connection's queue is full, because an
 // answer may be large: so the queue holds at most the answers to MaxQuestions questions beyond its
 // bound. Dialect.Drained and session.close call askNext again.
-func (s *session) askNext() {
-	a := s.questions
+func (a *questions) askNext() {
 	for {
 		var ask, release func()
 		var gone []heldQuestion
 		a.mu.Lock()
-		if !s.conn.Exists() {
+		if !a.conn.Exists() {
 			gone, a.waiting = a.waiting, nil // there is no client for the answers
 		}
-		if len(a.waiting) > 0 && a.underWay < MaxQuestions && !s.conn.Crowded() {
+		if len(a.waiting) > 0 && a.underWay < MaxQuestions && !a.conn.Crowded() {
 			ask = a.waiting[0].ask
 			a.waiting[0] = heldQuestion{}
 			a.waiting = a.waiting[1:]
@@ -153,22 +115,20 @@ func (s *session) askNext() {
 
 // inOrder calls f after all earlier calls have called next. Meanwhile netpoll does not read the
 // connection, so only the commands of one message can wait.
-func (s *session) inOrder(f func(next func())) {
-	a := s.questions
+func (a *questions) inOrder(f func(next func())) {
 	a.mu.Lock()
 	a.queue = append(a.queue, f)
 	first := len(a.queue) == 1
 	if first {
-		a.done = s.conn.Later()
+		a.done = a.conn.Later()
 	}
 	a.mu.Unlock()
 	if first {
-		f(s.nextInOrder)
+		f(a.nextInOrder)
 	}
 }
 
-func (s *session) nextInOrder() {
-	a := s.questions
+func (a *questions) nextInOrder() {
 	a.mu.Lock()
 	a.queue[0] = nil
 	a.queue = a.queue[1:]
@@ -181,5 +141,5 @@ func (s *session) nextInOrder() {
 	}
 	f := a.queue[0]
 	a.mu.Unlock()
-	s.d.hub.Post(func() { f(s.nextInOrder) })
+	a.hub.Post(func() { f(a.nextInOrder) })
 }

@@ -141,14 +141,6 @@ func (s *session) push(b []byte) error {
 	return s.conn.Reply(opOf(s.enc), b)
 }
 
-// opOf returns the opcode of an encoding's frames.
-func opOf(e wire.Encoding) ws.OpCode {
-	if e == wire.Protobuf {
-		return ws.OpBinary
-	}
-	return ws.OpText
-}
-
 // end closes the connection with the DisconnectCode and the reason that an error wraps; see
 // wire.Ending.
 func (s *session) end(err error) {
@@ -175,4 +167,32 @@ func partyOf(code wire.DisconnectCode) netpoll.Party {
 		return netpoll.ByOperator
 	}
 	return netpoll.ByServer
+}
+
+// disconnectLost closes the connection after a gap in a subscription that the server made. The session's lock or
+// that of a room may be held.
+func (s *session) disconnectLost() {
+	s.Disconnect(wire.DisconnectInsufficientState)
+	s.d.hub.Post(func() { s.logRefusal("", wire.DisconnectInsufficientState) })
+}
+
+// refused sends the client the error of a command. It reports whether it has closed the connection.
+func (s *session) refused(o *out, c *protocol.Command, err error) bool {
+	if err == nil {
+		return false // most commands have no error, and the code below allocates
+	}
+	s.logRefusal(roomOf(c), err)
+	var disconnect wire.DisconnectCode
+	if errors.As(err, &disconnect) {
+		o.flush()
+		s.end(err)
+		return true
+	}
+	s.d.hub.LogInternal(err, "a command")
+	var code wire.ErrorCode
+	if errors.As(err, &code) && c.Id != 0 {
+		o.reply(wire.ErrorReply(c.Id, err))
+		s.replied(c.Id)
+	}
+	return false
 }

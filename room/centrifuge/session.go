@@ -3,9 +3,9 @@ package centrifuge
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"webim/netpoll"
 	"webim/room"
@@ -37,6 +37,27 @@ type session struct {
 	mu          sync.Mutex // taken under Room.mu
 	subs        []sub
 	pendingSubs *pendingSubscribe // the latest first
+}
+
+// A partialBatch says which commands of a message are handled. The others wait.
+type partialBatch struct {
+	count   int    // the number of handled commands
+	left    int    // the bytes of the other commands
+	drained func() // makes netpoll bring the message again when the queue has drained; nil if something else does
+}
+
+// large is a command with a large reply under way.
+type large struct {
+	id   uint32
+	done atomic.Pointer[func()] // makes netpoll bring the waiting message; &replied if the reply was sent
+}
+
+// A pendingSubscribe is a subscribe command that waits for a decision: for the backend, for a roster, or
+// for the keys that verify its token. Meanwhile the client may unsubscribe and subscribe again. So a
+// decision counts only for its own command, and not for a later one of the same room.
+type pendingSubscribe struct {
+	room string
+	next *pendingSubscribe
 }
 
 // newSession makes the session of a connection that has just opened.
@@ -144,34 +165,6 @@ func sessionAt(c netpoll.Conn) *session {
 	return s
 }
 
-// close ends the session after its connection, with its memberships and its pending subscribes.
-func (s *session) close() {
-	s.d.hub.Control().Unregister(s)
-	if s.questions != nil {
-		s.askNext()
-	}
-	s.mu.Lock()
-	s.closed = true
-	s.d.hub.Meter().UncountConnection(&s.Usage)
-	s.mu.Unlock()
-	s.leaveAll()
-}
-
-// leaveAll ends all memberships.
-func (s *session) leaveAll() {
-	s.mu.Lock()
-	s.pendingSubs = nil
-	subs := make([]sub, 0, len(s.subs))
-	for i := len(s.subs) - 1; i >= 0; i-- {
-		subs = append(subs, s.takeLocked(i))
-	}
-	s.subs = nil
-	s.mu.Unlock()
-	for _, one := range subs {
-		s.releaseSlot(one)
-	}
-}
-
 // countConnection counts the session among the connections of its user. It fails if the user has the
 // maximum already.
 func (s *session) countConnection() error {
@@ -183,5 +176,33 @@ func (s *session) countConnection() error {
 	return nil
 }
 
-// seconds returns a duration in the unit of the protocol, rounded up.
-func seconds(d time.Duration) uint32 { return uint32((d + time.Second - 1) / time.Second) }
+// find returns the index of a room in the session's subscriptions, or -1.
+func (s *session) find(name string) int {
+	return slices.IndexFunc(s.subs, func(one sub) bool { return one.room.Name() == name })
+}
+
+// canReserveLocked checks whether the session may have this room as another one.
+func (s *session) canReserveLocked(name string) error {
+	switch {
+	case s.closed:
+		return wire.ErrInternal
+	case s.find(name) >= 0:
+		return wire.ErrAlreadySubscribed
+	case len(s.subs) >= s.cfg().MaxRoomsPerConn:
+		return wire.ErrLimitExceeded
+	}
+	return nil
+}
+
+// IsQuiet implements room.Session.
+func (s *session) IsQuiet() bool {
+	if s.awaited.Load() > 0 || s.questions != nil && !s.questions.none() {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pendingSubs == nil && !slices.ContainsFunc(s.subs, func(one sub) bool { return one.pending != nil })
+}
+
+// AsksBackend implements room.Session.
+func (s *session) AsksBackend() bool { return s.questions != nil && !s.questions.none() }

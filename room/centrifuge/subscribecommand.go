@@ -4,6 +4,7 @@ import (
 	"github.com/centrifugal/protocol"
 
 	"webim/room"
+	"webim/room/backend"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
@@ -40,24 +41,6 @@ func (s *session) onSubscribe(id uint32, r *protocol.SubscribeRequest) error {
 		s.join(id, r, opts, t, 0)
 	})
 	return nil
-}
-
-// judgeJoin decides whether the session may join a room with a membership that it does not have
-// yet: with a ticket, or with an entry of the roster.
-func (s *session) judgeJoin(name string, m policy.Membership) policy.Verdict {
-	return s.d.hub.Judge().Decide(s.d.hub.Judge().SubjectOf(s), policy.ActJoin, name, m)
-}
-
-// mayJoin decides whether the session may join a room and read there.
-func (s *session) mayJoin(name string, ask bool) policy.Verdict {
-	v := s.d.hub.Judge().Session(s, policy.ActJoin, name, ask)
-	if v.Outcome == policy.Deny || v.Outcome == policy.AskBackend {
-		return v
-	}
-	if read := s.d.hub.Judge().Session(s, policy.ActRead, name, false); read.Outcome == policy.Deny {
-		return read
-	}
-	return v
 }
 
 // subscribeByRights subscribes the session if the verdict of the rights allows it. In a private room,
@@ -126,4 +109,33 @@ func (s *session) joinWith(id uint32, r *protocol.SubscribeRequest, opts *policy
 		}
 		s.answer(id, w.room, err, &protocol.Reply{Subscribe: res})
 	})
+}
+
+// subscribeByBackend asks the backend whether the session may join a room. If the backend gives no
+// answer, the rights decide.
+func (s *session) subscribeByBackend(id uint32, r *protocol.SubscribeRequest, opts *policy.Options) error {
+	pending, err := s.beginSubscribe(r.Channel)
+	if err != nil {
+		return err
+	}
+	s.ask(backend.Request{Hook: backend.HookSubscribe, Room: r.Channel, Data: r.Data}, func(a backend.Reply, err error) {
+		s.d.hub.Post(func() {
+			switch err := s.resolve(pending, err); {
+			case err == backend.ErrNoAnswer:
+				if err := s.subscribeByRights(id, r, opts, s.mayJoin(r.Channel, false)); err != nil {
+					s.fail(id, r.Channel, err)
+				}
+			case err != nil:
+				s.fail(id, r.Channel, err)
+			case a.Expired:
+				s.fail(id, r.Channel, wire.ErrExpired)
+			case wire.Admit(s.enc, opts.Binary) != nil:
+				s.fail(id, r.Channel, wire.DisconnectInappropriateProtocol)
+			default:
+				t := &token.Subscription{Channel: r.Channel, Info: a.Info, Expires: a.Expires}
+				s.joinWith(id, r, opts.With(a.Override), t, 0, a.Data, true)
+			}
+		})
+	})
+	return nil
 }
