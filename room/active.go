@@ -1,9 +1,7 @@
 package room
 
 import (
-	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"webim/netpoll"
@@ -13,26 +11,6 @@ import (
 // messages are made when the first message comes, and dropped when none has come for a while. An
 // idle room knows only the connections, kinds and slots of its members. Code that is about to use
 // a field of active calls activateLocked first; code that only reads treats nil as empty.
-
-// active is the state of a room in which something happens. Guarded by Room.mu.
-type active struct {
-	groups   [numKinds]*group
-	presence presenceCount
-	typists  typists
-	notices  *noticeQueue // nil: no member has listened to a notice yet
-	flowControl
-
-	leftInBatch map[netpoll.ID]*shard // connections that left while they were in the current batch of a shard
-	lost        []Session             // to be told of a gap, see gap.go
-	used        bool                  // since the last Hub.deactivateIdle
-}
-
-// idleMember is a member of an idle room.
-type idleMember struct {
-	id   netpoll.ID
-	slot Slot
-	kind Kind
-}
 
 const (
 	// maxIdle is the largest number of members of an idle room, which takes a microsecond to make
@@ -141,41 +119,6 @@ func (r *Room) isIdleLocked(now time.Time) bool {
 // busyLocked reports whether a sender has acquired bytes, was resumed, or waits.
 func (t *flowControl) busyLocked() bool {
 	return t.acquired+t.resumed > 0 || t.waiting.Len()+len(t.senders) > 0
-}
-
-// isIdleLocked reports whether the shard has swept everything and does not pause. During a sweep
-// the cursor is before the end of the log.
-func (sh *shard) isIdleLocked() bool {
-	return sh.cursor == sh.g.log.End() && !sh.pausing && len(sh.settleWaiters) == 0
-}
-
-// activeRooms is the set of the rooms that are active.
-type activeRooms struct {
-	mu  sync.Mutex // innermost
-	all map[*Room]struct{}
-}
-
-func (a *activeRooms) add(r *Room) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.all == nil {
-		a.all = map[*Room]struct{}{}
-	}
-	a.all[r] = struct{}{}
-}
-
-func (a *activeRooms) remove(r *Room) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if delete(a.all, r); len(a.all) == 0 {
-		a.all = nil // Go's maps do not shrink
-	}
-}
-
-func (a *activeRooms) list() []*Room {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return slices.Collect(maps.Keys(a.all))
 }
 
 // deactivateIdle makes rooms idle in which nothing happens. It takes about 50 ns for each active

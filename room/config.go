@@ -3,13 +3,11 @@ package room
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"log/slog"
 	"time"
 
 	"webim/room/backend"
 	"webim/room/budget"
-	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/guest"
 	"webim/room/policy"
@@ -154,25 +152,6 @@ func (c *Config) options(room string) *policy.Options {
 	return noOptions
 }
 
-// Config returns the hub's settings as they are now, with defaults. They must not be changed. A caller that
-// needs two of them that fit together calls Config once.
-func (h *Hub) Config() *Config { return h.cfg.Load() }
-
-// Options returns the features and the rights of a room. They must not be changed.
-func (h *Hub) Options(room string) *policy.Options { return h.Config().options(room) }
-
-// Keep returns how much of its log a room keeps: for engine.Message.Keep, and for engine.Span.Keep of
-// each read of its history. Without Config.Options it is nil, which is the engine's default.
-func (h *Hub) Keep(room string) *engine.Retention { return h.keepOf(h.Options(room)) }
-
-// keepOf is Keep for a room with these options.
-func (h *Hub) keepOf(o *policy.Options) *engine.Retention {
-	if h.Config().Options == nil {
-		return nil
-	}
-	return &o.History
-}
-
 func (c Config) withDefaults() Config {
 	c.MaxRoomsPerConn = cmp.Or(c.MaxRoomsPerConn, 128)
 	c.MaxCommands = cmp.Or(c.MaxCommands, 256)
@@ -197,59 +176,4 @@ func (c Config) withDefaults() Config {
 	c.MaxUnswept = cmp.Or(c.MaxUnswept, 1<<20)
 	c.MaxPause = cmp.Or(c.MaxPause, 25*time.Millisecond)
 	return c
-}
-
-// Reconfigure changes the settings of a hub that serves to those of cfg, with the same defaults as for
-// NewHub: see Config. It does not look at the fixed fields that are functions, interfaces or pointers, and
-// the hub keeps those that it has. If another fixed field has another value, the error names it, and nothing
-// has changed. It may be called from any goroutine, with no lock held.
-func (h *Hub) Reconfigure(cfg Config) error {
-	h.reconfiguring.Lock()
-	defer h.reconfiguring.Unlock()
-	old, next := h.Config(), cfg.withDefaults()
-	if err := old.fixed(&next); err != nil {
-		return err
-	}
-	next.Engine, next.Ended, next.Tokens, next.Guests, next.Revoked = old.Engine, old.Ended, old.Tokens, old.Guests, old.Revoked
-	next.Audit, next.Log, next.FollowUp, next.Backend, next.Calls, next.Options = old.Audit, old.Log, old.FollowUp, old.Backend, old.Calls, old.Options
-	next.idleEvery = old.idleEvery
-	h.cfg.Store(&next)
-	h.roomPool.SetLimit(int64(next.MaxRooms))
-	h.meter.SetLimits(next.costs())
-	h.work.SetMaxCalls(next.MaxCalls)
-	return nil
-}
-
-// fixed returns an error if a fixed field that is a value is another one in next.
-func (c *Config) fixed(next *Config) error {
-	for _, f := range []struct {
-		name     string
-		is, want any
-	}{
-		{"Anonymous", c.Anonymous, next.Anonymous},
-		{"PingInterval", c.PingInterval, next.PingInterval},
-		{"PongTimeout", c.PongTimeout, next.PongTimeout},
-		{"Version", c.Version, next.Version},
-	} {
-		if f.is != f.want {
-			return fmt.Errorf("room: Config.%s is %v, and cannot become %v while the hub serves: make a new hub", f.name, f.is, f.want)
-		}
-	}
-	return nil
-}
-
-// costs returns the limits of the hub's Meter.
-func (c *Config) costs() cost.Limits {
-	return cost.Limits{Rates: c.Rates, UserRates: c.UserRates, Refusals: c.Refusals, MaxConnsPerUser: c.MaxConnsPerUser, MaxReply: c.MaxReply, MaxReplies: c.MaxReplies}
-}
-
-// Rejudge applies new rights to the rooms that there are, and judges their members anew: it is called after the results of
-// Config.Options have changed. It may be called from any goroutine, with no lock held.
-func (h *Hub) Rejudge() {
-	var names []string
-	for _, r := range h.Rooms() {
-		r.opts.Store(h.Options(r.name))
-		names = append(names, r.name)
-	}
-	h.control.Rejudge(names)
 }

@@ -145,7 +145,8 @@
 //	acquire  flowcontrol.go    the same worker; or later, when the message comes again
 //	publish  publishing.go,    the same worker, or any goroutine; the memory engine completes
 //	         engine/           before Publish returns
-//	deliver  room.go, gap.go   the goroutine that the engine calls from
+//	deliver  deliver.go,       the goroutine that the engine calls from
+//	         gap.go
 //	sweep    sweep.go          a worker, as the shard's own turn; for a small room the worker
 //	                           that decoded the message, at the end of its turn
 //	control  control/          any goroutine: a backend changes the connections of a user by a
@@ -168,7 +169,7 @@
 // can be in several rooms has a Session as its data, an interface (sessions.go). A connection without a
 // session is in one room, which its tag names. A session's part of a join is a Joiner (pending.go). The
 // rooms, the logs and the sweeps do not know a dialect, except as a part of the kind of frames that a
-// member takes (member.go).
+// member takes (room.go).
 //
 // # Why a room sweeps
 //
@@ -260,7 +261,10 @@
 // gets its slot in the critical section in which its reply is queued, so that it misses no publication
 // and gets none twice (join.go). The end of a batch resolves joins and tells of gaps, and the end of a
 // sweep resumes senders. A package for one of them would call back into the room with its mutex held.
-// The presence count and the typists are changed with the slots and with each publication.
+// The presence count and the typists are changed with the slots and with each publication. That is
+// why this package is as large as it is. Its files refer to each other in one direction: from the publishers and
+// sweep.go, over join.go and member.go, to the state of a room and of the hub (room.go, hub.go). Only the types
+// Hub, Config, Room, Session and PendingJoin name each other, and a new shard names the function that sweeps it.
 //
 // # Lock order
 //

@@ -1,15 +1,13 @@
 package room
 
 import (
-	"container/list"
-
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
 	"webim/room/engine"
 )
 
-// flowControl bounds the bytes that a room has to sweep. A published message stays in the logs of
+// Flow control bounds the bytes that a room has to sweep. A published message stays in the logs of
 // the room until every shard has swept it. So a message may be published only if it fits below
 // Config.MaxUnswept, together with all bytes that are in use (inUseLocked). A message that is
 // larger than MaxUnswept may be published when nothing is in use. If the message of a member does
@@ -25,23 +23,6 @@ import (
 //	message ───────────────────────────────────────► acquired ──► engine ──► unswept
 //	   │                                                ▲
 //	   └──► waiting ──── fits, first sender ──► resumed ┘
-//
-// Guarded by Room.mu.
-type flowControl struct {
-	acquired uint64 // bytes of messages that the engine has not answered yet
-	resumed  uint64 // bytes that are reserved for resumed senders
-	waiting  list.List
-	senders  map[netpoll.ID]*sender // those that wait or are resumed; nil before the first one
-}
-
-// sender is a member whose message netpoll keeps.
-type sender struct {
-	conn    netpoll.Conn
-	size    uint64
-	done    func()
-	element *list.Element // in flowControl.waiting; nil: it is resumed
-	overdue bool          // it was already resumed at the last Hub.reclaimResumed
-}
 
 // frameSize returns the largest number of bytes that a message takes in a log of the plain
 // dialect. Compressed it takes less. In the other dialect it takes more, which counts once it is

@@ -1,20 +1,21 @@
 package room
 
 import (
-	"crypto/rand"
-	"runtime"
+	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"webim/netpoll"
+	"webim/netpoll/durations"
 	"webim/netpoll/ratelog"
 	"webim/room/backend"
 	"webim/room/budget"
 	"webim/room/control"
 	"webim/room/cost"
 	"webim/room/engine"
-	"webim/room/identity"
 	"webim/room/internal/deferred"
 	"webim/room/internal/latency"
 	"webim/room/internal/nametable"
@@ -26,6 +27,7 @@ import (
 	"webim/room/policy"
 	"webim/room/shares"
 	"webim/room/slowmode"
+	"webim/room/wire"
 	"webim/room/work"
 )
 
@@ -77,72 +79,6 @@ type Hub struct {
 	adopting atomic.Bool  // in the new process: from Restore to Resume
 }
 
-// NewHub returns a new hub. It panics if cfg.Engine is nil.
-func NewHub(cfg Config) *Hub {
-	if cfg.Engine == nil {
-		panic("room: Config.Engine is nil")
-	}
-	cfg = cfg.withDefaults()
-	h := &Hub{
-		engine:   cfg.Engine,
-		id:       rand.Text(),
-		started:  time.Now(),
-		rooms:    nametable.New((*Room).Name),
-		starting: map[*Room]*sync.Once{},
-		roomPool: budget.NewPool(int64(cfg.MaxRooms)),
-		refusals: ratelog.New(cfg.Log),
-		arrivals: pause.NewArrivals(pause.Threshold(runtime.GOMAXPROCS(0))),
-	}
-	h.cfg.Store(&cfg)
-	h.work = work.New(cfg.MaxCalls, h.refusals)
-	h.meter = cost.New(cost.Config{Limits: cfg.costs(), Timers: &h.timers, Log: h.refusals})
-	h.shares = shares.New(cfg.Engine, h.refusals)
-	h.Moderator = moderation.New(moderation.Config{Engine: cfg.Engine, Publish: h.Publish, StateOf: h.shares.StateOf, StateError: shares.ClientError, Audit: cfg.Audit})
-	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: cfg.Guests, Revoked: cfg.Revoked, StateIsOld: stateIsOld(cfg.Engine), Log: h.refusals})
-	h.control = control.New(control.Config{Engine: cfg.Engine, Judge: h.judge, Moderator: h.Moderator, Revoked: cfg.Revoked, Conns: h.conns, Post: h.Post, Log: cfg.Log})
-	_, h.prompt = cfg.Engine.(engine.Prompt)
-	h.prompt = h.prompt && cfg.Backend == nil
-	return h
-}
-
-// stateIsOld returns judge.Config.StateIsOld for an engine.
-func stateIsOld(e engine.Engine) func() bool {
-	if c, ok := e.(engine.Copier); ok {
-		return c.StateIsOld
-	}
-	return nil
-}
-
-// Start connects the hub with its server. It is called before the server listens. The periodic
-// work that Start begins ends with the server; Stop ends the hub's part in the engine.
-func (h *Hub) Start(s *netpoll.Server) {
-	h.server = s
-	h.load.Begin(s.Config().Workers)
-	h.deferred.Start(s.NewTurn(h.deferred.Run).Wake)
-	h.leaveDelays.Start(func() time.Duration { return h.Config().LeaveDelay }, h.tellNotice, h.Post, h.At)
-	stopControl, stopShares := h.control.Start(s), h.shares.Watch()
-	h.unwatch = func() { stopControl(); stopShares() }
-	h.engine.AddNode(h)
-	s.Tick(time.Second, h.timers.Run)
-	s.Tick(time.Second, h.reclaimResumed)
-	s.Tick(h.Config().idleEvery, h.deactivateIdle)
-	if e, ok := h.engine.(engine.Expirer); ok {
-		s.Tick(time.Second, e.Expire)
-	}
-	if e, ok := h.engine.(engine.Pacer); ok {
-		h.makesWay = true
-		e.Pace(func() time.Duration { return pause.Gather(h.load.Value(), h.Config().MaxPause) })
-	}
-}
-
-// Stop ends the calls that are under way, and removes the hub from the nodes of its engine, so
-// that no control message reaches it any more. It is called when the server has ended.
-func (h *Hub) Stop() {
-	h.work.Close()
-	h.engine.RemoveNode(h)
-	h.unwatch()
-}
-
 // clock returns a time on the hub's clock: the nanoseconds since the hub was made, and at least 1.
 func (h *Hub) clock(now time.Time) int64 { return max(1, int64(now.Sub(h.started))) }
 
@@ -162,24 +98,6 @@ func (h *Hub) CountArrival() { h.arrivals.Add(h.now()) }
 
 // Meter returns the meter that charges the clients of the hub.
 func (h *Hub) Meter() *cost.Meter { return h.meter }
-
-// Spend implements netpoll.Meter. A plain connection without a token gets a Principal with the first
-// bytes that it sends.
-func (h *Hub) Spend(c netpoll.Conn, input netpoll.Cost) netpoll.Treatment {
-	p, s := identity.PrincipalOf(c), identity.SessionOf(c)
-	switch {
-	case s != nil && !s.Connected(): // its payer is not known yet
-		return h.meter.ReadBeforeConnect(&p.Usage, identity.AddressOf(c), input)
-	case s == nil && !h.meter.Limits(policy.ClassInput): // a plain connection causes no large replies either
-		return netpoll.Treatment{}
-	case p == nil:
-		if _, member := h.Member(c); !member {
-			return netpoll.Treatment{}
-		}
-		p = identity.NewAnonymous(c)
-	}
-	return h.meter.Read(&p.Usage, input)
-}
 
 // Engine returns the hub's engine.
 func (h *Hub) Engine() engine.Engine { return h.engine }
@@ -217,4 +135,97 @@ func (h *Hub) Asks(k backend.Hook, room string) bool {
 // TellDisconnect tells the backend, which must handle HookDisconnect, that a connection has ended.
 func (h *Hub) TellDisconnect(a engine.Author, rooms []string, why netpoll.Closed) {
 	h.Config().Backend.Disconnected(backend.DisconnectEvent{Client: a.Client, User: a.User, Rooms: rooms, Code: uint32(why.Code), Reason: why.Reason, At: time.Now()})
+}
+
+// Config returns the hub's settings as they are now, with defaults. They must not be changed. A caller that
+// needs two of them that fit together calls Config once.
+func (h *Hub) Config() *Config { return h.cfg.Load() }
+
+// Options returns the features and the rights of a room. They must not be changed.
+func (h *Hub) Options(room string) *policy.Options { return h.Config().options(room) }
+
+// Keep returns how much of its log a room keeps: for engine.Message.Keep, and for engine.Span.Keep of
+// each read of its history. Without Config.Options it is nil, which is the engine's default.
+func (h *Hub) Keep(room string) *engine.Retention { return h.keepOf(h.Options(room)) }
+
+// keepOf is Keep for a room with these options.
+func (h *Hub) keepOf(o *policy.Options) *engine.Retention {
+	if h.Config().Options == nil {
+		return nil
+	}
+	return &o.History
+}
+
+// CheckMoved returns ErrMoved after Moved, otherwise nil.
+func (h *Hub) CheckMoved() error {
+	if !h.moved.Load() {
+		return nil
+	}
+	h.refusals.Info("a client that has stayed behind is refused: another process serves the rooms now, and the connection ends soon")
+	return ErrMoved
+}
+
+// membership is a member of a room as others see it.
+type membership struct {
+	room string
+	who  engine.Author
+}
+
+// published counts the messages that a hub has passed to its engine.
+type published struct {
+	all, failed atomic.Int64
+	ended       atomic.Int64        // of all
+	took        durations.Histogram // of one in publishSample
+}
+
+// The log tells operators why clients were refused, and which setting to look at. There is one line for
+// each reason and interval (package ratelog), and no line contains a token or a text of a message. Lines
+// about budgets come from package cost.
+
+// RefusalLog returns the log in which the dialects write why clients are refused. It writes one line for
+// each reason and interval; see package ratelog.
+func (h *Hub) RefusalLog() *ratelog.Logger { return h.refusals }
+
+// LogInternal logs err if it is one for which a client gets only error 100, so that the cause can be
+// found. what is the command or the call that failed. A bare wire.ErrInternal has no cause and is not
+// logged: a client gets it for a subscription that it has given up itself. The end of calls that wait
+// while the hub stops is no failure.
+func (h *Hub) LogInternal(err error, what string) {
+	if err == nil || err == error(wire.ErrInternal) || !wire.IsInternal(err) {
+		return
+	}
+	if h.work.Context().Err() != nil && errors.Is(err, h.work.Context().Err()) {
+		h.refusals.Info("a request was given up because the server stops", "what", what)
+		return
+	}
+	h.refusals.Error("a request failed in the server, and the client was told error 100", "what", what, "err", err)
+}
+
+// activeRooms is the set of the rooms that are active.
+type activeRooms struct {
+	mu  sync.Mutex // innermost
+	all map[*Room]struct{}
+}
+
+func (a *activeRooms) add(r *Room) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.all == nil {
+		a.all = map[*Room]struct{}{}
+	}
+	a.all[r] = struct{}{}
+}
+
+func (a *activeRooms) remove(r *Room) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if delete(a.all, r); len(a.all) == 0 {
+		a.all = nil // Go's maps do not shrink
+	}
+}
+
+func (a *activeRooms) list() []*Room {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Collect(maps.Keys(a.all))
 }

@@ -7,6 +7,7 @@ import (
 	"webim/netpoll"
 	"webim/room/budget"
 	"webim/room/engine"
+	"webim/room/internal/encode"
 	"webim/room/wire"
 )
 
@@ -206,4 +207,18 @@ func (r *Room) finishJoinLocked(j *PendingJoin) {
 	if j.Joiner.Finish(j.err) != nil {
 		r.cancelLocked()
 	}
+}
+
+// TakeSlot gives the member its slot, after Joiner.Reply and the publications that were buffered
+// since. Only Joiner.Finish may call it, once.
+func (j *PendingJoin) TakeSlot(r *Room) Member {
+	if !j.replied {
+		r.replyToJoinLocked(j)
+	}
+	for _, p := range j.buffered { // since Joiner.Reply, while the latch was closed
+		if m := encode.Publication(&p, r.name, j.Kind.dialect(), nil); m.Op != 0 {
+			_ = j.Conn.Push(m.Op, m.Data)
+		}
+	}
+	return Member{r, j.Conn, j.Kind, r.takeSlotLocked(j.Conn, j.Kind)}
 }

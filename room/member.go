@@ -9,16 +9,7 @@ import (
 	"webim/room/identity"
 	"webim/room/internal/encode"
 	"webim/room/token"
-	"webim/room/wire"
 )
-
-// Member is the membership of a connection in a room.
-type Member struct {
-	Room *Room
-	Conn netpoll.Conn
-	Kind Kind // of the frames that the member takes
-	Slot Slot
-}
 
 // CheckJoin is called before the handshake is answered. It returns the error for which Join would
 // refuse a client: ErrRoomFull, ErrTooManyRooms, ErrMoved or nil.
@@ -95,31 +86,87 @@ func (h *Hub) Leave(m Member) {
 	}
 }
 
-// A Kind says which frames a member takes, as one number: the dialect, the variant of the frames,
-// and whether the member gets notices of joins and leaves.
-type Kind uint8
-
-const numKinds = 2 * encode.NumDialects * int(netpoll.NumVariants)
-
-func kindOf(d encode.Dialect, v netpoll.Variant, notices bool) Kind {
-	k := int(d)*int(netpoll.NumVariants) + int(v)
-	if notices {
-		k += numKinds / 2
+// join makes a connection a member and returns its slot. The error is errEnded or ErrRoomFull.
+func (r *Room) join(c netpoll.Conn, k Kind) (Slot, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.reserveLocked(); err != nil {
+		return 0, err
 	}
-	return Kind(k)
+	return r.takeSlotLocked(c, k), nil
 }
 
-// SessionKind returns the kind of the frames that a session takes. notices: it gets notices of
-// joins and leaves.
-func SessionKind(e wire.Encoding, v netpoll.Variant, notices bool) Kind {
-	return kindOf(encode.DialectOf(e), v, notices)
+// reserveLocked counts one more member, which keeps the room from ending. The error is errEnded
+// or ErrRoomFull.
+func (r *Room) reserveLocked() error {
+	if r.ended {
+		return errEnded
+	}
+	if n := r.hub.Config().MaxMembers; n > 0 && int(r.members) >= n {
+		return ErrRoomFull
+	}
+	r.members++
+	return nil
 }
 
-func (k Kind) dialect() encode.Dialect {
-	return encode.Dialect(int(k) / int(netpoll.NumVariants) % encode.NumDialects)
+// takeSlotLocked gives a slot to a member that was reserved. From now on the member is owed every
+// message behind the end of its log.
+func (r *Room) takeSlotLocked(c netpoll.Conn, k Kind) Slot {
+	if r.active == nil && len(r.idle) < maxIdle {
+		return r.takeIdleSlotLocked(c.ID(), k)
+	}
+	r.activateLocked()
+	g := r.groupLocked(k)
+	g.members++
+	r.countUserLocked(c, 1)
+	for i, sh := range g.shards {
+		if index, ok := sh.takeSlot(c.ID()); ok {
+			return slotOf(i, index)
+		}
+	}
+	sh := newShard(r, g)
+	g.shards = append(g.shards, sh)
+	index, _ := sh.takeSlot(c.ID())
+	return slotOf(len(g.shards)-1, index)
 }
 
-func (k Kind) variant() netpoll.Variant { return netpoll.Variant(int(k) % int(netpoll.NumVariants)) }
+// leave releases the slot of a member, and reports whether the room is empty now.
+func (r *Room) leave(m Member) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leaveLocked(m)
+}
 
-// Notices reports whether the member gets notices of joins and leaves.
-func (k Kind) Notices() bool { return int(k) >= numKinds/2 }
+func (r *Room) leaveLocked(m Member) bool {
+	if r.active == nil {
+		if !r.releaseIdleSlotLocked(m) {
+			return false
+		}
+		r.members--
+		return r.members == 0
+	}
+	g := r.groups[m.Kind]
+	sh := g.shards[m.Slot.shard()]
+	if !sh.releaseSlot(m.Slot.index(), m.Conn.ID()) {
+		return false
+	}
+	if sh.inBatch(m.Slot.index()) {
+		if r.leftInBatch == nil {
+			r.leftInBatch = map[netpoll.ID]*shard{}
+		}
+		r.leftInBatch[m.Conn.ID()] = sh
+		sh.leftInBatch = append(sh.leftInBatch, m.Conn.ID())
+	}
+	r.members--
+	r.countUserLocked(m.Conn, -1)
+	r.dropSenderLocked(r.senders[m.Conn.ID()])
+	if g.members--; g.members == 0 {
+		for _, sh := range g.shards {
+			sh.cancelPauseLocked()
+			sh.releaseSettledLocked()
+		}
+		r.groups[m.Kind] = nil
+	}
+	r.resumeSendersLocked() // senders may have waited for bytes of this member, or of this group
+	return r.members == 0
+}

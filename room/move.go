@@ -25,12 +25,6 @@ import (
 // the members have joined or left. Only a connection that stays behind leaves, as any client that is gone: the new
 // process tells that after Config.LeaveDelay.
 
-// membership is a member of a room as others see it.
-type membership struct {
-	room string
-	who  engine.Author
-}
-
 // Export writes down everything that the hub knows besides its connections. The server and the engine are frozen.
 func (h *Hub) Export(e *snapshot.Encoder) {
 	h.stayed = nil
@@ -83,15 +77,6 @@ func (h *Hub) Moved() {
 	if e, ok := h.engine.(engine.Movable); ok {
 		e.Release()
 	}
-}
-
-// CheckMoved returns ErrMoved after Moved, otherwise nil.
-func (h *Hub) CheckMoved() error {
-	if !h.moved.Load() {
-		return nil
-	}
-	h.refusals.Info("a client that has stayed behind is refused: another process serves the rooms now, and the connection ends soon")
-	return ErrMoved
 }
 
 // Restore reads what Export has written down, after Start and before the server adopts connections.

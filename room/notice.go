@@ -5,7 +5,6 @@ import (
 
 	"webim/room/engine"
 	"webim/room/internal/encode"
-	"webim/room/internal/notices"
 	"webim/room/policy"
 )
 
@@ -24,15 +23,6 @@ func (h *Hub) tellNotice(room string, n engine.Notice) {
 		h.engine.Notify(room, n)
 	}
 }
-
-// noticeQueue sends the notices of a room. Guarded by Room.mu.
-type noticeQueue struct {
-	notices.Queue
-	scheduled bool // a call of sendWaitingNotices is scheduled
-}
-
-// isIdle reports whether the queue can be dropped; nil can.
-func (q *noticeQueue) isIdle(now int64) bool { return q == nil || !q.scheduled && q.IsIdle(now) }
 
 // handleNoticeLocked sends a notice, now or later.
 func (r *Room) handleNoticeLocked(n engine.Notice) {

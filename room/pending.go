@@ -8,7 +8,6 @@ import (
 	"webim/room/cost"
 	"webim/room/engine"
 	"webim/room/identity"
-	"webim/room/internal/encode"
 	"webim/room/policy"
 )
 
@@ -81,20 +80,6 @@ func (l *Latch) closed() bool { return l != nil && !l.open.Load() }
 
 // HasReplied reports whether Joiner.Reply was called. Only Joiner.Finish may call it.
 func (j *PendingJoin) HasReplied() bool { return j.replied }
-
-// TakeSlot gives the member its slot, after Joiner.Reply and the publications that were buffered
-// since. Only Joiner.Finish may call it, once.
-func (j *PendingJoin) TakeSlot(r *Room) Member {
-	if !j.replied {
-		r.replyToJoinLocked(j)
-	}
-	for _, p := range j.buffered { // since Joiner.Reply, while the latch was closed
-		if m := encode.Publication(&p, r.name, j.Kind.dialect(), nil); m.Op != 0 {
-			_ = j.Conn.Push(m.Op, m.Data)
-		}
-	}
-	return Member{r, j.Conn, j.Kind, r.takeSlotLocked(j.Conn, j.Kind)}
-}
 
 // recovery merges the history and the buffered publications. The client recovers only if these
 // are provably all that it missed. A client that recovers keeps the position that it named, and

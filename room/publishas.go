@@ -12,24 +12,6 @@ import (
 	"webim/room/wire"
 )
 
-// SessionMessage is a message to publish in the name of a session.
-type SessionMessage struct {
-	Room     string
-	Data     []byte
-	Tags     map[string]string // set by the server, never by the client
-	Key      string            // see engine.Message.Key; it must contain the identity of the author
-	Original []byte            // the data from the client, if the backend has replaced them; see engine.Message.Original
-	Skip     bool              // see engine.Message.Skip
-	// CompactKey: see engine.Message.CompactKey.
-	CompactKey string
-	// Event means that this is an event about other messages, and no message itself: it does not count
-	// in slow mode.
-	Event bool
-	// Always means that neither a mute nor a lock nor slow mode prevents the message: for example when
-	// users delete their messages, or for the events of moderators.
-	Always bool
-}
-
 // PublishAs publishes a message in the name of a session. The caller has checked the rights, perhaps
 // by the backend or a while ago; a ban, a mute or a lock can still refuse the message. done gets an
 // error for wire.ErrorReply. Any goroutine may call PublishAs, and any goroutine may call done.
@@ -110,14 +92,6 @@ func (h *Hub) slowDown(v policy.Verdict, what SessionMessage, c netpoll.Conn) (u
 	return h.slow.Pass(slowmode.Key{Room: what.Room, User: user}, cost.PayerOf(who.User, identity.AddressOf(c)), v.Slow, what.Key)
 }
 
-// publishError turns an error of the engine, or of flow control, into one for the author of a message.
-func publishError(err error) error {
-	if err == ErrBusy {
-		return wire.ErrTooManyRequests // temporary
-	}
-	return keyError(err)
-}
-
 // messageOf turns a message of a session into one for the engine.
 func (h *Hub) messageOf(s Session, what SessionMessage, opts *policy.Options) (m engine.Message, err error) {
 	m = engine.Message{Op: engine.OpJSON, From: identity.SenderOf(s), Tags: what.Tags, Key: what.Key, CompactKey: what.CompactKey, Skip: what.Skip, Keep: h.keepOf(opts), Payer: s.Payer(), Origin: uint64(s.Conn().ID())}
@@ -131,18 +105,6 @@ func (h *Hub) messageOf(s Session, what SessionMessage, opts *policy.Options) (m
 	}
 	m.Data, err = wire.Data(opts.Binary, what.Data)
 	return m, err
-}
-
-// keyError turns an error of the engine about the key of a message into one for clients. That the
-// message was published before is no error for them.
-func keyError(err error) error {
-	switch err {
-	case engine.ErrRepeated:
-		return nil
-	case engine.ErrKeyReused:
-		return wire.Explain(wire.ErrConflict, "this id was used for another message")
-	}
-	return err
 }
 
 // LookUpKey looks up whether a message with the key of m was published before. If so, known is true,

@@ -3,11 +3,10 @@ package room
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"webim/netpoll/durations"
 	"webim/room/engine"
+	"webim/room/wire"
 	"webim/room/work"
 )
 
@@ -33,13 +32,6 @@ type publishing struct {
 	done func(engine.Position, error) // gets the outcome; nil: nobody does
 
 	answer func(engine.Position, error) // the method value answered: to make it for each message would allocate
-}
-
-// published counts the messages that a hub has passed to its engine.
-type published struct {
-	all, failed atomic.Int64
-	ended       atomic.Int64        // of all
-	took        durations.Histogram // of one in publishSample
 }
 
 // publishSample is how many messages are counted for each that is measured: to read the clock twice
@@ -173,6 +165,26 @@ func (by publisher) errorFor(err error) error {
 		return nil
 	case by == bySession:
 		return publishError(err)
+	}
+	return err
+}
+
+// publishError turns an error of the engine, or of flow control, into one for the author of a message.
+func publishError(err error) error {
+	if err == ErrBusy {
+		return wire.ErrTooManyRequests // temporary
+	}
+	return keyError(err)
+}
+
+// keyError turns an error of the engine about the key of a message into one for clients. That the
+// message was published before is no error for them.
+func keyError(err error) error {
+	switch err {
+	case engine.ErrRepeated:
+		return nil
+	case engine.ErrKeyReused:
+		return wire.Explain(wire.ErrConflict, "this id was used for another message")
 	}
 	return err
 }

@@ -125,3 +125,17 @@ func (h *Hub) Rooms() []*Room {
 	}
 	return rooms
 }
+
+// tryEnd marks the room as ended, so that nobody can join it any more. It returns false if the
+// room has members, if a current batch has a member that left, or if the room has ended before.
+func (r *Room) tryEnd() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.members > 0 || r.ended || r.active != nil && len(r.leftInBatch) > 0 {
+		return false
+	}
+	if r.ended = true; r.active != nil {
+		r.hub.activeRooms.remove(r)
+	}
+	return true
+}

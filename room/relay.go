@@ -1,12 +1,15 @@
 package room
 
 import (
+	"errors"
+
 	"github.com/gobwas/ws"
 
 	"webim/netpoll"
 	"webim/room/engine"
 	"webim/room/identity"
 	"webim/room/policy"
+	"webim/room/wire"
 )
 
 // Relay publishes a WebSocket message of a member without a session, unchanged. If the flow control
@@ -88,4 +91,19 @@ func (h *Hub) checkRelay(m Member, p *identity.Principal, msg engine.Message, v 
 		return nil, err
 	}
 	return h.slowDown(v, SessionMessage{Room: m.Room.name}, m.Conn)
+}
+
+// logLost logs that a message of a plain client is dropped, because the plain dialect cannot tell the
+// client. why is an attribute of the line and not a part of its text, because with a mute it contains a
+// time, and lines are limited by their text.
+func (h *Hub) logLost(m Member, why, see string) {
+	h.refusals.Info("a plain client's message is lost", "reason", why, "see", see, "room", Clipped(m.Room.name), identity.Logged(m.Conn))
+}
+
+// noteRefusal notes for the flight recorder that a message of a plain client is dropped.
+func noteRefusal(c netpoll.Conn, err error) {
+	var code wire.ErrorCode
+	if errors.As(err, &code) {
+		c.NoteRefusal(uint16(code))
+	}
 }

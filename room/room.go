@@ -1,6 +1,7 @@
 package room
 
 import (
+	"container/list"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,12 +10,16 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/internal/encode"
+	"webim/room/internal/latency"
+	"webim/room/internal/notices"
 	"webim/room/policy"
+	"webim/room/wire"
 )
 
 // Room is a room on this node: its members, and the messages on their way to them. It exists
 // while it has members. In most rooms nothing is on its way: such a room takes 128 bytes, and 16
-// for each member, see active.go.
+// for each member, see active.go. This file has all of the state that Room.mu guards, except that of the
+// joins under way (pending.go).
 type Room struct {
 	hub   *Hub
 	name  string
@@ -36,6 +41,50 @@ type group struct {
 	log     *netpoll.Log
 	shards  []*shard
 	members int
+}
+
+// shardLen is the number of members that share a cursor and a turn. It is so small that a room of a
+// thousand members keeps two workers busy.
+const shardLen = 512
+
+// shardSlot is a member of a shard: its connection, and the end of the log when it took the slot.
+type shardSlot struct {
+	id   netpoll.ID // 0: the slot is free
+	from uint64
+}
+
+// shard sweeps up to shardLen members of a room. It is a turn of the workers: it never runs twice
+// at once, and no worker waits for it.
+type shard struct {
+	room *Room
+	g    *group
+	turn *netpoll.Turn
+
+	// Guarded by Room.mu.
+	slots       []shardSlot // by index
+	free        []uint16    // the indexes of free slots
+	cursor      uint64      // the position in the log up to which all members were served
+	pausing     bool        // the timer will wake the turn
+	timer       *time.Timer
+	batchStart  int          // slots[batchStart:batchEnd] are the current batch, which is served without the lock
+	leftInBatch []netpoll.ID // connections of the current batch that have left the room since
+
+	settleWaiters []settleWaiter // see settle.go
+	latency       latency.Shard
+
+	// Owned by the turn, which writes batchEnd under Room.mu.
+	cut        netpoll.Cut   // the cut that is being swept; empty between sweeps
+	partialCut bool          // more was pending than the cut has
+	batchEnd   int           // the index of the slot that is served next
+	elapsed    time.Duration // the time that the batches of this sweep took
+}
+
+// A settleWaiter is a goroutine in Hub.Settle. It waits until a shard has swept everything that
+// was in the log when the goroutine came. While one waits, the shard does not pause between
+// sweeps.
+type settleWaiter struct {
+	end  uint64        // the end of the log at that time
+	done chan struct{} // closed when the cursor of the shard has reached end
 }
 
 // A Slot says where a room keeps a member: in which shard of the group of its kind, and at which
@@ -63,212 +112,103 @@ func (r *Room) Len() int {
 	return int(r.members)
 }
 
-// join makes a connection a member and returns its slot. The error is errEnded or ErrRoomFull.
-func (r *Room) join(c netpoll.Conn, k Kind) (Slot, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err := r.reserveLocked(); err != nil {
-		return 0, err
-	}
-	return r.takeSlotLocked(c, k), nil
+// Member is the membership of a connection in a room.
+type Member struct {
+	Room *Room
+	Conn netpoll.Conn
+	Kind Kind // of the frames that the member takes
+	Slot Slot
 }
 
-// reserveLocked counts one more member, which keeps the room from ending. The error is errEnded
-// or ErrRoomFull.
-func (r *Room) reserveLocked() error {
-	if r.ended {
-		return errEnded
+// A Kind says which frames a member takes, as one number: the dialect, the variant of the frames,
+// and whether the member gets notices of joins and leaves.
+type Kind uint8
+
+const numKinds = 2 * encode.NumDialects * int(netpoll.NumVariants)
+
+func kindOf(d encode.Dialect, v netpoll.Variant, notices bool) Kind {
+	k := int(d)*int(netpoll.NumVariants) + int(v)
+	if notices {
+		k += numKinds / 2
 	}
-	if n := r.hub.Config().MaxMembers; n > 0 && int(r.members) >= n {
-		return ErrRoomFull
-	}
-	r.members++
-	return nil
+	return Kind(k)
 }
 
-// takeSlotLocked gives a slot to a member that was reserved. From now on the member is owed every
-// message behind the end of its log.
-func (r *Room) takeSlotLocked(c netpoll.Conn, k Kind) Slot {
-	if r.active == nil && len(r.idle) < maxIdle {
-		return r.takeIdleSlotLocked(c.ID(), k)
-	}
-	r.activateLocked()
-	g := r.groupLocked(k)
-	g.members++
-	r.countUserLocked(c, 1)
-	for i, sh := range g.shards {
-		if index, ok := sh.takeSlot(c.ID()); ok {
-			return slotOf(i, index)
-		}
-	}
-	sh := newShard(r, g)
-	g.shards = append(g.shards, sh)
-	index, _ := sh.takeSlot(c.ID())
-	return slotOf(len(g.shards)-1, index)
+// SessionKind returns the kind of the frames that a session takes. notices: it gets notices of
+// joins and leaves.
+func SessionKind(e wire.Encoding, v netpoll.Variant, notices bool) Kind {
+	return kindOf(encode.DialectOf(e), v, notices)
 }
 
-// groupLocked returns the group of a kind, and makes it if there is none. The room is active.
-func (r *Room) groupLocked(k Kind) *group {
-	g := r.groups[k]
-	if g == nil {
-		g = &group{log: r.hub.server.NewLog(k.variant())}
-		r.groups[k] = g
-	}
-	return g
+func (k Kind) dialect() encode.Dialect {
+	return encode.Dialect(int(k) / int(netpoll.NumVariants) % encode.NumDialects)
 }
 
-// leave releases the slot of a member, and reports whether the room is empty now.
-func (r *Room) leave(m Member) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.leaveLocked(m)
+func (k Kind) variant() netpoll.Variant { return netpoll.Variant(int(k) % int(netpoll.NumVariants)) }
+
+// Notices reports whether the member gets notices of joins and leaves.
+func (k Kind) Notices() bool { return int(k) >= numKinds/2 }
+
+// idleMember is a member of an idle room.
+type idleMember struct {
+	id   netpoll.ID
+	slot Slot
+	kind Kind
 }
 
-func (r *Room) leaveLocked(m Member) bool {
-	if r.active == nil {
-		if !r.releaseIdleSlotLocked(m) {
-			return false
-		}
-		r.members--
-		return r.members == 0
-	}
-	g := r.groups[m.Kind]
-	sh := g.shards[m.Slot.shard()]
-	if !sh.releaseSlot(m.Slot.index(), m.Conn.ID()) {
-		return false
-	}
-	if sh.inBatch(m.Slot.index()) {
-		if r.leftInBatch == nil {
-			r.leftInBatch = map[netpoll.ID]*shard{}
-		}
-		r.leftInBatch[m.Conn.ID()] = sh
-		sh.leftInBatch = append(sh.leftInBatch, m.Conn.ID())
-	}
-	r.members--
-	r.countUserLocked(m.Conn, -1)
-	r.dropSenderLocked(r.senders[m.Conn.ID()])
-	if g.members--; g.members == 0 {
-		for _, sh := range g.shards {
-			sh.cancelPauseLocked()
-			sh.releaseSettledLocked()
-		}
-		r.groups[m.Kind] = nil
-	}
-	r.resumeSendersLocked() // senders may have waited for bytes of this member, or of this group
-	return r.members == 0
+// active is the state of a room in which something happens. Guarded by Room.mu.
+type active struct {
+	groups   [numKinds]*group
+	presence presenceCount
+	typists  typists
+	notices  *noticeQueue // nil: no member has listened to a notice yet
+	flowControl
+
+	leftInBatch map[netpoll.ID]*shard // connections that left while they were in the current batch of a shard
+	lost        []Session             // to be told of a gap, see gap.go
+	used        bool                  // since the last Hub.deactivateIdle
 }
 
-// tryEnd marks the room as ended, so that nobody can join it any more. It returns false if the
-// room has members, if a current batch has a member that left, or if the room has ended before.
-func (r *Room) tryEnd() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.members > 0 || r.ended || r.active != nil && len(r.leftInBatch) > 0 {
-		return false
-	}
-	if r.ended = true; r.active != nil {
-		r.hub.activeRooms.remove(r)
-	}
-	return true
+// flowControl bounds the bytes that a room has to sweep, see flowcontrol.go. Guarded by Room.mu.
+type flowControl struct {
+	acquired uint64 // bytes of messages that the engine has not answered yet
+	resumed  uint64 // bytes that are reserved for resumed senders
+	waiting  list.List
+	senders  map[netpoll.ID]*sender // those that wait or are resumed; nil before the first one
 }
 
-// Begin implements engine.Subscriber. If the room has a position already, and another one, the engine has lost
-// publications.
-func (r *Room) Begin(at engine.Position) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.top.Epoch != "" && at != r.top {
-		r.handleGapLocked()
-	}
-	r.top = at
-	r.resolveJoinsLocked()
+// sender is a member whose message netpoll keeps.
+type sender struct {
+	conn    netpoll.Conn
+	size    uint64
+	done    func()
+	element *list.Element // in flowControl.waiting; nil: it is resumed
+	overdue bool          // it was already resumed at the last Hub.reclaimResumed
 }
 
-// Deliver implements engine.Subscriber. It encodes the publication once for each dialect in use,
-// compresses it once for each variant in use, and wakes the shards that do not pause.
-func (r *Room) Deliver(p engine.Publication) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p.Prev != r.top.Offset {
-		r.handleGapLocked()
-	}
-	r.activateLocked()
-	r.appendLocked(netpoll.ID(p.Origin), false, func(d encode.Dialect, dst []byte) encode.Message {
-		return encode.Publication(&p, r.name, d, dst)
-	})
-	if len(r.typists.waiting) > 0 {
-		r.stopTypingLocked(p.From)
-	}
-	r.top.Offset = p.Offset // a member that takes a slot from now on is owed the publications behind it
-	r.bufferLocked(p)
-	r.resolveJoinsLocked()
+// typists are the users that have typed in a room since its members were told last. Guarded by
+// Room.mu.
+type typists struct {
+	next    time.Time       // the members are told nothing before this time
+	waiting []engine.Author // the users that are named at that time; empty: no call is scheduled
 }
 
-// Notify implements engine.Subscriber. Members that asked for notices get them, see noticeQueue.
-func (r *Room) Notify(n engine.Notice) {
-	if n.Typing {
-		r.handleTyping(n.Who)
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.handleNoticeLocked(n)
+// A presenceCount counts the members of a room by user. It is made when the room is asked for the
+// first time, by a walk that takes about 50 ns for each member. Most rooms are never asked, and
+// then it costs nothing. From then on each member that comes or goes changes the count, and a
+// question needs no walk. It takes about 60 bytes for each user, as long as the room is active.
+// Guarded by Room.mu.
+type presenceCount struct {
+	started bool
+	byUser  map[string]int32
+	named   int // the number of members that have a user
 }
 
-// appendLocked appends a message to the logs of the groups, and wakes their shards. If notice is
-// set, it leaves out the groups that get no notices. origin is the connection that sent
-// the message; 0: none. The room is active. appendLocked returns the bytes that the message makes
-// for all members, before compression.
-func (r *Room) appendLocked(origin netpoll.ID, notice bool, message func(d encode.Dialect, dst []byte) encode.Message) (bytes int) {
-	all := encode.NewSet()
-	defer all.Free()
-	var now int64 // the hub's clock, read once, and only if a shard has nothing else pending
-	for k, g := range r.groups {
-		if g == nil || notice && !Kind(k).Notices() {
-			continue
-		}
-		m := all.Get(Kind(k).dialect(), message)
-		if m.Op == 0 {
-			continue
-		}
-		g.log.Append(m.Op, m.Data)
-		bytes += g.members * len(m.Data)
-		for _, sh := range g.shards {
-			if !sh.latency.Pending() {
-				if now == 0 {
-					now = r.hub.clock(time.Now())
-				}
-				sh.latency.Arrived(now)
-			}
-			sh.wakeLocked(origin)
-		}
-	}
-	return bytes
+// noticeQueue sends the notices of a room. Guarded by Room.mu.
+type noticeQueue struct {
+	notices.Queue
+	scheduled bool // a call of sendWaitingNotices is scheduled
 }
 
-// unsweptLocked returns how many bytes the slowest shard has not swept.
-func (r *Room) unsweptLocked() (n uint64) {
-	if r.active == nil {
-		return 0
-	}
-	for _, g := range r.groups {
-		if g == nil {
-			continue
-		}
-		for _, sh := range g.shards {
-			n = max(n, g.log.End()-sh.cursor)
-		}
-	}
-	return n
-}
-
-// forgetSweptLocked is called at the end of each sweep. It frees the memory of the log that all
-// shards have swept, and resumes senders, see resumeSendersLocked.
-func (r *Room) forgetSweptLocked(g *group) {
-	least := g.log.End()
-	for _, sh := range g.shards {
-		least = min(least, sh.cursor)
-	}
-	g.log.Forget(least)
-	r.resumeSendersLocked()
-}
+// isIdle reports whether the queue can be dropped; nil can.
+func (q *noticeQueue) isIdle(now int64) bool { return q == nil || !q.scheduled && q.IsIdle(now) }

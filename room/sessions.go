@@ -63,3 +63,21 @@ type Call interface {
 	// release is called, from any goroutine.
 	Begin(release func())
 }
+
+// SessionMessage is a message to publish in the name of a session.
+type SessionMessage struct {
+	Room     string
+	Data     []byte
+	Tags     map[string]string // set by the server, never by the client
+	Key      string            // see engine.Message.Key; it must contain the identity of the author
+	Original []byte            // the data from the client, if the backend has replaced them; see engine.Message.Original
+	Skip     bool              // see engine.Message.Skip
+	// CompactKey: see engine.Message.CompactKey.
+	CompactKey string
+	// Event means that this is an event about other messages, and no message itself: it does not count
+	// in slow mode.
+	Event bool
+	// Always means that neither a mute nor a lock nor slow mode prevents the message: for example when
+	// users delete their messages, or for the events of moderators.
+	Always bool
+}

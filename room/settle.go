@@ -12,14 +12,6 @@ import (
 	"webim/room/identity"
 )
 
-// A settleWaiter is a goroutine in Hub.Settle. It waits until a shard has swept everything that
-// was in the log when the goroutine came. While one waits, the shard does not pause between
-// sweeps.
-type settleWaiter struct {
-	end  uint64        // the end of the log at that time
-	done chan struct{} // closed when the cursor of the shard has reached end
-}
-
 // Settle implements netpoll.Settler, for a shutdown. It waits until the calls of the connections
 // are answered, and until the pending messages of their rooms have been offered to them. So a
 // shutdown loses no acknowledged message before it closes the connections. Settle returns earlier
@@ -111,31 +103,6 @@ func (sh *shard) settleLocked() <-chan struct{} {
 	sh.settleWaiters = append(sh.settleWaiters, settleWaiter{end, done})
 	sh.hurryLocked()
 	return done
-}
-
-// hurryLocked ends the pause of the shard, and wakes it. Room.mu is held.
-func (sh *shard) hurryLocked() {
-	if sh.pausing {
-		sh.cancelPauseLocked()
-		sh.pausing = false
-	}
-	sh.wakeLocked(0)
-}
-
-// releaseSettledLocked releases the goroutines whose part of the log has been swept, or all of
-// them if the group has no members any more. Room.mu is held.
-func (sh *shard) releaseSettledLocked() {
-	left := sh.settleWaiters[:0]
-	for _, w := range sh.settleWaiters {
-		if sh.cursor >= w.end || sh.g.members == 0 {
-			close(w.done)
-		} else {
-			left = append(left, w)
-		}
-	}
-	if sh.settleWaiters = left; len(left) == 0 {
-		sh.settleWaiters = nil
-	}
 }
 
 const (

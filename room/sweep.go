@@ -5,100 +5,12 @@ import (
 	"time"
 
 	"webim/netpoll"
-	"webim/room/internal/latency"
 	"webim/room/internal/pause"
 )
 
-const (
-	// shardLen is the number of members that share a cursor and a turn. It is so small that a
-	// room of a thousand members keeps two workers busy.
-	shardLen = 512
-	// sweepBatch is the number of members that one run of the turn serves, which takes about a
-	// millisecond. Then the worker can serve other rooms.
-	sweepBatch = 128
-	// directMembers is the largest number of members of a shard that the worker which decoded the
-	// message may sweep itself.
-	directMembers = 64
-)
-
-// shardSlot is a member of a shard: its connection, and the end of the log when it took the slot.
-type shardSlot struct {
-	id   netpoll.ID // 0: the slot is free
-	from uint64
-}
-
-// shard sweeps up to shardLen members of a room. It is a turn of the workers: it never runs twice
-// at once, and no worker waits for it.
-type shard struct {
-	room *Room
-	g    *group
-	turn *netpoll.Turn
-
-	// Guarded by Room.mu.
-	slots       []shardSlot // by index
-	free        []uint16    // the indexes of free slots
-	cursor      uint64      // the position in the log up to which all members were served
-	pausing     bool        // the timer will wake the turn
-	timer       *time.Timer
-	batchStart  int          // slots[batchStart:batchEnd] are the current batch, which is served without the lock
-	leftInBatch []netpoll.ID // connections of the current batch that have left the room since
-
-	settleWaiters []settleWaiter // see settle.go
-	latency       latency.Shard
-
-	// Owned by the turn, which writes batchEnd under Room.mu.
-	cut        netpoll.Cut   // the cut that is being swept; empty between sweeps
-	partialCut bool          // more was pending than the cut has
-	batchEnd   int           // the index of the slot that is served next
-	elapsed    time.Duration // the time that the batches of this sweep took
-}
-
-func newShard(r *Room, g *group) *shard {
-	sh := &shard{room: r, g: g, cursor: g.log.End()}
-	sh.turn = r.hub.server.NewTurn(sh.sweep)
-	return sh
-}
-
-// takeSlot takes a free slot; false if there is none. Room.mu is held.
-func (sh *shard) takeSlot(id netpoll.ID) (int, bool) {
-	p := shardSlot{id, sh.g.log.End()}
-	if k := len(sh.free); k > 0 {
-		i := int(sh.free[k-1])
-		sh.free = sh.free[:k-1]
-		sh.slots[i] = p
-		return i, true
-	}
-	if len(sh.slots) == shardLen {
-		return 0, false
-	}
-	sh.slots = append(sh.slots, p)
-	return len(sh.slots) - 1, true
-}
-
-// releaseSlot frees a slot; false if another member has it. Room.mu is held.
-func (sh *shard) releaseSlot(i int, id netpoll.ID) bool {
-	if i >= len(sh.slots) || sh.slots[i].id != id {
-		return false
-	}
-	sh.slots[i] = shardSlot{}
-	sh.free = append(sh.free, uint16(i))
-	return true
-}
-
-// wakeLocked queues the turn, unless the shard pauses: then its timer will do so. If the shard
-// has few members, and a callback of the connection origin is running, the worker that runs the
-// callback also sweeps the shard, right after the connection's turn. A lone message of a small
-// room has nothing to wait for, and the ready list and a second worker cost as much as the write
-// to a member or two. All messages that the turn publishes leave in that one sweep.
-func (sh *shard) wakeLocked(origin netpoll.ID) {
-	switch n := len(sh.slots) - len(sh.free); {
-	case sh.pausing:
-	case origin != 0 && n <= directMembers:
-		sh.turn.WakeAfter(origin, n)
-	default:
-		sh.turn.Wake()
-	}
-}
+// sweepBatch is the number of members that one run of the turn serves, which takes about a
+// millisecond. Then the worker can serve other rooms.
+const sweepBatch = 128
 
 // sweep runs as the shard's turn: it offers the pending messages to one batch of members.
 func (sh *shard) sweep() (more bool) {
@@ -167,10 +79,6 @@ func (sh *shard) nextBatch(dst *[sweepBatch]shardSlot) (n int, last bool) {
 	return n, sh.batchEnd == len(sh.slots)
 }
 
-// inBatch reports whether a slot is in the current batch. Even if its member has left, messages
-// of the cut may still be queued for the connection. Room.mu is held.
-func (sh *shard) inBatch(index int) bool { return index >= sh.batchStart && index < sh.batchEnd }
-
 // endBatchLocked ends the current batch. Now connections that left the room during the batch can
 // join it again, or be told of a gap.
 func (sh *shard) endBatchLocked() {
@@ -230,9 +138,13 @@ func (sh *shard) endPause() {
 	}
 }
 
-// cancelPauseLocked stops the timer that would end the pause. Room.mu is held.
-func (sh *shard) cancelPauseLocked() {
-	if sh.timer != nil {
-		sh.timer.Stop()
+// forgetSweptLocked is called at the end of each sweep. It frees the memory of the log that all
+// shards have swept, and resumes senders, see resumeSendersLocked.
+func (r *Room) forgetSweptLocked(g *group) {
+	least := g.log.End()
+	for _, sh := range g.shards {
+		least = min(least, sh.cursor)
 	}
+	g.log.Forget(least)
+	r.resumeSendersLocked()
 }

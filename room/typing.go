@@ -25,13 +25,6 @@ const (
 // is not in the history.
 const TypingTag = "typing"
 
-// typists are the users that have typed in a room since its members were told last. Guarded by
-// Room.mu.
-type typists struct {
-	next    time.Time       // the members are told nothing before this time
-	waiting []engine.Author // the users that are named at that time; empty: no call is scheduled
-}
-
 // handleTyping tells the members that a user types: at once if they were told nothing for
 // typingEvery, otherwise at the end of that time, together with the other users. However many
 // users type and however often, that costs one sweep in typingEvery.
