@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, fillAndDie(dir))
 		os.Exit(1)
 	}
+	if os.Getenv(betweenSocket) != "" {
+		fmt.Fprintln(os.Stderr, becomeNew())
+		os.Exit(1)
+	}
 	code := m.Run()
 	if browser.stop != nil {
 		browser.stop()

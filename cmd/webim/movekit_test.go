@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,12 +34,20 @@ type moving struct {
 // startMoving starts `webim serve` with JSON logs. The end of the test kills whichever process serves then.
 func startMoving(t *testing.T, program string, args ...string) *moving {
 	t.Helper()
+	return startMovingBy(t, nil, program, args...)
+}
+
+// startMovingBy is startMoving with words before the program, which must become the program.
+func startMovingBy(t *testing.T, prefix []string, program string, args ...string) *moving {
+	t.Helper()
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &moving{t: t}
-	cmd := exec.Command(program, append([]string{"serve", "--log-format", "json", "--drain-delay", "0s", "--shutdown-spread", "0s", "--listen", "127.0.0.1:0", "--rate-send", "none", "--user-rate-send", "none"}, args...)...)
+	words := slices.Concat(prefix, []string{program, "serve", "--log-format", "json", "--drain-delay", "0s", "--shutdown-spread", "0s", "--listen", "127.0.0.1:0",
+		"--rate-send", "none", "--user-rate-send", "none"}, args)
+	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stderr, cmd.Stdout = in, in
 	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
 	if err := cmd.Start(); err != nil {
@@ -136,6 +145,7 @@ type crowd struct {
 	sent    []atomic.Int64 // by sender
 	senders []*sender
 	stop    context.CancelFunc
+	ending  atomic.Bool // the server may end now
 	wrong   atomic.Int64
 	longest atomic.Int64 // time without a message, of any member, in nanoseconds
 	got     atomic.Int64
@@ -289,7 +299,9 @@ func (c *crowd) talk(ctx context.Context, interval time.Duration, seed uint64) *
 					cut = 1 + random.IntN(len(frame)-1)
 				}
 				if err := s.conn.TrySend(frame[:cut]); err != nil {
-					c.t.Errorf("sending: %v", err)
+					if !c.ending.Load() {
+						c.t.Errorf("sending: %v", err)
+					}
 					return
 				}
 				if cut < len(frame) {

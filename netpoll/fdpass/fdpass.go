@@ -35,9 +35,10 @@ var (
 
 // A Conn is one end of the pair. One goroutine may send while another one receives.
 type Conn struct {
-	c   *net.UnixConn
-	buf []byte
-	oob []byte
+	c      *net.UnixConn
+	buf    []byte
+	oob    []byte
+	unread bool
 }
 
 // Pair makes a pair. The caller passes other to the new process, which calls FromFile, and closes it.
@@ -111,8 +112,12 @@ func (c *Conn) Send(msg []byte, fds ...int) error {
 // the message is lost; then Receive has closed the rest.
 func (c *Conn) Receive() (msg []byte, fds []int, err error) {
 	n, oobn, flags, _, err := c.c.ReadMsgUnix(c.buf, c.oob)
+	if errors.Is(err, unix.ECONNRESET) { // the kernel says so once, before it gives out the last messages
+		c.unread = true
+		n, oobn, flags, _, err = c.c.ReadMsgUnix(c.buf, c.oob)
+	}
 	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET): // reset: the other end has not received everything
+	case errors.Is(err, io.EOF):
 		return nil, nil, io.EOF
 	case err != nil:
 		return nil, nil, fmt.Errorf("fdpass: receiving: %w", err)
@@ -129,6 +134,9 @@ func (c *Conn) Receive() (msg []byte, fds []int, err error) {
 	}
 	return c.buf[:n], fds, nil
 }
+
+// Unread reports, after Receive has returned io.EOF, whether the other end was closed before it had received every message.
+func (c *Conn) Unread() bool { return c.unread }
 
 // descriptors returns the descriptors in control messages.
 func descriptors(oob []byte) (fds []int, err error) {

@@ -189,9 +189,15 @@ func TestEnd(t *testing.T) {
 			}
 		}
 		unix.Close(fds[1])
+		if err := b.Send([]byte("last")); err != nil {
+			t.Fatal(err)
+		}
 		b.Close()
-		if _, _, err := a.Receive(); err != io.EOF {
-			t.Errorf("%d unread: %v", unread, err)
+		if msg, _, err := a.Receive(); err != nil || string(msg) != "last" {
+			t.Errorf("%d unread: %q, %v", unread, msg, err)
+		}
+		if _, _, err := a.Receive(); err != io.EOF || a.Unread() != (unread > 0) {
+			t.Errorf("%d unread: %v, %v", unread, err, a.Unread())
 		}
 		if err := a.Send([]byte("m")); !errors.Is(err, unix.EPIPE) {
 			t.Errorf("sending after the end: %v", err)

@@ -94,18 +94,23 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 		o.at("go")
 		err = send(c.conn, msgGo, nil) // it fails if the new process is dead, and then nobody else has begun
 	}
-	if err != nil {
+	var note []byte
+	lost := false
+	if err == nil {
+		o.at("gone")
+		c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
+		note, err = expect(c.conn, msgDone)
+		lost = err != nil && !c.conn.Unread() // otherwise the new process has died before it knew of go
+	}
+	if err != nil && !lost {
 		err = c.end(err)
 		o.Thaw()
 		return v, err
 	}
-	o.at("gone")
-	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
-	note, err := expect(c.conn, msgDone)
 	v.Stall, v.Note = time.Since(began), string(note)
 	o.Release() // not before: to close thousands of descriptors would take the processor from the new process
 	c.conn.Close()
-	if err != nil {
+	if lost {
 		return v, &LostError{inWords(err)} // nobody but itself may end it now
 	}
 	return v, c.cmd.Process.Release()
@@ -209,6 +214,11 @@ func (o *Old) give(c *child, h Hello) (conns int, err error) {
 func (c *child) end(err error) error {
 	c.cmd.Process.Kill()
 	c.cmd.Wait()
+	if errors.Is(err, unix.EPIPE) {
+		if _, last := expect(c.conn, msgReady); last != nil { // it may have said why
+			err = last
+		}
+	}
 	c.conn.Close()
 	return inWords(err)
 }

@@ -104,7 +104,7 @@ func oldProcess() int {
 		Commit:  func() error { return nil },
 		Release: func() { released = true },
 
-		StartTime: 3 * time.Second, MoveTime: 3 * time.Second,
+		StartTime: wstest.Patience, MoveTime: wstest.Patience,
 		step: dieAt("old"),
 	}
 	if strings.HasPrefix(os.Getenv(dieEnv), hang) {
@@ -228,7 +228,7 @@ func TestSteps(t *testing.T) {
 		"hang new part":  {isLate},
 		"hang new ready": {isLate},
 	}
-	for _, step := range []string{"hello", "files", "part", "ready"} {
+	for _, step := range []string{"hello", "files", "part", "ready", "wait"} {
 		cases["new "+step] = []string{hasEnded}
 	}
 	for _, step := range []string{"hello", "frozen", "files", "part"} {
