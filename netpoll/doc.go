@@ -34,8 +34,8 @@
 //	                                       goroutine, if only a heartbeat is due
 //	close     close.go, shutdown.go        begins anywhere, ends on the turn
 //	remember  flight.go                    where the event happens
-//	move      freeze.go, move.go,          one goroutine, while all else stands still
-//	          internal/moving
+//	move      freeze.go, export.go,        one goroutine, while all else stands still; others
+//	          move.go, internal/moving     register adopted connections with epoll
 //	settings  config.go, settings.go       read everywhere, with one load; replaced as a whole
 //
 // # Packages

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/slab"
 )
 
@@ -16,12 +19,16 @@ import (
 //	old process                       new process
 //	Hold     no input is read         Hold     Listen binds, and accepts nothing
 //	Freeze   nothing is written       Freeze
-//	State, Export         ──────►     Restore, Adopt
+//	State, Export         ──────►     Restore, Adopt, Adopted
 //	Commit                ──────►     Thaw: it serves
 //	Release  the descriptors close
 //
 // Thaw in place of Commit takes everything back. A connection that cannot move stays: one over TLS, one that net/http
 // has or that is being refused, and one that its handler keeps.
+//
+// The old process keeps the connections in its epoll until Release: the kernel then takes each from there before its
+// descriptor closes, and if the process dies, its epoll ends with it. So nobody waits for that while both stand still, and Thaw
+// has missed no event.
 //
 // The ready list makes the turns wait (sched.List.HoldAll). Then Held takes the turn and the write bit of each
 // connection. So a push finds the bit taken and queues, as always, and nothing costs more while a server is not held.
@@ -49,16 +56,18 @@ type Mover interface {
 type Held struct {
 	s         *Server
 	conns     []heldConn
-	listeners []int  // of the process that exports, as listeners of this one
-	reserved  uint32 // records that Restore has taken
+	listeners []int         // of the process that exports, as listeners of this one
+	reserved  uint32        // records that Restore has taken
+	parsed    []moving.Conn // memory of Adopt
+	parking   sync.WaitGroup
+	failed    atomic.Pointer[error] // the first error of parking
 }
 
 // heldConn is a connection whose write bit Held has.
 type heldConn struct {
 	r      *record
-	turn   bool // Held has the turn; otherwise the ready list holds it
-	moves  bool // it was exported, or adopted
-	parked bool
+	turn   bool       // Held has the turn; otherwise the ready list holds it
+	moves  bool       // it was exported, or adopted
 	before outputMark // when it was exported
 }
 
@@ -110,6 +119,7 @@ func (h *Held) Freeze(ctx context.Context) error {
 	if err := h.s.ready.HoldAll(ctx); err != nil {
 		return fmt.Errorf("netpoll: a turn runs too long: %w", err)
 	}
+	h.conns = make([]heldConn, 0, h.s.open.Load())
 	for c := range h.s.all() {
 		for !h.freeze(c.r) { // a heartbeat leaves, or a goroutine of the handler writes
 			if ctx.Err() != nil {
@@ -132,7 +142,7 @@ func (h *Held) freeze(r *record) bool {
 	r.w |= wBit
 	r.mu.Unlock()
 	if free {
-		h.conns = append(h.conns, heldConn{r: r, turn: taken, parked: true})
+		h.conns = append(h.conns, heldConn{r: r, turn: taken})
 	} else if taken && r.turn.Done(false) {
 		h.s.ready.Push(r)
 	}
@@ -141,6 +151,7 @@ func (h *Held) freeze(r *record) bool {
 
 // Thaw lets the server go on, with all connections that it has exported or adopted.
 func (h *Held) Thaw() {
+	h.parking.Wait()
 	h.freeReserved()
 	for i := range h.conns {
 		h.thaw(&h.conns[i])
@@ -157,12 +168,6 @@ func (h *Held) Thaw() {
 // thaw gives back the turn and the write bit of a connection.
 func (h *Held) thaw(c *heldConn) {
 	s, r := h.s, c.r
-	if !c.parked {
-		if err := s.loops[r.loop].park(r); err != nil {
-			s.cfg().Logger.Error("netpoll: parking failed", "err", err)
-			s.beginClose(r, r.gen.Load(), closing{cause: OutOfMemory})
-		}
-	}
 	r.mu.Lock()
 	again := r.w&wAgain != 0 || r.output != 0
 	r.w &^= wBit | wAgain
@@ -213,6 +218,7 @@ func (h *Held) Commit() error {
 // Release leaves the connections that were exported or adopted to the other process, without a call of the handler. It
 // closes the listeners and keeps the paths of Unix sockets. The connections that stay go on: Shutdown closes them.
 func (h *Held) Release() {
+	h.parking.Wait()
 	h.freeReserved()
 	for _, ln := range h.s.listeners() {
 		ln.mu.Lock()
@@ -236,11 +242,9 @@ func (h *Held) Release() {
 // letGo ends a connection that another process has, without a word to its client or its handler.
 func (s *Server) letGo(c *heldConn) {
 	r := c.r
-	if c.parked && r.fd >= 0 {
-		s.loops[r.loop].Unpark(int(r.fd))
-	}
 	s.loops[r.loop].wheel.Remove(r.index)
 	if r.fd >= 0 {
+		s.loops[r.loop].Unpark(int(r.fd))
 		unix.Close(int(r.fd)) // no shutdown(2), which would end the other process's, too
 	}
 	r.mu.Lock()

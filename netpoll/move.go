@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -12,10 +11,6 @@ import (
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/snapshot"
 )
-
-// maxMoved is the number of connections that Export passes on at a time: the descriptors of one message
-// (fdpass.MaxFDs).
-const maxMoved = 253
 
 // movedFlags are the flags that a connection has in the other process, too. The others come again by themselves: epoll
 // reports the state of a socket that is registered anew, and a message that is kept is delivered again.
@@ -62,6 +57,7 @@ func (h *Held) Restore(state []byte) error {
 		h.listeners = append(h.listeners, max(0, own))
 	}
 	h.reserved = uint32(len(from.Generations))
+	h.conns = make([]heldConn, 0, h.reserved)
 	h.s.slab.Reserve(h.reserved)
 	for i, gen := range from.Generations {
 		h.s.slab.At(uint32(i)).gen.Continue((gen + 1) &^ 1)
@@ -69,129 +65,53 @@ func (h *Held) Restore(state []byte) error {
 	return nil
 }
 
-// Export writes down the connections that can move, up to 253 at a time, takes their descriptors off epoll, and passes both
-// to batch, which must not keep them. It returns how many move. The server must be frozen. An error of batch ends it; the
-// caller then calls Thaw.
-func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err error) {
-	var e snapshot.Encoder
-	var fds []int
-	now := h.s.clock.Look()
-	for i := range h.conns {
-		if c := &h.conns[i]; h.export(c, now, &e) {
-			fds = append(fds, int(c.r.fd))
-		}
-		if len(fds) == maxMoved || len(fds) > 0 && i == len(h.conns)-1 {
-			if err := batch(e.B, fds); err != nil {
-				return moved, err
-			}
-			moved += len(fds)
-			e.B, fds = e.B[:0], fds[:0]
-		}
-	}
-	return moved, nil
-}
-
-// export writes a connection down, if it can move.
-func (h *Held) export(c *heldConn, now uint32, e *snapshot.Encoder) bool {
-	s, r := h.s, c.r
-	m := moving.Conn{Stage: movedStages[r.stage]}
-	open := r.flags.Load()&fOpen != 0
-	mover, _ := s.handlerOf(r).(Mover)
-	ok := s.canMove(r)
-	if ok && open {
-		ok = false
-		s.guard("Export", func() {
-			if mover != nil {
-				m.Data, ok = mover.Export(s.conn(r), nil)
-			}
-		})
-	}
-	if !ok {
-		if open && mover != nil {
-			s.guard("Stay", func() { mover.Stay(s.conn(r)) })
-		}
-		return false
-	}
-	s.loops[r.loop].Unpark(int(r.fd))
-	r.mu.Lock() // over Append, too: a close would drop the output
-	defer r.mu.Unlock()
-	s.describeLocked(r, now, &m)
-	e.Message(1, m.Append)
-	c.moves, c.parked, c.before = true, false, s.markLocked(r)
-	return true
-}
-
-// canMove reports whether a frozen connection can move, as far as its handler agrees.
-func (s *Server) canMove(r *record) bool {
-	switch f := r.flags.Load(); {
-	case f&fTLS != 0:
-		return false
-	case r.stage == stageHTTP:
-		return f&fClosing == 0 && s.refusalOf(r) == ""
-	}
-	return r.flags.Load()&fOpen != 0
-}
-
-// describeLocked fills in everything but the stage and the data of the handler.
-func (s *Server) describeLocked(r *record, now uint32, m *moving.Conn) {
-	in := func(tick uint32) int64 { return s.clock.In(tick, now) }
-	m.ID, m.Listener, m.Addr = slab.ID(r.index, r.gen.Load()), int(r.listener), s.addrs.AddrPort(r.ip, r.port)
-	m.Begun, m.Seen, m.Sent, m.Deadline = in(r.opened), in(r.seen.Load()), in(r.sent.Load()), in(r.deadline.Load())
-	if due, ok := s.loops[r.loop].wheel.Due(r.index); ok {
-		m.Due = in(due)
-	}
-	f := r.flags.Load()
-	m.Heartbeat = uint8(f & fHeartbeat >> heartbeatShift)
-	for _, one := range movedFlags {
-		if f&one.own != 0 {
-			m.Flags |= one.moved
-		}
-	}
-	m.BytesIn, m.MessagesIn = atomic.LoadUint64(&r.bytesIn), atomic.LoadUint64(&r.messagesIn)
-	if unread := s.inputs.At(r.input); unread != nil {
-		m.SetInput(&unread.Input)
-		m.Since = in(unread.Since)
-	}
-	m.BytesOut, m.MessagesOut = r.bytesOut, r.messagesOut
-	if f&fClosing != 0 {
-		m.Cause, m.Code = r.cause.String(), r.code
-	}
-	if r.w&wShut != 0 {
-		m.Flags |= moving.Shut
-	}
-	if r.w&wHigh != 0 {
-		m.Flags |= moving.High
-	}
-	if q := s.outputs.At(r.output); q != nil {
-		m.Output = q.State()
-	}
-	if x := s.extras.At(r.extra); x != nil {
-		m.Reason = x.reason
-		if f&fResting != 0 {
-			m.Rest = in(x.rest)
-		}
-	}
-}
-
 // Adopt takes connections that Export has written down, with their descriptors in the same order, which it owns from then
 // on. The server must have the State of the other process, and be frozen. If fds is nil, it is a rehearsal: the
-// connections have no sockets. After an error the caller calls Release, and the connections stay with the other process.
-func (h *Held) Adopt(state []byte, fds []int) error {
-	all, err := moving.ParseAll(state)
-	if err == nil && fds != nil && len(all) != len(fds) {
-		err = fmt.Errorf("netpoll: %d connections came with %d descriptors", len(all), len(fds))
+// connections have no sockets. Adopt registers the connections with epoll while the caller goes on: see Adopted. After an
+// error the caller calls Release, and the connections stay with the other process.
+func (h *Held) Adopt(state []byte, fds []int) (err error) {
+	h.parsed, err = moving.ParseAll(h.parsed[:0], state)
+	if err == nil && fds != nil && len(h.parsed) != len(fds) {
+		err = fmt.Errorf("netpoll: %d connections came with %d descriptors", len(h.parsed), len(fds))
 	}
-	for i := 0; i < len(all) && err == nil; i++ {
+	first := len(h.conns)
+	for i := 0; i < len(h.parsed) && err == nil; i++ {
 		fd := -1
 		if len(fds) > 0 {
 			fd, fds = fds[0], fds[1:]
 		}
-		err = h.adopt(all[i], fd)
+		err = h.adopt(&h.parsed[i], fd)
 	}
 	for _, fd := range fds {
 		unix.Close(fd)
 	}
+	if some := h.conns[first:]; err == nil {
+		h.parking.Go(func() { h.park(some) })
+	}
 	return err
+}
+
+// park registers adopted connections with epoll.
+func (h *Held) park(conns []heldConn) {
+	for _, c := range conns {
+		if c.r.fd < 0 {
+			continue
+		}
+		if err := h.s.loops[c.r.loop].park(c.r); err != nil {
+			h.failed.CompareAndSwap(nil, &err)
+			return
+		}
+	}
+}
+
+// Adopted waits until all adopted connections are registered with epoll. After an error the caller calls Release, as after one of
+// Adopt.
+func (h *Held) Adopted() error {
+	h.parking.Wait()
+	if err := h.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // adopt makes a connection. It owns the descriptor, also after an error.
@@ -209,8 +129,7 @@ func (h *Held) adopt(m *moving.Conn, fd int) error {
 	r.turn.Claim()
 	r.gen.Continue(gen)
 	s.restore(r, now, m)
-	c := heldConn{r: r, turn: true, moves: true, parked: true}
-	h.conns = append(h.conns, c)
+	h.conns = append(h.conns, heldConn{r: r, turn: true, moves: true})
 	s.open.Add(1)
 	if r.flags.Load()&fOpen != 0 {
 		s.addrs.Opened(r.ip)
@@ -222,11 +141,10 @@ func (h *Held) adopt(m *moving.Conn, fd int) error {
 		s.handshakes.Push(ID(m.ID), now)
 	}
 	s.arm(r, s.clock.At(m.Due, now))
-	s.wake(r) // for input, output or a close under way
-	if fd < 0 {
-		return nil
+	if r.input != 0 || r.output != 0 || r.flags.Load()&fClosing != 0 {
+		s.wake(r) // epoll tells of the rest
 	}
-	return s.loops[r.loop].park(r)
+	return nil
 }
 
 // restore fills in a record with its tables, except for the data of the handler. Held has the turn and takes the write bit.

@@ -162,6 +162,9 @@ func handOver(t testing.TB, old *Server, cfg Config) (*Server, *mover, int) {
 	s, m, to := successor(t, cfg, from)
 	moved, err := from.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) })
 	if err == nil {
+		err = to.Adopted()
+	}
+	if err == nil {
 		err = from.Commit()
 	}
 	if err != nil {
@@ -203,9 +206,9 @@ func stateOf(t testing.TB, h *Held) map[ID]*moving.Conn {
 	t.Helper()
 	all := map[ID]*moving.Conn{}
 	_, err := h.Export(func(state []byte, _ []int) error {
-		conns, err := moving.ParseAll(state)
-		for _, c := range conns {
-			all[ID(c.ID)] = c
+		conns, err := moving.ParseAll(nil, state)
+		for i := range conns {
+			all[ID(conns[i].ID)] = &conns[i]
 		}
 		return err
 	})

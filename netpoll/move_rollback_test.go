@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -207,6 +208,31 @@ func TestRehearsal(t *testing.T) {
 	if err := rehearse([]byte{0xff}, nil); err == nil {
 		t.Error("garbage for the state of a server")
 	}
+}
+
+// TestAdoptedFails checks that a connection that epoll refuses ends the adoption, and that the old server goes on.
+func TestAdoptedFails(t *testing.T) {
+	old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})
+	client := wstest.Connect(t, addr)
+	h := hold(t, old)
+	_, _, to := successor(t, movingConfig(), h)
+	_, err := h.Export(func(state []byte, fds []int) error {
+		file, err := unix.Open(os.Args[0], unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to.Adopt(state, []int{file})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := to.Adopted(); !errors.Is(err, unix.EPERM) {
+		t.Errorf("a file was adopted: %v", err)
+	}
+	to.Release()
+	h.Thaw()
+	client.Send(0x81, "still here")
+	client.Expect(0x81, "still here")
 }
 
 // TestAdoptFails checks that nothing of a connection is left in a server whose handler refuses it, nor a descriptor.

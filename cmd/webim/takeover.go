@@ -138,7 +138,10 @@ func (t *takeover) restore() error {
 		case upgrade.Stayed:
 			stayed = payload
 		case upgrade.Ending:
-			return t.hub.Resume(stayed)
+			if err := t.hub.Resume(stayed); err != nil {
+				return err
+			}
+			return t.held.Adopted()
 		}
 		if err != nil {
 			return err

@@ -136,6 +136,9 @@ func (n *Node) Successor(cfg room.Config, nc netpoll.Config) *Node {
 			return next.held.Adopt(state, own)
 		})
 	}
+	if err == nil {
+		err = next.held.Adopted()
+	}
 	if n.Hub.ExportStayed(&stayed); err == nil {
 		err = next.Hub.Resume(stayed.B)
 	}

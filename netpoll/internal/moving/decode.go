@@ -12,9 +12,8 @@ import (
 	"webim/netpoll/snapshot"
 )
 
-// Parse reads a connection. The result keeps nothing of b. A connection that cannot be is an error.
-func Parse(b []byte) (*Conn, error) {
-	c := new(Conn)
+// parse reads a connection into c, which is empty. The result keeps nothing of b. A connection that cannot be is an error.
+func (c *Conn) parse(b []byte) error {
 	var addr netip.Addr
 	var port uint16
 	d := snapshot.Decode(b)
@@ -49,25 +48,24 @@ func Parse(b []byte) (*Conn, error) {
 	}
 	c.Addr = netip.AddrPortFrom(addr, port)
 	if err := d.Err(); err != nil {
-		return nil, fmt.Errorf("moving: a connection: %w", err)
+		return fmt.Errorf("moving: a connection: %w", err)
 	}
-	return c, c.check()
+	return c.check()
 }
 
-// ParseAll reads the connections of a message that has nothing else: each is a field with the number 1.
-func ParseAll(b []byte) (all []*Conn, err error) {
+// ParseAll reads the connections of a message that has nothing else: each is a field with the number 1. It appends them to all.
+func ParseAll(all []Conn, b []byte) ([]Conn, error) {
 	d := snapshot.Decode(b)
 	for d.Next() != 0 {
-		c, err := Parse(d.Bytes())
-		if err != nil {
+		all = append(all, Conn{})
+		if err := all[len(all)-1].parse(d.Bytes()); err != nil {
 			return nil, err
 		}
-		all = append(all, c)
 	}
-	if d.Err() != nil {
-		err = fmt.Errorf("moving: connections: %w", d.Err())
+	if err := d.Err(); err != nil {
+		return nil, fmt.Errorf("moving: connections: %w", err)
 	}
-	return all, err
+	return all, nil
 }
 
 // number returns a number of a field, from 0 to max.

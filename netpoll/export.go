@@ -1,0 +1,116 @@
+package netpoll
+
+import (
+	"sync/atomic"
+
+	"webim/netpoll/internal/moving"
+	"webim/netpoll/internal/slab"
+	"webim/netpoll/snapshot"
+)
+
+// maxMoved is the number of connections that Export passes on at a time: the descriptors of one message
+// (fdpass.MaxFDs).
+const maxMoved = 253
+
+// Export writes down the connections that can move, up to 253 at a time, and passes that and their descriptors to batch, which
+// must not keep them. It returns how many move. The server must be frozen. An error of batch ends it; the
+// caller then calls Thaw.
+func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err error) {
+	var e snapshot.Encoder
+	var fds []int
+	now := h.s.clock.Look()
+	for i := range h.conns {
+		if c := &h.conns[i]; h.export(c, now, &e) {
+			fds = append(fds, int(c.r.fd))
+		}
+		if len(fds) == maxMoved || len(fds) > 0 && i == len(h.conns)-1 {
+			if err := batch(e.B, fds); err != nil {
+				return moved, err
+			}
+			moved += len(fds)
+			e.B, fds = e.B[:0], fds[:0]
+		}
+	}
+	return moved, nil
+}
+
+// export writes a connection down, if it can move.
+func (h *Held) export(c *heldConn, now uint32, e *snapshot.Encoder) bool {
+	s, r := h.s, c.r
+	m := moving.Conn{Stage: movedStages[r.stage]}
+	open := r.flags.Load()&fOpen != 0
+	mover, _ := s.handlerOf(r).(Mover)
+	ok := s.canMove(r)
+	if ok && open {
+		ok = false
+		s.guard("Export", func() {
+			if mover != nil {
+				m.Data, ok = mover.Export(s.conn(r), nil)
+			}
+		})
+	}
+	if !ok {
+		if open && mover != nil {
+			s.guard("Stay", func() { mover.Stay(s.conn(r)) })
+		}
+		return false
+	}
+	r.mu.Lock() // over Append, too: a close would drop the output
+	defer r.mu.Unlock()
+	s.describeLocked(r, now, &m)
+	e.Message(1, m.Append)
+	c.moves, c.before = true, s.markLocked(r)
+	return true
+}
+
+// canMove reports whether a frozen connection can move, as far as its handler agrees.
+func (s *Server) canMove(r *record) bool {
+	switch f := r.flags.Load(); {
+	case f&fTLS != 0:
+		return false
+	case r.stage == stageHTTP:
+		return f&fClosing == 0 && s.refusalOf(r) == ""
+	}
+	return r.flags.Load()&fOpen != 0
+}
+
+// describeLocked fills in everything but the stage and the data of the handler.
+func (s *Server) describeLocked(r *record, now uint32, m *moving.Conn) {
+	in := func(tick uint32) int64 { return s.clock.In(tick, now) }
+	m.ID, m.Listener, m.Addr = slab.ID(r.index, r.gen.Load()), int(r.listener), s.addrs.AddrPort(r.ip, r.port)
+	m.Begun, m.Seen, m.Sent, m.Deadline = in(r.opened), in(r.seen.Load()), in(r.sent.Load()), in(r.deadline.Load())
+	if due, ok := s.loops[r.loop].wheel.Due(r.index); ok {
+		m.Due = in(due)
+	}
+	f := r.flags.Load()
+	m.Heartbeat = uint8(f & fHeartbeat >> heartbeatShift)
+	for _, one := range movedFlags {
+		if f&one.own != 0 {
+			m.Flags |= one.moved
+		}
+	}
+	m.BytesIn, m.MessagesIn = atomic.LoadUint64(&r.bytesIn), atomic.LoadUint64(&r.messagesIn)
+	if unread := s.inputs.At(r.input); unread != nil {
+		m.SetInput(&unread.Input)
+		m.Since = in(unread.Since)
+	}
+	m.BytesOut, m.MessagesOut = r.bytesOut, r.messagesOut
+	if f&fClosing != 0 {
+		m.Cause, m.Code = r.cause.String(), r.code
+	}
+	if r.w&wShut != 0 {
+		m.Flags |= moving.Shut
+	}
+	if r.w&wHigh != 0 {
+		m.Flags |= moving.High
+	}
+	if q := s.outputs.At(r.output); q != nil {
+		m.Output = q.State()
+	}
+	if x := s.extras.At(r.extra); x != nil {
+		m.Reason = x.reason
+		if f&fResting != 0 {
+			m.Rest = in(x.rest)
+		}
+	}
+}
