@@ -44,6 +44,7 @@
 //	serve.go        serve: signals, and the end of a program
 //	upgrade.go      upgrade: the requests, and the verdict
 //	handover.go     the old side of an upgrade
+//	inplace.go      an upgrade in the same process
 //	takeover.go     the new side
 //	reload.go       new settings of a server that runs, and reload
 //	program.go      a program: its parts, and its start

@@ -25,6 +25,7 @@ type handover struct {
 	*program
 	held  *netpoll.Held // the server of the clients; nil: it is not held
 	inner *netpoll.Held // the internal server
+	asker *os.File      // the connection of webim upgrade, if this process ends without an answer; nil: there is none
 	conns int           // open connections before the move
 	gc    int           // the GC percentage from before the move
 }
@@ -41,15 +42,21 @@ const (
 	ownFiles = 64
 )
 
+// old returns the old side of an upgrade.
+func (h *handover) old() (*upgrade.Old, error) {
+	binary, err := programPath()
+	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: os.Environ(), FreezeTime: freezeTime, MoveTime: moveTime,
+		Check: h.check, Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}, err
+}
+
 // handOver starts a new process and gives it everything. stayed is the number of connections that it could not take.
 func (p *program) handOver(ctx context.Context) (v upgrade.Verdict, stayed int, err error) {
-	binary, err := programPath()
+	h := &handover{program: p}
+	old, err := h.old()
 	if err != nil {
 		return v, 0, err
 	}
-	h := &handover{program: p}
-	old := &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: environWithoutPID(), FreezeTime: freezeTime, MoveTime: moveTime,
-		Check: h.check, Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}
+	old.Env = environWithoutPID()
 	p.manager.Reloading()
 	v, err = old.Spawn(ctx)
 	var lost *upgrade.LostError
@@ -147,6 +154,7 @@ const (
 	fileClients  = "clients"  // a listener of the clients' server, with its address
 	fileInternal = "internal" // a listener of the internal server, with its address
 	fileStore    = "store"    // the lock of the store's folder
+	fileAsker    = "asker"    // see handover.asker
 )
 
 // listenerName returns the name of the file of a listener. The new process asks for the address that its settings name.
@@ -169,6 +177,9 @@ func (h *handover) files() (all []upgrade.File) {
 			all = append(all, upgrade.File{Name: fileStore, FD: int(lock.Fd())})
 		}
 	}
+	if h.asker != nil {
+		all = append(all, upgrade.File{Name: fileAsker, FD: int(h.asker.Fd())})
+	}
 	return all
 }
 
@@ -179,7 +190,7 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 		f(&e)
 		return w.Frame(kind, e.B)
 	}
-	if err := frame(upgrade.Program, func(e *snapshot.Encoder) { e.Bytes(1, h.guestSecret) }); err != nil {
+	if err := frame(upgrade.Program, h.export); err != nil {
 		return err
 	}
 	if err := frame(upgrade.Engine, h.hub.Engine().(engine.Movable).Export); err != nil {
@@ -195,6 +206,13 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 		return err
 	}
 	return frame(upgrade.Stayed, h.hub.ExportStayed)
+}
+
+// export writes down the state of the program itself.
+func (h *handover) export(e *snapshot.Encoder) {
+	e.Bytes(1, h.guestSecret)
+	e.Uint(2, uint64(h.conns))
+	e.String(3, h.cfg.StoreEngine)
 }
 
 func (h *handover) commit() error { return h.held.Commit() }

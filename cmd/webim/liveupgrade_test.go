@@ -144,6 +144,12 @@ func TestLiveUpgrade(t *testing.T) {
 		{"Store", testStoreUpgrade},
 		{"Fails", testUpgradeFails},
 		{"Manager", testUpgradeManager},
+		{"InPlace", testInPlace},
+		{"InPlaceStore", testInPlaceStore},
+		{"InPlaceFails", testInPlaceFails},
+		{"InPlaceFirst", testFirstProcess},
+		{"InPlaceTLS", testInPlaceTLS},
+		{"InPlaceManager", testInPlaceManager},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, program) })
 	}

@@ -29,6 +29,8 @@ type moving struct {
 	log  wstest.Log
 	pid  int
 	addr string // of the first listener
+
+	inPlace bool // upgrades keep the process
 }
 
 // startMoving starts `webim serve` with JSON logs. The end of the test kills whichever process serves then.
@@ -40,6 +42,16 @@ func startMoving(t *testing.T, program string, args ...string) *moving {
 // startMovingBy is startMoving with words before the program, which must become the program.
 func startMovingBy(t *testing.T, prefix []string, program string, args ...string) *moving {
 	t.Helper()
+	m, err := startMovingAs(t, nil, prefix, program, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// startMovingAs is startMovingBy with attributes of the process. The error is that of its start.
+func startMovingAs(t *testing.T, attr *syscall.SysProcAttr, prefix []string, program string, args ...string) (*moving, error) {
+	t.Helper()
 	out, in, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -50,8 +62,11 @@ func startMovingBy(t *testing.T, prefix []string, program string, args ...string
 	cmd := exec.Command(words[0], words[1:]...)
 	cmd.Stderr, cmd.Stdout = in, in
 	cmd.Env = append(os.Environ(), "GORACE=halt_on_error=1")
+	cmd.SysProcAttr = attr
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		in.Close()
+		out.Close()
+		return nil, err
 	}
 	in.Close()
 	m.pid = cmd.Process.Pid
@@ -74,7 +89,7 @@ func startMovingBy(t *testing.T, prefix []string, program string, args ...string
 	})
 	m.await("limit of open files", 0)
 	m.addr = m.lines("listening")[0]["addr"].(string)
-	return m
+	return m, nil
 }
 
 // lines returns the log lines with a message.
@@ -111,6 +126,9 @@ func (m *moving) signalUpgrade() {
 // upgrade upgrades the server and returns the line about it.
 func (m *moving) upgrade() map[string]any {
 	m.t.Helper()
+	if m.inPlace {
+		return m.upgradeInPlace()
+	}
 	done, left, ready := len(m.lines(linesUpgraded)), len(m.lines("ended, and another process goes on")), len(m.lines("limit of open files"))
 	failed := len(m.lines(linesRolledBack))
 	m.signalUpgrade()

@@ -55,7 +55,8 @@ type program struct {
 	opened  jetstream.Config // of the store that was opened; Connect also for others than the engine
 	closers []func()         // see onClose
 
-	reloads, upgrades chan request // to the goroutine of run
+	reloads  chan request // to the goroutine of run, as upgrades
+	upgrades chan upgradeRequest
 
 	from        *takeover // nil: the program starts by itself
 	gate        upgrade.Gate
@@ -66,7 +67,10 @@ type program struct {
 // newProgram returns a program that logs to errs.
 func newProgram(c *config.Config, errs io.Writer) *program {
 	log, level := c.NewLogger(errs)
-	p := &program{cfg: c, now: c, log: log, level: level, flights: flight.New(), manager: manager.New(log), reloads: make(chan request), upgrades: make(chan request)}
+	p := &program{cfg: c, now: c, log: log, level: level, flights: flight.New(), manager: manager.New(log), reloads: make(chan request), upgrades: make(chan upgradeRequest)}
+	if inherited.Rehearsal() { // the log says the rest when it counts
+		level.Set(max(level.Level(), slog.LevelError))
+	}
 	p.setLive(c)
 	return p
 }

@@ -20,10 +20,8 @@ import (
 func serve(c *config.Config, _ io.Reader, out, errs io.Writer) error {
 	// Register first, so that no signal is missed.
 	s := signalled{make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)}
-	signal.Notify(s.ends, syscall.SIGTERM, syscall.SIGINT)
+	s.notify()
 	defer signal.Stop(s.ends)
-	signal.Notify(s.hangups, syscall.SIGHUP)
-	signal.Notify(s.upgrades, syscall.SIGUSR2)
 
 	janitor.SetGC()
 	p := newProgram(c, errs)
@@ -44,9 +42,23 @@ func serve(c *config.Config, _ io.Reader, out, errs io.Writer) error {
 // signalled has the signals that come.
 type signalled struct{ ends, hangups, upgrades chan os.Signal }
 
+func (s signalled) notify() {
+	signal.Notify(s.ends, syscall.SIGTERM, syscall.SIGINT)
+	signal.Notify(s.hangups, syscall.SIGHUP)
+	signal.Notify(s.upgrades, syscall.SIGUSR2)
+}
+
+// mute makes the process ignore the signals that would end a program which has just started, except SIGTERM, and returns the
+// function that undoes that. A new program has read its settings, so it loses nothing by a SIGHUP.
+func (s signalled) mute() (undo func()) {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR2)
+	return s.notify
+}
+
 // A runner is the goroutine that starts and ends a program.
 type runner struct {
 	*program
+	signals signalled
 	ended   chan struct{} // closed when the program has ended; nil: it serves
 	failed  error         // the error with which it ends
 	upgrade *underway     // nil: no upgrade is under way
@@ -56,7 +68,7 @@ type runner struct {
 // run serves until a signal arrives, or another process has taken over. Then it waits until all clients have left or a second signal
 // arrives.
 func (p *program) run(s signalled) error {
-	r := &runner{program: p}
+	r := &runner{program: p, signals: s}
 	for {
 		select {
 		case <-s.hangups:
@@ -70,7 +82,7 @@ func (p *program) run(s signalled) error {
 			}
 			q.answer <- a
 		case <-s.upgrades:
-			r.beginUpgrade(request{by: "SIGUSR2"})
+			r.beginUpgrade(upgradeRequest{request: request{by: "SIGUSR2"}})
 		case q := <-p.upgrades:
 			r.beginUpgrade(q)
 		case o := <-r.outcome():

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -25,6 +26,7 @@ type takeover struct {
 	*program
 	from        *upgrade.New
 	held, inner *netpoll.Held
+	before      int // open connections of the old process
 	gc          int // the GC percentage for afterwards
 }
 
@@ -66,19 +68,29 @@ func (t *takeover) importEngine(e engine.Engine) error {
 	}
 }
 
-// importProgram reads the state of the program itself: the secret of guests, if it is not derived from one in the settings.
+// importProgram reads the state of the program itself: the secret of guests, if it is not derived from one in the settings, and the
+// number of connections.
 func (t *takeover) importProgram(state []byte) error {
 	d := snapshot.Decode(state)
 	for field := d.Next(); field != 0; field = d.Next() {
-		if field != 1 || t.guests == nil || t.HasSecret() {
-			continue
+		switch field {
+		case 1:
+			if t.guests == nil || t.HasSecret() {
+				continue
+			}
+			t.guestSecret = append([]byte(nil), d.Bytes()...)
+			guests, err := guest.New(t.guestSecret)
+			if err != nil {
+				return err
+			}
+			t.guests.Replace(guests)
+		case 2:
+			t.before = int(min(d.Uint(), 1<<31))
+		case 3:
+			if engine := d.String(); engine != t.cfg.StoreEngine {
+				return fmt.Errorf("the engine was %s and is %s now, which needs a restart", engine, t.cfg.StoreEngine)
+			}
 		}
-		t.guestSecret = append([]byte(nil), d.Bytes()...)
-		guests, err := guest.New(t.guestSecret)
-		if err != nil {
-			return err
-		}
-		t.guests.Replace(guests)
 	}
 	return d.Err()
 }
@@ -149,9 +161,13 @@ func (t *takeover) restore() error {
 	}
 }
 
-// begin waits until the old process has given everything up, and serves.
+// begin waits until the old process has given everything up, and serves. A rehearsal ends there.
 func (t *takeover) begin() error {
-	if err := t.from.Ready(); err != nil {
+	err := t.from.Ready()
+	if errors.Is(err, upgrade.ErrRehearsed) {
+		t.endRehearsal()
+	}
+	if err != nil {
 		return err
 	}
 	if err := t.hub.Thaw(); err != nil {
@@ -167,16 +183,52 @@ func (t *takeover) begin() error {
 	if e, ok := t.hub.Engine().(engine.Interrupter); ok && e.Interruption() > 0 {
 		note = fmt.Sprintf("the store could not be used for %v", e.Interruption().Round(time.Millisecond))
 	}
+	if t.from.InPlace() {
+		t.report(note)
+	} else {
+		t.log.Info("took over from another process", "clients", t.server.Stats().Open, "store", cmp.Or(note, "was not interrupted"))
+	}
 	t.from.Done(note)
-	t.log.Info("took over from another process", "clients", t.server.Stats().Open, "store", cmp.Or(note, "was not interrupted"))
 	t.hub.Rejudge() // the settings may be others
 	return nil
+}
+
+// report tells the outcome of an upgrade in place.
+func (t *takeover) report(note string) {
+	v := t.from.Verdict(version.Release, note)
+	stayed := t.before - v.Conns
+	t.log.Info("upgraded in place: this process has a new program", "pid", v.PID, "version", v.Hello.Version, "clients", v.Conns,
+		"stayed", stayed, "stall", v.Stall.Round(time.Microsecond), "note", note)
+	answerAsker(t.from, sentence(v, stayed), nil)
+}
+
+// endRehearsal ends the process of a rehearsal. The store is closed in good order: the old process opens it again.
+func (t *takeover) endRehearsal() {
+	if e, ok := t.hub.Engine().(interface{ Close() }); ok {
+		e.Close()
+	}
+	if t.store != nil {
+		if err := t.store.Close(); err != nil {
+			t.fail(err)
+		}
+	}
+	os.Exit(0)
 }
 
 // fail tells the old process why this one cannot take over, and ends this one at once: no connection is closed, because the old
 // process still has them all.
 func (t *takeover) fail(err error) {
-	t.from.Fail(err)
-	fmt.Fprintf(os.Stderr, "webim: %v.\n", err)
+	fmt.Fprintf(os.Stderr, "webim: %v.\n", giveUp(t.from, err))
 	os.Exit(exitFailed)
+}
+
+// giveUp tells the old process why this one cannot take over, or the operator, if there is no other process. It returns the error for
+// the log.
+func giveUp(from *upgrade.New, err error) error {
+	if from.InPlace() {
+		err = fmt.Errorf("the upgrade in place has failed when it could not be taken back, and all connections are closed: %w", err)
+		answerAsker(from, "", err)
+	}
+	from.Fail(err)
+	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"webim/cmd/webim/internal/config"
@@ -18,8 +19,15 @@ import (
 type underway struct {
 	since   time.Time
 	cancel  context.CancelFunc // makes it fail, as long as it can
-	asked   request
+	asked   upgradeRequest
 	outcome chan outcome
+}
+
+// An upgradeRequest is a request of an operator for an upgrade.
+type upgradeRequest struct {
+	request
+	inPlace bool   // in the same process, whatever the settings say
+	asker   *asker // nil: nobody waits
 }
 
 // outcome is how an upgrade has ended.
@@ -38,19 +46,24 @@ func (r *runner) outcome() <-chan outcome {
 }
 
 // beginUpgrade begins an upgrade, unless one is under way.
-func (r *runner) beginUpgrade(q request) {
+func (r *runner) beginUpgrade(q upgradeRequest) {
 	if err := r.busy(); err != nil {
 		r.log.Warn("an upgrade is refused", "by", q.by, "err", err)
 		q.reply(answer{err: err})
 		return
 	}
-	r.log.Info("an upgrade begins", "by", q.by)
+	inPlace := q.inPlace || r.now.UpgradesInPlace(os.Getpid())
+	r.log.Info("an upgrade begins", "by", q.by, "in_place", inPlace)
 	ctx, cancel := context.WithCancel(context.Background())
 	u := &underway{time.Now(), cancel, q, make(chan outcome, 1)}
 	r.upgrade = u
 	go func() {
 		var o outcome
-		o.verdict, o.stayed, o.err = r.handOver(ctx)
+		if inPlace {
+			o.err = r.replaceProgram(ctx, q.asker)
+		} else {
+			o.verdict, o.stayed, o.err = r.handOver(ctx)
+		}
 		u.outcome <- o
 	}()
 }
@@ -83,14 +96,33 @@ func (r *runner) endUpgrade(o outcome) {
 	}
 }
 
+// byParam is the parameter of a request for an upgrade; with the value byExec the process stays the same.
+const byParam, byExec = "by", "exec"
+
 // serveUpgrade answers POST /upgrade with the verdict.
 func (p *program) serveUpgrade(w http.ResponseWriter, r *http.Request, by string) {
-	p.request(w, r, p.upgrades, by)
+	answers := make(chan answer, 1)
+	a := &asker{w: w}
+	select {
+	case p.upgrades <- upgradeRequest{request{by, answers}, r.URL.Query().Get(byParam) == byExec, a}:
+	case <-r.Context().Done():
+		return
+	}
+	a.answer(<-answers)
 }
 
 // upgradeCommand is webim upgrade.
-func upgradeCommand(c *config.Config, _ io.Reader, out, _ io.Writer) error {
-	text, err := remote.Post(context.Background(), c, operator.UpgradePath, operator.RightUpgrade)
+type upgradeCommand struct {
+	config.Flags
+	Exec bool `help:"Keep the process and replace only its program, whatever --upgrade-by says."`
+}
+
+func (u *upgradeCommand) run(c *config.Config, _ io.Reader, out, _ io.Writer) error {
+	path := operator.UpgradePath
+	if u.Exec {
+		path += "?" + byParam + "=" + byExec
+	}
+	text, err := remote.Post(context.Background(), c, path, operator.RightUpgrade)
 	if err != nil {
 		return err
 	}

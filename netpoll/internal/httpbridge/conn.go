@@ -174,3 +174,13 @@ func (c *Conn) leave() bool {
 	l.Addrs.Remove(c.ip, false)
 	return true
 }
+
+// Dup returns a descriptor of the socket, which is closed on exec and which Go's poller does not know. ok is false for a
+// connection over TLS, whose keys a descriptor does not have.
+func (c *Conn) Dup() (fd int, ok bool) {
+	if c.tls != nil {
+		return -1, false
+	}
+	fd, err := socket.Dup(c.raw)
+	return fd, err == nil
+}

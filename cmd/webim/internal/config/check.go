@@ -47,8 +47,11 @@ func here(c *Config, s *setting.Setting, computed netpoll.Config) string {
 		return ""
 	}
 	name := reflect.TypeFor[Settings]().Field(s.Index).Name
-	if name == "Engine" {
+	switch name {
+	case "Engine":
 		return ", here " + c.StoreEngine
+	case "UpgradeBy":
+		return "" // the process that serves decides
 	}
 	v = reflect.ValueOf(computed).FieldByName(name)
 	if !v.IsValid() { // not a setting of package netpoll

@@ -275,3 +275,9 @@ func suggestion(key string) string {
 	}
 	return ": webim check lists all settings."
 }
+
+// UpgradesInPlace reports whether an upgrade of the process with a pid keeps the process. The first process of a container does:
+// its end is the end of the container.
+func (c *Config) UpgradesInPlace(pid int) bool {
+	return c.UpgradeBy == "exec" || c.UpgradeBy == "auto" && pid == 1
+}

@@ -95,14 +95,29 @@ func (h *handler) act(w http.ResponseWriter, r *http.Request, right string, do f
 
 // Answer answers a request for ReloadPath or UpgradePath with a sentence, or with the reason why nothing has changed.
 func Answer(w http.ResponseWriter, text string, err error) {
-	header, status := w.Header(), http.StatusOK
+	status, body := describe(w.Header(), text, err)
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body)
+}
+
+// AnswerOn is Answer on a connection that net/http does not have any more. It closes the connection.
+func AnswerOn(conn io.WriteCloser, text string, err error) {
+	r := http.Response{ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Close: true}
+	status, body := describe(r.Header, text, err)
+	r.StatusCode, r.Body, r.ContentLength = status, io.NopCloser(strings.NewReader(body)), int64(len(body))
+	_ = r.Write(conn) // the client may have gone
+	_ = conn.Close()
+}
+
+// describe returns the status and the body of an answer, and sets its header.
+func describe(header http.Header, text string, err error) (status int, body string) {
+	status = http.StatusOK
 	header.Set("Content-Type", "text/plain; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	if err != nil {
 		status, text = http.StatusConflict, err.Error()
 	}
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, strings.TrimSuffix(text, ".")+".\n")
+	return status, strings.TrimSuffix(text, ".") + ".\n"
 }
 
 // open returns the name of the key that opens a path. If there is none, it has refused the request, and

@@ -1,11 +1,13 @@
-// Package upgrade replaces the running process by a new one that takes over its sockets and its state. It is the
-// protocol between the two: it knows files, frames of bytes and functions, and nothing of rooms or connections.
+// Package upgrade replaces the running process by a new one that takes over its sockets and its state (Spawn), or its program by
+// a new one in the same process (Exec). It is the protocol between the two: it knows files, frames of bytes and functions, and nothing of rooms or connections.
 //
-//	old.go     Old: the process that runs; Spawn
-//	new.go     New: the process that takes over
-//	stream.go  the frames in the file of the state
-//	wire.go    the messages between the two processes
-//	gate.go    Gate: lets HTTP requests end first
+//	old.go      Old: the process that runs; Spawn
+//	inplace.go  Exec
+//	new.go      New: the process that takes over
+//	stream.go   the frames in the file of the state
+//	wire.go     the messages between the two processes
+//	tape.go     the same messages within one process
+//	gate.go     Gate: lets HTTP requests end first
 //
 // # The steps
 //
@@ -33,12 +35,36 @@
 // waits for its end. So at each step exactly one of them serves, whichever dies or hangs. If the old process
 // dies before the new one is ready, the new one ends, too.
 //
+// # In place
+//
+// Exec keeps the process and replaces only its program, by execve(2): the descriptors stay open under their numbers. The
+// old program has no process to send messages to. So it records them, with the numbers of the descriptors, in a second file in
+// memory, and the new program plays this tape. There is no way back, so a rehearsal comes first: another process
+// of the new program gets everything except the sockets of connections, restores it, and ends.
+//
+//	old                                    rehearsal                    new program
+//	starts the new process        ──►      reads its settings
+//	                              ◄──      hello
+//	Check; Freeze
+//	files, parts, end             ──►      restores them
+//	Thaw, unless Exclusive
+//	                              ◄──      ready
+//	end of the rehearsal          ──►      ends
+//	Thaw, if Exclusive
+//	Prepare; Freeze
+//	records files, parts, end, go
+//	execve                                                       ──►    plays them: restores everything, serves
+//
+// If the old program cannot be replaced, it goes on (Thaw). If the new one fails, the process ends, and all sockets close.
+//
 // # Words
 //
-//	word    meaning
-//	frame   a piece of the state of one kind, with its length before it
-//	part    the frames that one message announces, and at most one frame of connections among them
-//	file    a descriptor with a name: a listener, or the lock of a folder
+//	word       meaning
+//	frame      a piece of the state of one kind, with its length before it
+//	part       the frames that one message announces, and at most one frame of connections among them
+//	file       a descriptor with a name: a listener, or the lock of a folder
+//	rehearsal  a process of the new program that restores a state and takes nothing over
+//	tape       the messages to a program that takes the place of this one
 //
 // # Lock order
 //

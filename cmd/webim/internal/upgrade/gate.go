@@ -26,7 +26,7 @@ func (g *Gate) Over(next http.Handler) http.Handler {
 			http.Error(w, "Another process serves now: send the request again.", http.StatusServiceUnavailable)
 			return
 		}
-		defer g.leave()
+		defer g.leave(w)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -52,7 +52,14 @@ func (g *Gate) enter(ctx context.Context) bool {
 	}
 }
 
-func (g *Gate) leave() {
+// leave counts a request that is answered. If somebody waits for that, the answer is sent first: the process may end at once.
+func (g *Gate) leave(w http.ResponseWriter) {
+	g.mu.Lock()
+	awaited := g.empty != nil
+	g.mu.Unlock()
+	if awaited {
+		_ = http.NewResponseController(w).Flush() // it fails only if the client has gone
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.inside--; g.inside == 0 && g.empty != nil {

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,37 +18,62 @@ import (
 
 // New is a process that takes over from another one. One goroutine uses it.
 type New struct {
-	conn    *fdpass.Conn
+	conn    link
 	files   map[string]int
 	stream  *reader
 	fds     []int  // of the connections of the part
 	version uint64 // of the state
 
+	rehearsal bool      // it takes nothing over
+	inPlace   bool      // the old program had this process before
+	began     time.Time // when everything stood still, in place
+
 	step func(name string) // tests end the process there
 }
+
+// ErrRehearsed is the error of Ready in a rehearsal that has ended well.
+var ErrRehearsed = errors.New("upgrade: the rehearsal has ended")
 
 // Inherit returns the New of this process; nil if it was not started by an upgrade. It is called first of all: it closes
 // the descriptors that the old process has left open by accident.
 func Inherit() (*New, error) {
-	text := os.Getenv(envName)
+	text, rehearsal := os.Getenv(envName), os.Getenv(envRehearsal) != ""
 	if text == "" {
 		return nil, nil
 	}
 	os.Unsetenv(envName) // processes that this one starts are no upgrades
-	fd, err := strconv.Atoi(text)
+	os.Unsetenv(envRehearsal)
+	number, exec := strings.CutPrefix(text, inPlace)
+	fd, err := strconv.Atoi(number)
 	if err != nil || fd < 3 {
 		return nil, fmt.Errorf("%s is %q, which only webim itself sets: unset it", envName, text)
 	}
+	n := &New{files: map[string]int{}, rehearsal: rehearsal, inPlace: exec}
+	if exec {
+		n.conn, err = openTape(fd)
+	} else {
+		n.conn, err = openPair(fd)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s is set, and its descriptor is wrong: %w", envName, err)
+	}
+	return n, nil
+}
+
+// openPair returns this process's end of a pair, and closes the descriptors that were left open by accident.
+func openPair(fd int) (link, error) {
 	unix.CloseOnExec(fd)
 	if err := closeOthers(); err != nil {
 		return nil, err
 	}
-	conn, err := fdpass.FromFile(os.NewFile(uintptr(fd), "handover"))
-	if err != nil {
-		return nil, fmt.Errorf("%s is set, and its descriptor is wrong: %w", envName, err)
-	}
-	return &New{conn: conn, files: map[string]int{}}, nil
+	return fdpass.FromFile(os.NewFile(uintptr(fd), "handover"))
 }
+
+// Rehearsal reports whether this process only tries to take over: then nobody else may notice it, and Ready returns ErrRehearsed.
+func (n *New) Rehearsal() bool { return n != nil && n.rehearsal }
+
+// InPlace reports whether this program has taken the place of the old one in the same process: then there is no way back.
+func (n *New) InPlace() bool { return n != nil && n.inPlace }
 
 // closeOthers closes the descriptors above the standard streams that an exec would hand down: this process has made
 // none of them.
@@ -70,7 +97,7 @@ func closeOthers() error {
 // Hello tells the old process that this one can begin, and waits until everything stands still there and the files have
 // come.
 func (n *New) Hello(version string, files uint64) error {
-	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version}
+	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, InPlace: true}
 	var e snapshot.Encoder
 	h.append(&e)
 	n.at("hello")
@@ -121,7 +148,8 @@ func (n *New) receive() error {
 		n.files[string(msg[1:])] = fds[0]
 	case msg[0] == msgPart && n.stream != nil && size > 0 && int64(end) > n.stream.end && n.fds == nil:
 		n.stream.end, n.fds = int64(end), fds
-		n.stream.fds += uint64(len(fds))
+		absent, _ := binary.Uvarint(msg[1+size:]) // descriptors, in a rehearsal
+		n.stream.fds += uint64(len(fds)) + absent
 	default:
 		closeAll(fds)
 		return fmt.Errorf("upgrade: a message %q of %d bytes with %d descriptors came at a wrong time", msg[0], len(msg), len(fds))
@@ -165,14 +193,24 @@ func (n *New) Ready() error {
 	msg, fds, err := n.conn.Receive()
 	closeAll(fds)
 	switch {
-	case err == io.EOF:
+	case err == io.EOF && !n.rehearsal:
 	case err != nil:
 		return err
-	case msg[0] != msgGo:
-		return fmt.Errorf("upgrade: the message %q came in place of %q", msg[0], msgGo)
+	case msg[0] == msgEnd && n.rehearsal:
+		return ErrRehearsed
+	case msg[0] != msgGo || n.rehearsal:
+		return fmt.Errorf("upgrade: the message %q came at a wrong time", msg[0])
+	case n.inPlace:
+		began, _ := binary.Varint(msg[1:])
+		n.began = time.Unix(0, began)
 	}
 	n.at("go")
 	return nil
+}
+
+// Verdict returns the outcome of an upgrade in place, after Ready. note is that of Done.
+func (n *New) Verdict(version string, note string) Verdict {
+	return Verdict{PID: os.Getpid(), Hello: Hello{Version: version}, Conns: int(n.stream.fds), Stall: time.Since(n.began), Note: note}
 }
 
 // Done tells the old process that this one serves, with a note for the Verdict, and ends the protocol. Files that nobody has

@@ -18,9 +18,6 @@ import (
 	"webim/netpoll/snapshot"
 )
 
-// envName is the variable that tells a process that it takes over.
-const envName = "WEBIM_UPGRADE"
-
 // Old is the process that runs. Its functions are called one after the other, by the goroutine that has called
 // Spawn. The fields do not change meanwhile.
 type Old struct {
@@ -38,6 +35,14 @@ type Old struct {
 	// Commit is the last check: after it, the new process owns the sockets. Release then leaves them to it.
 	Commit  func() error
 	Release func()
+
+	// Exec only; nil: there is nothing to do. Exclusive: the new program can restore the state only while this one stands still,
+	// because it opens a store that Freeze closes. Prepare is called before everything stands still for the last time: it closes in
+	// good order what would be cut. Mute makes the process ignore the signals that would end a program which starts, and returns the
+	// function that undoes that.
+	Exclusive bool
+	Prepare   func(ctx context.Context) error
+	Mute      func() (undo func())
 
 	// The times until the new process must be there, until everything must stand still, and until the new process
 	// must have restored everything. 0: 15 s, 500 ms and 5 s.
@@ -70,7 +75,7 @@ type child struct {
 // Spawn starts the new process and gives everything to it. After an error, the new process has ended and the old one goes
 // on as before. Otherwise the new process serves; the old one closes the connections that stay, and ends.
 func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
-	c, err := o.start()
+	c, err := o.start(envName + "=3")
 	if err != nil {
 		return v, err
 	}
@@ -81,11 +86,8 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 		return v, c.end(err)
 	}
 	began := time.Now()
-	freezing, cancel := context.WithTimeout(ctx, cmp.Or(o.FreezeTime, freezeTime))
-	err = o.Freeze(freezing)
-	cancel()
-	if err == nil {
-		v.Conns, err = o.give(c, v.Hello)
+	if err = o.freeze(ctx); err == nil {
+		v.Conns, err = o.move(c, v.Hello)
 	}
 	if err == nil && !stop() {
 		err = context.Cause(ctx)
@@ -130,8 +132,8 @@ func (e *LostError) Error() string {
 	return "the new process has failed after it had taken over: " + e.err.Error()
 }
 
-// start starts the new process, with an end of the pair as its descriptor 3.
-func (o *Old) start() (*child, error) {
+// start starts the new process, with an end of the pair as its descriptor 3, and with variables in its environment.
+func (o *Old) start(vars ...string) (*child, error) {
 	own, other, err := fdpass.Pair()
 	if err != nil {
 		return nil, err
@@ -139,12 +141,7 @@ func (o *Old) start() (*child, error) {
 	defer other.Close()
 	cmd := exec.Command(o.Binary, o.Args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{other}
-	for _, one := range o.Env {
-		if !strings.HasPrefix(one, envName+"=") {
-			cmd.Env = append(cmd.Env, one)
-		}
-	}
-	cmd.Env = append(cmd.Env, envName+"=3")
+	cmd.Env = append(o.environ(), vars...)
 	if err := cmd.Start(); err != nil {
 		own.Close()
 		return nil, fmt.Errorf("starting the new program: %w", err)
@@ -172,17 +169,48 @@ func (o *Old) hello(c *child) (Hello, error) {
 	return h, err
 }
 
-// give gives everything to the new process, and returns the number of connections.
-func (o *Old) give(c *child, h Hello) (conns int, err error) {
+// environ returns the environment for the new process, without the variables of this package.
+func (o *Old) environ() (all []string) {
+	for _, one := range o.Env {
+		if name, _, _ := strings.Cut(one, "="); name != envName && name != envRehearsal {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func (o *Old) freeze(ctx context.Context) error {
+	freezing, cancel := context.WithTimeout(ctx, cmp.Or(o.FreezeTime, freezeTime))
+	defer cancel()
+	return o.Freeze(freezing)
+}
+
+// move gives everything to the new process, waits until it is ready, and returns the number of connections.
+func (o *Old) move(c *child, h Hello) (conns int, err error) {
 	o.at("frozen")
 	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
-	state, err := newState()
+	state, err := newFile("state")
 	if err != nil {
 		return 0, err
 	}
 	defer state.Close()
+	conns, err = o.give(c.conn, state, h, func(end int64, fds []int) error {
+		return send(c.conn, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
+	})
+	if err == nil {
+		_, err = expect(c.conn, msgReady)
+	}
+	if err != nil {
+		return 0, err
+	}
+	o.at("ready")
+	return conns, o.Commit()
+}
+
+// give writes everything to a new file, and passes it on. part announces what was written. give returns the number of connections.
+func (o *Old) give(to link, state *os.File, h Hello, part func(end int64, fds []int) error) (conns int, err error) {
 	for _, f := range append([]File{{stateFile, int(state.Fd())}}, o.Files()...) {
-		if err := send(c.conn, msgFile, []byte(f.Name), f.FD); err != nil {
+		if err := send(to, msgFile, []byte(f.Name), f.FD); err != nil {
 			return 0, err
 		}
 	}
@@ -190,7 +218,7 @@ func (o *Old) give(c *child, h Hello) (conns int, err error) {
 	version, _ := snapshot.Agree(h.Oldest, h.Newest)
 	w := &Writer{file: state, part: func(end int64, fds []int) error {
 		o.at("part")
-		return send(c.conn, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
+		return part(end, fds)
 	}}
 	if err := w.Frame(Begin, binary.AppendUvarint(nil, version)); err != nil {
 		return 0, err
@@ -202,16 +230,15 @@ func (o *Old) give(c *child, h Hello) (conns int, err error) {
 		return 0, err
 	}
 	o.at("end")
-	if _, err := expect(c.conn, msgReady); err != nil {
-		return 0, err
-	}
-	o.at("ready")
-	return int(w.fds), o.Commit()
+	return int(w.fds), nil
 }
 
 // end kills the new process, waits for its end, and returns the reason in words. The new process must not see the end of the
 // pair before that: it would take over.
 func (c *child) end(err error) error {
+	if isEnd(err) {
+		err = c.reason(err)
+	}
 	c.cmd.Process.Kill()
 	c.cmd.Wait()
 	if errors.Is(err, unix.EPIPE) {
@@ -223,12 +250,28 @@ func (c *child) end(err error) error {
 	return inWords(err)
 }
 
+// reason returns the reason that a new process has given before it has ended, or err.
+func (c *child) reason(err error) error {
+	var why failure
+	for range 2 { // the first call may return only the end, if the process has not received everything
+		if _, last := expect(c.conn, msgReady); errors.As(last, &why) {
+			return why
+		}
+	}
+	return err
+}
+
+// isEnd reports whether an error of the pair means that the new process has closed its end.
+func isEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
+}
+
 // inWords returns an error of the pair as an operator needs it.
 func inWords(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return errors.New("the new process was not ready in time")
-	case errors.Is(err, io.EOF), errors.Is(err, unix.EPIPE):
+	case isEnd(err):
 		return errors.New("the new process has ended: its log says why")
 	}
 	return err

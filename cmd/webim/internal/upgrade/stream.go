@@ -30,13 +30,13 @@ const maxFrame = 1 << 30
 
 var errStream = errors.New("upgrade: the state is damaged, or of a format that this program does not know")
 
-// newState makes the file of a state.
-func newState() (*os.File, error) {
+// newFile makes a file in memory.
+func newFile(name string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("webim-upgrade", unix.MFD_CLOEXEC)
 	if err != nil {
 		return nil, fmt.Errorf("upgrade: making a file in memory: %w", err)
 	}
-	return os.NewFile(uintptr(fd), "state"), nil
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 // A Writer writes the frames of a state.

@@ -16,13 +16,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"webim/netpoll/snapshot"
 	"webim/netpoll/wstest"
 )
 
 // The tests run three processes: the test itself, the old process and the new one, which is started by the old one. Each of
 // the latter may die or stop at a step. Whichever says "owns" to the test has the sockets.
 const (
-	roleEnv = "WEBIM_UPGRADE_TEST" // old: the old process
+	roleEnv = "WEBIM_UPGRADE_TEST" // old: the old process; old in place: one that another program replaces
 	dieEnv  = "WEBIM_UPGRADE_DIE"  // "old STEP", "new STEP", and the same with "hang " before it
 )
 
@@ -35,7 +36,9 @@ func TestMain(m *testing.M) {
 	case n != nil:
 		os.Exit(newProcess(n))
 	case os.Getenv(roleEnv) == "old":
-		os.Exit(oldProcess())
+		os.Exit(oldProcess(false))
+	case os.Getenv(roleEnv) == "old in place":
+		os.Exit(oldProcess(true))
 	}
 	wstest.Main(m)
 }
@@ -65,7 +68,7 @@ func dieAt(who string) func(string) {
 const parts = 3
 
 // oldProcess has a pipe to the test as its file 3, and a few descriptors that it passes on.
-func oldProcess() int {
+func oldProcess(inPlace bool) int {
 	report := os.NewFile(3, "report")
 	unix.CloseOnExec(3)
 	var fds []int
@@ -81,7 +84,7 @@ func oldProcess() int {
 	}
 	frozen, released := false, false
 	o := &Old{
-		Binary: os.Args[0], Args: []string{"new"}, Env: os.Environ(),
+		Binary: os.Args[0], Args: []string{"new"}, Env: append(os.Environ(), fmt.Sprint(pidEnv, "=", os.Getpid())),
 		Freeze: func(context.Context) error { frozen = true; return nil },
 		Thaw: func() {
 			if !frozen || released {
@@ -107,8 +110,14 @@ func oldProcess() int {
 		StartTime: wstest.Patience, MoveTime: wstest.Patience,
 		step: dieAt("old"),
 	}
-	if strings.HasPrefix(os.Getenv(dieEnv), hang) {
-		o.StartTime, o.MoveTime = 500*time.Millisecond, 500*time.Millisecond
+	switch die := os.Getenv(dieEnv); {
+	case die == hang+"new hello":
+		o.StartTime = 500 * time.Millisecond
+	case strings.HasPrefix(die, hang):
+		o.MoveTime = 500 * time.Millisecond
+	}
+	if inPlace {
+		return o.execute(report)
 	}
 	v, err := o.Spawn(context.Background())
 	var lost *LostError
@@ -128,11 +137,27 @@ func oldProcess() int {
 // newProcess takes over, and tells the test.
 func newProcess(n *New) int {
 	n.step = dieAt("new")
+	if n.InPlace() {
+		n.step = dieAt("placed")
+	}
 	if os.Getenv(dieEnv) == "new refuses" {
 		n.Fail(errors.New("the settings are wrong"))
 		return 1
 	}
+	var e snapshot.Encoder
+	switch os.Getenv(dieEnv) {
+	case "too old":
+		(&Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version}).append(&e)
+		_ = send(n.conn, msgHello, e.B)
+	case "other version":
+		(&Hello{Oldest: snapshot.Version + 1, Newest: snapshot.Version + 2, InPlace: true}).append(&e)
+		_ = send(n.conn, msgHello, e.B)
+	}
 	err := n.Hello("test", 100)
+	if os.Getenv(dieEnv) == "new refuses late" { // while the old process sends
+		n.Fail(errors.New("the state is wrong"))
+		return 1
+	}
 	fd, ok := n.File("report")
 	if err != nil || !ok {
 		return 1
@@ -147,10 +172,16 @@ func newProcess(n *New) int {
 		}
 		got = append(got, fmt.Sprintf("%d %s %d", kind, payload, len(fds)))
 	}
-	if err := n.Ready(); err != nil {
+	switch err := n.Ready(); {
+	case err == ErrRehearsed && os.Getenv(dieEnv) != "new ends badly":
+		return 0
+	case err != nil:
 		return 1
 	}
 	n.Done("")
+	if n.InPlace() {
+		fmt.Fprintln(report, placed(n))
+	}
 	fmt.Fprintln(report, "new owns:", strings.Join(got, ", "), "and", strays(), "strays")
 	return 0
 }
@@ -170,7 +201,7 @@ func strays() (n int) {
 
 // run runs an upgrade in which a process ends at a step, and returns what the processes have reported. They are a process
 // group of their own: when the old process has ended, one that hangs is killed, too, since it would keep the pipe open.
-func run(t *testing.T, die string) []string {
+func run(t *testing.T, role, die string) []string {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -178,7 +209,7 @@ func run(t *testing.T, die string) []string {
 	}
 	defer r.Close()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), roleEnv+"=old", dieEnv+"="+die)
+	cmd.Env = append(os.Environ(), roleEnv+"="+role, dieEnv+"="+die)
 	cmd.ExtraFiles, cmd.Stderr = []*os.File{w}, os.Stderr
 	cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
@@ -215,18 +246,24 @@ const (
 	isLate     = "old owns: the new process was not ready in time"
 )
 
+// otherVersion is the report of an old process whose state the new one does not know.
+var otherVersion = fmt.Sprintf("old owns%%s: it reads the versions %d to %d of the state, and this process writes %d to %d", snapshot.Version+1, snapshot.Version+2, snapshot.Oldest, snapshot.Version)
+
 // TestSteps checks that exactly one process owns the sockets, at whichever step one of them dies or hangs.
 func TestSteps(t *testing.T) {
 	cases := map[string][]string{
-		"":               {"moved 3", everything},
-		"new refuses":    {"old owns: the settings are wrong"},
-		"new go":         {"lost: the new process has failed after it had taken over: the new process has ended: its log says why"},
-		"old ready":      {everything},
-		"old go":         {everything},
-		"old gone":       {everything},
-		"hang new hello": {isLate},
-		"hang new part":  {isLate},
-		"hang new ready": {isLate},
+		"":              {"moved 3", everything},
+		"new refuses":   {"old owns: the settings are wrong"},
+		"other version": {fmt.Sprintf(otherVersion, "")},
+
+		"new refuses late": {"old owns: the state is wrong"},
+		"new go":           {"lost: the new process has failed after it had taken over: the new process has ended: its log says why"},
+		"old ready":        {everything},
+		"old go":           {everything},
+		"old gone":         {everything},
+		"hang new hello":   {isLate},
+		"hang new part":    {isLate},
+		"hang new ready":   {isLate},
 	}
 	for _, step := range []string{"hello", "files", "part", "ready", "wait"} {
 		cases["new "+step] = []string{hasEnded}
@@ -237,7 +274,7 @@ func TestSteps(t *testing.T) {
 	for die, want := range cases {
 		t.Run(strings.ReplaceAll(die, " ", "_"), func(t *testing.T) {
 			t.Parallel()
-			got := run(t, die)
+			got := run(t, "old", die)
 			slices.Sort(want)
 			if !slices.Equal(got, want) {
 				t.Errorf("%q; want %q", got, want)
@@ -248,7 +285,7 @@ func TestSteps(t *testing.T) {
 
 // TestStream checks that a damaged state is an error, at whichever byte, and that half of one is no end.
 func TestStream(t *testing.T) {
-	file, err := newState()
+	file, err := newFile("state")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package upgrade
 import (
 	"fmt"
 
-	"webim/netpoll/fdpass"
 	"webim/netpoll/snapshot"
 )
 
@@ -11,11 +10,19 @@ import (
 const (
 	msgHello  = 'h' // new: Hello
 	msgFile   = 'f' // old: the name of a file, with its descriptor
-	msgPart   = 'p' // old: the end of a part in the file of the state, with the descriptors of its connections
+	msgPart   = 'p' // old: the end of a part in the file of the state, with the descriptors of its connections; in a rehearsal: with their number
 	msgReady  = 'r' // new: it has everything
-	msgGo     = 'g' // old: from now on the new process owns the sockets
+	msgGo     = 'g' // old: from now on the new process owns the sockets; in place: with the time at which everything stood still
+	msgEnd    = 'e' // old: the rehearsal is over
 	msgDone   = 'd' // new: it serves
 	msgFailed = 'x' // new: why it ends
+)
+
+// The variables that tell a process that it takes over.
+const (
+	envName      = "WEBIM_UPGRADE"           // the descriptor of the pair; or, behind inPlace, that of the tape
+	envRehearsal = "WEBIM_UPGRADE_REHEARSAL" // set: the process only tries
+	inPlace      = "exec "
 )
 
 // stateFile is the name of the file that has the state.
@@ -26,6 +33,7 @@ type Hello struct {
 	Oldest, Newest uint64 // versions of the state that it reads
 	Files          uint64 // its limit of open files
 	Version        string // of the program
+	InPlace        bool   // it knows rehearsals, and takes the place of another program
 }
 
 func (h *Hello) append(e *snapshot.Encoder) {
@@ -33,6 +41,7 @@ func (h *Hello) append(e *snapshot.Encoder) {
 	e.Uint(2, h.Newest)
 	e.Uint(3, h.Files)
 	e.String(4, h.Version)
+	e.Bool(5, h.InPlace)
 }
 
 func parseHello(b []byte) (h Hello, err error) {
@@ -47,13 +56,22 @@ func parseHello(b []byte) (h Hello, err error) {
 			h.Files = d.Uint()
 		case 4:
 			h.Version = d.String()
+		case 5:
+			h.InPlace = d.Bool()
 		}
 	}
 	return h, d.Err()
 }
 
+// link carries messages from one program to the other: a *fdpass.Conn to another process, a *tape in the same one.
+type link interface {
+	Send(msg []byte, fds ...int) error
+	Receive() (msg []byte, fds []int, err error)
+	Close() error
+}
+
 // send sends a message of a kind.
-func send(c *fdpass.Conn, kind byte, payload []byte, fds ...int) error {
+func send(c link, kind byte, payload []byte, fds ...int) error {
 	return c.Send(append([]byte{kind}, payload...), fds...)
 }
 
@@ -63,7 +81,7 @@ type failure struct{ why string }
 func (f failure) Error() string { return f.why }
 
 // expect waits for a message of a kind.
-func expect(c *fdpass.Conn, kind byte) (payload []byte, err error) {
+func expect(c link, kind byte) (payload []byte, err error) {
 	msg, _, err := c.Receive() // the new process sends no descriptors
 	switch {
 	case err != nil:

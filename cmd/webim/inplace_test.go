@@ -1,0 +1,257 @@
+package main_test
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"webim/cmd/webim/internal/testcert"
+	"webim/netpoll/wstest"
+)
+
+const linesInPlace = "upgraded in place: this process has a new program"
+
+// upgradeInPlace upgrades the server in its process and returns the line about it.
+func (m *moving) upgradeInPlace() map[string]any {
+	m.t.Helper()
+	done, ready, failed := len(m.lines(linesInPlace)), len(m.lines("limit of open files")), len(m.lines(linesRolledBack))
+	m.signalUpgrade()
+	wstest.Eventually(m.t, "an upgrade ends", func() bool { return len(m.lines(linesInPlace)) > done || len(m.lines(linesRolledBack)) > failed })
+	if len(m.lines(linesRolledBack)) > failed {
+		m.t.Fatal("the upgrade was rolled back")
+	}
+	line := m.await(linesInPlace, done)
+	m.await("limit of open files", ready)
+	if pid := int(line["pid"].(float64)); pid != m.pid && pid != 1 {
+		m.t.Errorf("the process %d serves, and it was %d", pid, m.pid)
+	}
+	return line
+}
+
+// testInPlace is testLiveUpgrade in one process.
+func testInPlace(t *testing.T, program string) {
+	clients, rooms, times, interval := 1000, 10, 3, 20*time.Millisecond
+	if wstest.Long() {
+		clients, rooms, times, interval = 15_000, 150, 10, 750*time.Millisecond
+	}
+	m := startMoving(t, program, "--open", "--engine", "memory", "--personal=false", "--upgrade-by", "exec")
+	m.inPlace = true
+	liveUpgrades(t, m, clients, rooms, times, interval)
+}
+
+// testInPlaceStore is testStoreUpgrade in one process.
+func testInPlaceStore(t *testing.T, program string) {
+	m := startMoving(t, program, "--open", "--data", t.TempDir(), "--personal=false", "--upgrade-by", "exec")
+	m.inPlace = true
+	liveUpgrades(t, m, 100, 5, 2, 20*time.Millisecond)
+	for _, line := range m.lines(linesInPlace) {
+		if note := line["note"].(string); !strings.HasPrefix(note, "the store could not be used for ") {
+			t.Errorf("the note is %q", note)
+		}
+		t.Log(line["note"])
+	}
+}
+
+// testInPlaceFails checks that the program goes on whatever is wrong with the new one, that webim upgrade --exec prints the reason,
+// and that it gets the verdict from the new program when that is in its place.
+func testInPlaceFails(t *testing.T, program string) {
+	dir := t.TempDir()
+	inPlace, file, key := filepath.Join(dir, "webim"), filepath.Join(dir, "webim.yaml"), filepath.Join(dir, "key")
+	replace := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = "open: true\ndata: store\n"
+	t.Chdir(dir)
+	replace(inPlace, string(b))
+	replace(file, good)
+	replace(key, "0123456789abcdef0123456789abcdef")
+	internal := "unix:" + filepath.Join(dir, "internal")
+	m := startMoving(t, inPlace, "--config", file, "--internal", internal, "--api-key-file", key)
+	m.inPlace = true
+	c := gather(t, m.addr, 20, 2)
+	defer c.end()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	talking := c.talk(ctx, 5*time.Millisecond, 1)
+	verdict := func() string {
+		t.Helper()
+		out, _ := exec.Command(program, "upgrade", "--exec", "--engine", "memory", "--internal", internal, "--api-key-file", key).CombinedOutput()
+		return string(out)
+	}
+	for _, bad := range []struct{ name, program, file, want string }{
+		{"not a program", "no program", good, "exec format error"},
+		{"ends at once", "#!/bin/sh\nexit 1\n", good, "the new process has ended"},
+		{"wrong settings", string(b), good + "max_queue: 1MiB\nmax_queued: 1KiB\n", "lower the first or raise the second"},
+		{"another folder", string(b), "open: true\ndata: other\n", "the process before this one has used another folder"},
+		{"another engine", string(b), "open: true\nengine: memory\n", "the engine was embedded and is memory now"},
+		{"no certificate", string(b), good + "tls_listen: " + m.addr + "\ntls_cert: x\n", "tls_key"},
+		{"dies at the start", "#!/bin/sh\nkill -9 $$\n", good, "the new process has ended"},
+	} {
+		replace(inPlace, bad.program)
+		replace(file, bad.file)
+		if got := verdict(); !strings.Contains(got, "rolled back: ") || !strings.Contains(got, bad.want) {
+			t.Errorf("%s: %q, want %q", bad.name, got, bad.want)
+		}
+		n := c.got.Load()
+		wstest.Eventually(t, "the old program serves on", func() bool { return c.got.Load() > n+100 })
+	}
+	replace(inPlace, string(b))
+	replace(file, good)
+	for range 2 {
+		if got := verdict(); !strings.HasPrefix(got, "moved: the process "+strconv.Itoa(m.pid)+" ") {
+			t.Fatalf("the verdict is %q", got)
+		}
+		n := c.got.Load()
+		wstest.Eventually(t, "the new program serves", func() bool { return c.got.Load() > n+100 })
+	}
+	cancel()
+	talking.Wait()
+	c.check()
+}
+
+// testFirstProcess checks that the first process of a container is upgraded in place by itself, that its descriptors are the same as
+// before, and that no other process would inherit one.
+func testFirstProcess(t *testing.T, program string) {
+	args := []string{"--open", "--engine", "memory", "--listen", "unix:" + filepath.Join(t.TempDir(), "socket")}
+	m, err := startMovingAs(t, &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}, nil, program, args...)
+	if err != nil {
+		t.Logf("this user may not make a pid namespace (%v), so the process is not the first one, and the setting decides", err)
+		m = startMoving(t, program, append(args, "--upgrade-by", "exec")...)
+	}
+	m.inPlace = true
+	c := gather(t, m.addr, 50, 5)
+	defer c.end()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	talking := c.talk(ctx, 5*time.Millisecond, 1)
+	before := m.descriptors()
+	for range 3 {
+		line := m.upgrade()
+		if pid := int(line["pid"].(float64)); err == nil && pid != 1 {
+			t.Errorf("the process calls itself %d", pid)
+		}
+		n := c.got.Load()
+		wstest.Eventually(t, "the new program serves", func() bool { return c.got.Load() > n+100 })
+	}
+	if after := m.descriptors(); after < before-4 || after > before+4 {
+		t.Errorf("%d open files, and %d before", after, before)
+	}
+	dir := "/proc/" + strconv.Itoa(m.pid) + "/fdinfo"
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		text, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			continue // it was closed
+		}
+		_, rest, _ := strings.Cut(string(text), "flags:\t")
+		octal, _, _ := strings.Cut(rest, "\n")
+		flags, err := strconv.ParseUint(octal, 8, 64)
+		if fd, _ := strconv.Atoi(f.Name()); err != nil || fd > 2 && flags&syscall.O_CLOEXEC == 0 {
+			t.Errorf("the file %s would stay open in another process: %q, %v", f.Name(), text, err)
+		}
+	}
+	cancel()
+	talking.Wait()
+	c.check()
+	if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	m.await("ended", 0)
+}
+
+// testInPlaceTLS checks that clients over TLS are told to reconnect before the program is replaced, and that others stay.
+func testInPlaceTLS(t *testing.T, program string) {
+	dir := t.TempDir()
+	cert, key := testcert.New(t, 0, time.Hour, "localhost")
+	for name, text := range map[string]string{"cert": cert, "key": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := startMoving(t, program, "--open", "--engine", "memory", "--tls-listen", "127.0.0.1:0", "--tls-cert", filepath.Join(dir, "cert"), "--tls-key", filepath.Join(dir, "key"), "--upgrade-by", "exec")
+	m.inPlace = true
+	secure := m.lines("listening")[1]["addr"].(string)
+	var over []*socket
+	for range 3 {
+		d := ws.Dialer{Timeout: startTimeout, TLSConfig: &tls.Config{InsecureSkipVerify: true}}
+		conn, _, _, err := d.Dial(t.Context(), "wss://"+secure+"/room")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		over = append(over, &socket{conn, t})
+	}
+	plain := dial(t, "tcp", m.addr)
+	begun := make(chan map[string]any, 1)
+	go func() { begun <- m.upgrade() }()
+	for _, s := range over {
+		if code := s.awaitClose(); code != ws.StatusGoingAway {
+			t.Errorf("a client over TLS gets %d", code)
+		}
+	}
+	if line := <-begun; line["clients"].(float64) != 1 || line["stayed"].(float64) != 0 {
+		t.Errorf("%v", line)
+	}
+	plain.echo("it was not told anything")
+}
+
+// testInPlaceManager checks what the service manager is told: the main process stays the same. Signals work in the new program.
+func testInPlaceManager(t *testing.T, program string) {
+	socket := filepath.Join(t.TempDir(), "notify")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	t.Setenv("NOTIFY_SOCKET", socket)
+	await := func(want string) {
+		t.Helper()
+		b := make([]byte, 4096)
+		manager.SetReadDeadline(time.Now().Add(startTimeout))
+		n, err := manager.Read(b)
+		if err != nil || !strings.HasPrefix(string(b[:n]), want) {
+			t.Fatalf("%q, %v; want %s", b[:n], err, want)
+		}
+	}
+	m := startMoving(t, program, "--open", "--engine", "memory", "--upgrade-by", "exec")
+	m.inPlace = true
+	await("READY=1")
+	for range 2 {
+		m.upgrade()
+		await("RELOADING=1")
+		await("READY=1")
+	}
+	if err := syscall.Kill(m.pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	await("RELOADING=1")
+	await("READY=1")
+	if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	await("STOPPING=1")
+	m.await("ended", 0)
+}
