@@ -24,7 +24,7 @@ var reloads = []struct {
 	{"token_jwks token_jwks_refresh", reloadJWKS},
 	{"hook_connect hook_refresh hook_subscribe hook_publish hook_rpc hook_disconnect hook_headers hook_secret hook_secret_file", reloadHooks},
 	{"hook_rooms hook_open hook_timeout hook_concurrency", reloadHookRules},
-	{"drain_delay shutdown_spread shutdown_timeout", reloadTimes},
+	{"drain_delay shutdown_spread shutdown_timeout upgrade_by", reloadTimes},
 	{"open history_messages history_bytes history_age history_total", reloadRooms},
 	{"max_conns max_conns_per_ip max_handshakes_per_ip proxy max_head max_tls_handshakes max_http handshake_timeout write_timeout close_timeout message_timeout max_message " +
 		"max_fragments max_unfinished control_rate max_first_message max_queue max_queued high_water low_water deflate deflate_min", reloadConnections},

@@ -67,6 +67,13 @@ func reloadTimes(t *testing.T) *reloading {
 	cut := start(rest + "shutdown_spread: 0s\nshutdown_timeout: 1h\n")
 	connect(t, cut.addr(), "/lobby") // it does not answer the Close frame
 	cut.says(cut.reload("open: true\nclose_timeout: 1h\ndrain_delay: 0s\nshutdown_spread: 0s\nshutdown_timeout: 100ms\n"), "drain_delay (1h → 0s), shutdown_timeout (1h → 100ms) have changed")
+	if cut.now.UpgradesInPlace(2) {
+		t.Error("upgrade_by is exec")
+	}
+	cut.says(cut.reload("open: true\nclose_timeout: 1h\ndrain_delay: 0s\nshutdown_spread: 0s\nshutdown_timeout: 100ms\nupgrade_by: exec\n"), "upgrade_by (auto → exec) have changed")
+	if !cut.now.UpgradesInPlace(2) {
+		t.Error("upgrade_by is not exec")
+	}
 	stop(cut)
 
 	spread := start(rest + "shutdown_spread: 1h\nshutdown_timeout: 1h\n")
