@@ -22,6 +22,8 @@
 //	removals.go the removals, for a restore
 //	transfer.go exports and imports
 //	cut.go      removing the history of a room
+//	unused.go   keys of users that are being removed: no text loses its key
+//	collect.go  removing keys of users that no text needs any more
 //	wipe.go     overwriting removed messages, also if another node has ended before
 //	redact.go   removing the content of publications
 //	notice.go   notices, which are not stored
@@ -88,8 +90,8 @@
 //	Engine.stateMu  →  the mutexes of package state
 //	table.mu  →  topic.mu  →  the subscriber's locks
 //	table.mu  →  the mutexes of packages cluster and jobs
-//	topic.mu  →  the mutexes of packages acks, cuts, jobs, seal and streams
-//	the mutexes of package state  →  wipes.mu, the mutexes of packages cuts, jobs and seal, and the watchers' locks
+//	topic.mu  →  the mutexes of packages acks, cuts, jobs, retire, seal and streams
+//	the mutexes of package state  →  wipes.mu, the mutexes of packages cuts, jobs, retire and seal, and the watchers' locks
 //
 // wipes.mu is innermost.
 // moving.mu is held while the node moves.

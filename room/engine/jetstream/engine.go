@@ -29,6 +29,7 @@ import (
 	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/recent"
+	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/roomlog"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/state"
@@ -107,6 +108,7 @@ type Config struct {
 	lookEvery                             time.Duration  // see wipe.go; 0: 10 s
 	compareEvery, stateEvery, maxStateAge time.Duration  // 0: the constants
 	maxKeyShare                           int            // see keys.Config
+	unused                                unusedConfig
 }
 
 func (c Config) withDefaults() Config {
@@ -121,6 +123,7 @@ func (c Config) withDefaults() Config {
 	c.compareEvery, c.stateEvery = cmp.Or(c.compareEvery, compareEvery), cmp.Or(c.stateEvery, stateEvery)
 	c.maxStateAge = cmp.Or(c.maxStateAge, engine.MaxStateAge)
 	c.lookEvery = cmp.Or(c.lookEvery, 10*time.Second)
+	c.unused = c.unused.withDefaults()
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -165,6 +168,7 @@ type Engine struct {
 	ring       *seal.Ring             // the keys of users, in memory
 	erased     *erasures.List         // the users that were erased
 	erasures   atomic.Int64           // how often this node has forgotten a user
+	unused     unused                 // keys that are being removed
 	recent     *recent.Memory         // of the recent publications of all topics
 	made       atomic.Bool            // acks, state and cluster are there
 	isLost     atomic.Bool            // the connection was lost, and the store is not open again
@@ -221,7 +225,7 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	if e.acks, err = acks.New(e.nc, acks.Config{MaxPending: e.cfg.MaxPending, Silent: e.isSilent}); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	e.state, err = state.New(e.nc, e.js, e.read, state.Config{Max: e.cfg.MaxState, Apart: []string{engine.TableErased, cuts.Table, stubs.Table}, Now: e.cfg.Now, Log: e.log, Go: e.jobs.Go, Broken: e.stateBroken, Silent: e.isSilent,
+	e.state, err = state.New(e.nc, e.js, e.read, state.Config{Max: e.cfg.MaxState, Apart: []string{engine.TableErased, cuts.Table, stubs.Table, retire.Table}, Now: e.cfg.Now, Log: e.log, Go: e.jobs.Go, Broken: e.stateBroken, Silent: e.isSilent,
 		Commit: func(done func(error)) { e.disk.Then(state.Stream, done) }})
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)

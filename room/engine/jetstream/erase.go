@@ -30,7 +30,12 @@ func (e *Engine) openKeys(ctx context.Context) error {
 // countKeys counts the keys of payers, and then waits for the next time.
 func (e *Engine) countKeys() {
 	if e.unavailable() == nil {
-		if err := e.userKeys.Count(e.ctx, e.jobs.Pausing); err != nil {
+		if e.unused.recount.Swap(false) {
+			e.userKeys.Recount()
+		}
+		stored, err := e.userKeys.Count(e.ctx, e.jobs.Pausing)
+		e.unused.stored.Store(int64(stored))
+		if err != nil {
 			e.failed("the keys of users cannot be counted: their owners may make more than their share", "", err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/ids"
+	"webim/room/engine/jetstream/internal/seal"
 )
 
 // said is a message of a user.
@@ -279,7 +280,7 @@ func BenchmarkSeal(b *testing.B) {
 			var bytes []byte
 			for b.Loop() {
 				env := codec.Encode(&m, e.now(), 1, 1)
-				e.codec.Seal("r", env, nil, func(err error) {
+				e.codec.Seal("r", env, nil, func(_ *seal.Key, err error) {
 					if err != nil {
 						b.Fatal(err)
 					}
@@ -288,7 +289,7 @@ func BenchmarkSeal(b *testing.B) {
 			}
 		})
 		env := codec.Encode(&m, e.now(), 1, 1)
-		e.codec.Seal("r", env, nil, func(error) {})
+		e.codec.Seal("r", env, nil, func(*seal.Key, error) {})
 		stored := envelope.Append(nil, env)
 		b.Run(map[string]string{"": "read clear", "ann": "read sealed"}[user], func(b *testing.B) {
 			b.ReportAllocs()

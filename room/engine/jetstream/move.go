@@ -171,6 +171,7 @@ func (e *Engine) work() {
 		e.jobs.After(e.cfg.lookEvery, e.sweepRemoved)
 		e.jobs.After(e.cfg.compareEvery, e.compare)
 		e.jobs.Go(e.countKeys)
+		e.jobs.After(e.cfg.compareEvery, e.collectKeys)
 	}
 }
 

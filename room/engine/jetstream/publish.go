@@ -144,7 +144,7 @@ func (e *Engine) publish(c *class, room string, m engine.Message, done func(engi
 		return
 	}
 	payer := m.Payer
-	e.codec.Seal(room, env, func() (string, bool) { return e.mayMakeKey(payer) }, func(err error) {
+	e.seal(room, env, func() (string, bool) { return e.mayMakeKey(payer) }, func(s sealing, err error) {
 		if err != nil {
 			if errors.Is(err, engine.ErrStoreFull) {
 				e.failed("there is no space for the keys of new users", room, err)
@@ -152,12 +152,12 @@ func (e *Engine) publish(c *class, room string, m engine.Message, done func(engi
 			done(engine.Position{}, fault.Of(err))
 			return
 		}
-		e.send(c, room, m, env, header, before, done)
+		e.send(c, room, m, env, s, header, before, done)
 	})
 }
 
 // send gives a sealed message to the store. before is the highest sequence that was known when the message came.
-func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, header nats.Header, before uint64, done func(engine.Position, error)) {
+func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, header nats.Header, before uint64, done func(engine.Position, error)) {
 	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: header, Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
 		if errors.Is(err, acks.ErrNoStream) {
 			e.lookFor(c)
@@ -174,7 +174,9 @@ func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Env
 				e.repeated(c, room, m, a.Seq, done)
 			default:
 				e.acknowledged(c, a.Seq, before)
-				e.published(c, room, m, codec.Tip{Offset: a.Seq, Back: env.Back, Depth: env.Depth}, done)
+				e.confirm(c, room, m, env, s, done, func() {
+					e.published(c, room, m, codec.Tip{Offset: a.Seq, Back: env.Back, Depth: env.Depth}, done)
+				})
 			}
 		})
 	}})

@@ -6,6 +6,7 @@ import (
 	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/recent"
+	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/roomlog"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/stubs"
@@ -160,7 +161,7 @@ func (e *Engine) recover(room string, t *topic, part engine.Span, keep *engine.R
 
 // makeReaders makes the parts that open the messages of the log, and follows the State for that.
 func (e *Engine) makeReaders() {
-	e.ring = seal.NewRing(seal.Config{Store: e.userKeys, MaxBytes: e.cfg.MaxUserKeys})
+	e.ring = seal.NewRing(seal.Config{Store: e.userKeys, Guard: guard{e}, MaxBytes: e.cfg.MaxUserKeys})
 	e.codec = codec.New(e.ctx, e.ring, e.erased.Since)
 	e.logs = roomlog.New(e.ctx, roomlog.Config{Messages: e.read, Stubs: e.stubs(), Codec: e.codec, Now: e.now, Known: e.noOlder,
 		Epoch:   func(c subject.Class, room string) (string, uint64) { return e.epochOf(e.named(c), room) },
@@ -169,4 +170,5 @@ func (e *Engine) makeReaders() {
 	e.state.Watch(engine.TableErased, e.erasedChanged)
 	e.state.Watch(cuts.Table, e.cutChanged)
 	e.state.Watch(stubs.Table, e.redactedChanged)
+	e.state.Watch(retire.Table, e.roundChanged)
 }

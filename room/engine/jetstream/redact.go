@@ -76,19 +76,37 @@ func (e *Engine) redactOne(c *class, room string, offset uint64) error {
 		p = p.Redact()
 	}
 	env := codec.Encode(&p.Message, p.Time, at.Back, at.Depth)
-	if was.Sealed != nil && !erased {
-		if err := e.wait(func(done func(error)) { e.codec.Seal(room, env, nil, done) }); err != nil {
-			return fault.Of(err)
-		}
-	}
-	stub := engine.Entry{Key: stubs.Key(c.Class, room, offset), Version: engine.AnyVersion, Value: envelope.Append(nil, env)}
+	stub := engine.Entry{Key: stubs.Key(c.Class, room, offset), Version: engine.AnyVersion}
 	if c.Age > 0 {
 		stub.Expires = p.Time.Add(c.Age + stubTime)
 	}
-	if err := errors.Join(e.makeSpace(c, room, offset), e.put(stub)); err != nil {
+	if err := e.makeSpace(c, room, offset); err != nil {
+		return err
+	}
+	if err := e.putStub(room, stub, env, was.Sealed != nil && !erased); err != nil {
 		return err
 	}
 	return e.overwrite(c, offset)
+}
+
+// putStub writes a stub, sealed or not. All entries of the State have one order, so if the key may seal when the copy has the stub, the collector
+// of unused keys sees that the stub needs it.
+func (e *Engine) putStub(room string, stub engine.Entry, env *envelope.Envelope, sealed bool) error {
+	for range maxCutTries {
+		var s sealing
+		again := *env
+		if sealed {
+			err := e.wait(func(done func(error)) { e.seal(room, &again, nil, func(is sealing, err error) { s = is; done(err) }) })
+			if err != nil {
+				return fault.Of(err)
+			}
+		}
+		stub.Value = envelope.Append(nil, &again)
+		if err := e.put(stub); err != nil || e.isSafe(s) {
+			return err
+		}
+	}
+	return engine.ErrUnavailable
 }
 
 // makeSpace keeps the stubs within the limit of the State, in which they do not count. Above it, the first stub

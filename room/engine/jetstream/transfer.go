@@ -10,9 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine"
-	"webim/room/engine/jetstream/internal/acks"
 	"webim/room/engine/jetstream/internal/codec"
-	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/fault"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/subject"
@@ -87,22 +85,13 @@ func (e *Engine) ImportMessage(room string, m engine.Message, at time.Time) (eng
 	env := codec.Encode(&m, at, back, depth)
 	var pos engine.Position
 	err := e.wait(func(done func(error)) {
-		e.codec.Seal(room, env, nil, func(err error) {
+		e.seal(room, env, nil, func(s sealing, err error) {
 			if err != nil {
 				done(err)
 				return
 			}
-			e.acks.Publish(acks.Message{Subject: c.Room(room), Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
-				if err != nil {
-					done(err)
-					return
-				}
-				e.published(c, room, m, codec.Tip{Offset: a.Seq, Back: env.Back, Depth: env.Depth}, func(p engine.Position, err error) { pos = p; done(err) })
-			}})
+			e.send(c, room, m, env, s, nil, c.known.Seq(), func(p engine.Position, err error) { pos = p; done(err) })
 		})
 	})
-	if err == nil {
-		err = e.disk.Wait(c.Stream)
-	}
 	return pos, fault.Of(err)
 }

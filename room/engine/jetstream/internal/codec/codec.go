@@ -38,25 +38,36 @@ func Encode(m *engine.Message, now time.Time, back uint64, depth uint8) *envelop
 }
 
 // Seal seals the personal part of a message, if it has a user, and calls done when it is ready to be stored:
-// before Seal returns, if the key is in memory. may is asked before a key is made: see seal.Ring. env.Data is not used after
+// before Seal returns, if the key is in memory. done gets the key, or nil if the message has no user. may is asked before a key is made: see seal.Ring. env.Data is not used after
 // Seal has returned.
-func (c *Codec) Seal(room string, env *envelope.Envelope, may func() (mark string, ok bool), done func(error)) {
+func (c *Codec) Seal(room string, env *envelope.Envelope, may func() (mark string, ok bool), done func(*seal.Key, error)) {
 	if !env.HasAuthor || env.From.User == "" {
-		done(nil)
+		done(nil, nil)
 		return
 	}
 	personal := envelope.AppendPersonal(make([]byte, 0, len(env.Data)+64), env)
 	c.ring.ForSealing(env.From.User, may, func(k *seal.Key, err error) {
 		if err != nil {
-			done(err)
+			done(nil, err)
 			return
 		}
 		env.Sealed = k.Seal(make([]byte, 0, len(personal)+seal.Overhead), personal, room, env.Time)
 		if env.Key != "" {
 			env.Key = ids.Short(k.Digest([]byte(env.Key)))
 		}
-		done(nil)
+		done(k, nil)
 	})
+}
+
+// Unseal returns a sealed message as it was before it was sealed with a key, without Key, which nobody can restore.
+func Unseal(room string, env *envelope.Envelope, k *seal.Key) (*envelope.Envelope, error) {
+	opened := *env
+	opened.Key = ""
+	personal, err := k.Open(nil, env.Sealed, room, env.Time)
+	if err == nil {
+		err = opened.Reveal(personal)
+	}
+	return &opened, err
 }
 
 // Decode returns a stored publication, and the tip that it makes. The publication may use data. If the

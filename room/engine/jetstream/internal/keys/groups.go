@@ -32,6 +32,9 @@ func (g *groups) forget() {
 	g.keys, g.counted = [maxGroups]int{}, 0
 }
 
+// Recount makes the next Count begin anew, because keys were removed. Until it has ended, payers may make a few keys more than their share.
+func (s *Store) Recount() { s.groups.forget() }
+
 // Mark returns the mark for a key that a payer makes: see Create. ok is false if the payers of that group have as many keys as they may.
 func (s *Store) Mark(payer string) (mark string, ok bool) {
 	// With the incarnation, nobody can choose an address that is in the group of another one.
@@ -49,31 +52,33 @@ const (
 )
 
 // Count counts the keys that have come since the last call. Calls must not overlap. It may wait, and ends early if stop reports
-// true. The next call goes on, also after an error. An erased key counts until the process ends.
-func (s *Store) Count(ctx context.Context, stop func() bool) error {
+// true. The next call goes on, also after an error. An erased key counts until Recount, or the end of the process. stored is the number of keys in the
+// store.
+func (s *Store) Count(ctx context.Context, stop func() bool) (stored int, err error) {
 	incarnation := s.Incarnation()
 	info, err := s.stream.Info(ctx)
 	if err != nil {
-		return fmt.Errorf("keys: counting: %w", err)
+		return 0, fmt.Errorf("keys: counting: %w", err)
 	}
+	stored = int(info.State.Msgs)
 	s.groups.mu.Lock()
 	from := s.groups.counted
 	s.groups.mu.Unlock()
 	if info.State.LastSeq <= from {
-		return nil
+		return stored, nil
 	}
 	c, err := s.js.CreateConsumer(ctx, Stream, jetstream.ConsumerConfig{Description: "webim: counting keys", HeadersOnly: true, MemoryStorage: true, Replicas: 1,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from + 1, AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Minute})
 	if err != nil {
-		return fmt.Errorf("keys: counting: %w", err)
+		return stored, fmt.Errorf("keys: counting: %w", err)
 	}
 	for left, n := int(c.CachedInfo().NumPending), 1; left > 0 && n > 0 && err == nil && ctx.Err() == nil && !stop(); left -= n {
 		n, err = s.countSome(c, min(left, countBatch), incarnation)
 	}
 	if err = errors.Join(err, ctx.Err(), s.js.DeleteConsumer(ctx, Stream, c.CachedInfo().Name)); err != nil {
-		return fmt.Errorf("keys: counting: %w", err)
+		return stored, fmt.Errorf("keys: counting: %w", err)
 	}
-	return nil
+	return stored, nil
 }
 
 // countSome counts the next keys that a consumer has, and returns their number, which is less than most if some have been erased

@@ -67,7 +67,7 @@ type Store struct {
 // Open finds or makes the stream.
 func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 	cfg.Replicas, cfg.Parallel, cfg.Timeout = cmp.Or(cfg.Replicas, 1), cmp.Or(cfg.Parallel, 32), cmp.Or(cfg.Timeout, 5*time.Second)
-	cfg.MaxShare = cmp.Or(cfg.MaxShare, maxKeys/4)
+	cfg.MaxShare = cmp.Or(cfg.MaxShare, MaxKeys/4)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
@@ -110,9 +110,9 @@ func (s *Store) knows(seq uint64) {
 	}
 }
 
-// maxKeys is the maximum number of keys: above it, there is no space for those of new users. They take some 130 bytes each
+// MaxKeys is the maximum number of keys: above it, there is no space for those of new users. They take some 130 bytes each
 // on the disk.
-const maxKeys = 2_000_000
+const MaxKeys = 2_000_000
 
 func streamConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
@@ -120,7 +120,7 @@ func streamConfig() jetstream.StreamConfig {
 		Description:          "webim: the keys with which the messages of users are sealed",
 		Subjects:             []string{"key.*"},
 		Storage:              jetstream.FileStorage,
-		MaxMsgs:              maxKeys,
+		MaxMsgs:              MaxKeys,
 		Discard:              jetstream.DiscardNew,
 		DiscardNewPerSubject: true,
 		MaxMsgsPerSubject:    1,
@@ -272,18 +272,6 @@ func (s *Store) Delete(user string, done func(error)) {
 		}
 		s.commit(err, done) // also if there is none: another node may have deleted it just now
 	})
-}
-
-// erase deletes a message securely.
-func (s *Store) erase(ctx context.Context, seq uint64) error {
-	if !s.nc.IsConnected() {
-		return engine.ErrUnavailable
-	}
-	err := s.stream.SecureDeleteMsg(ctx, seq)
-	if isGone(err) {
-		return nil // another node was first
-	}
-	return changeError(err)
 }
 
 // commit calls done with err, or, if that is nil, when the stream is on the disk.

@@ -65,7 +65,7 @@ func TestManyMissingKeys(t *testing.T) {
 	if got := markers(); got > n/2 {
 		t.Errorf("%d markers for %d keys", got, n)
 	}
-	if err := s.Count(t.Context(), never); err != nil {
+	if _, err := s.Count(t.Context(), never); err != nil {
 		t.Error(err)
 	}
 	for i, keys := range s.groups.keys {
@@ -124,7 +124,7 @@ func TestUnproven(t *testing.T) {
 	if a := get(t, s, "ann"); a.err != nil || a.record == nil {
 		t.Errorf("%+v", a)
 	}
-	full.MaxMsgs = maxKeys
+	full.MaxMsgs = MaxKeys
 	if _, err := s.js.UpdateStream(t.Context(), full); err != nil {
 		t.Fatal(err)
 	}

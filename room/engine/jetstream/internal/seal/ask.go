@@ -16,7 +16,8 @@ func (r *Ring) work(u *user) {
 			return
 		}
 		c, forgets := u.calls[0], u.forgets
-		k, err, ok := u.answer(&c)
+		k, err, ok := u.answer(&c, r.guard)
+		unfit := u.key
 		if ok {
 			r.popLocked(u)
 		}
@@ -26,6 +27,9 @@ func (r *Ring) work(u *user) {
 			c.answer(k, err)
 		case c.kind == erasing:
 			r.erase(u)
+			return
+		case c.kind == sealing && unfit != nil:
+			r.claim(u, unfit.id)
 			return
 		default:
 			r.fetch(u, c.kind == opening, forgets, maxTries)
@@ -110,6 +114,31 @@ func (r *Ring) create(u *user, mark string, forgets, tries int) {
 			r.fail(u, ErrBusy)
 		default: // another node was first, or the answer that there is no key was wrong: read the key that is there
 			r.fetch(u, true, forgets, tries-1)
+		}
+	})
+}
+
+// claim asks whether the key of a user may seal. If it is being removed, the ring deletes it, and goes on without it.
+func (r *Ring) claim(u *user, id uint64) {
+	r.guard.Claim(id, func(may bool, err error) {
+		switch {
+		case err != nil:
+			r.fail(u, err)
+		case may:
+			r.work(u)
+		default:
+			r.store.DeleteID(u.name, id, func(err error) {
+				if err != nil {
+					r.fail(u, err)
+					return
+				}
+				r.mu.Lock()
+				if u.key != nil && u.key.id == id {
+					u.forget()
+				}
+				r.mu.Unlock()
+				r.work(u)
+			})
 		}
 	})
 }

@@ -24,6 +24,11 @@
 // message, and 2^32 texts in a day are 49,710 a second from one user. Opening needs the same time, so the
 // time of a sealed message cannot be moved to another day either.
 //
+// # Keys that are removed
+//
+// A store that removes unused keys says by its Guard which keys may seal. If the key of a user may not, the ring
+// claims it. It seals with it only if the claim succeeds. Otherwise the user gets a new one.
+//
 // # Order
 //
 // The callbacks of one user are called in the order of the calls, one after the other, as long as these
@@ -38,6 +43,6 @@
 //
 // # Lock order
 //
-// Ring.mu guards the keys in memory and the waiting calls. It is innermost: the store and the callbacks are
-// called without it.
+// Ring.mu guards the keys in memory and the waiting calls. Only Guard.May is called with it, not the store and the
+// callbacks.
 package seal

@@ -77,6 +77,17 @@ func (k *Key) record() []byte {
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, RecordSize), k.id), k.secret[:]...)
 }
 
+// ID returns the id of the key.
+func (k *Key) ID() uint64 { return k.id }
+
+// RecordID returns the id of a key as a Store keeps it. ok is false if the record is damaged.
+func RecordID(record []byte) (id uint64, ok bool) {
+	if len(record) != RecordSize {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(record), true
+}
+
 // KeyID returns the id of the key that opens a sealed text. The text must have at least Overhead bytes.
 func KeyID(sealed []byte) uint64 { return binary.BigEndian.Uint64(sealed) }
 

@@ -17,11 +17,24 @@ type Store interface {
 	Create(user string, record []byte, mark string, done func(created bool, err error))
 	// Delete deletes a user's key, so that nobody can read it any more. It is no error if there is certainly none.
 	Delete(user string, done func(error))
+	// DeleteID is Delete if the user's key has this id. Otherwise it does nothing.
+	DeleteID(user string, id uint64, done func(error))
+}
+
+// Guard says which keys may seal. Unused keys are removed from the store, and a key that is being removed must not
+// seal any more.
+type Guard interface {
+	// May reports whether a key may seal. It is called with Ring.mu held.
+	May(id uint64) bool
+	// Claim asks for a key that may not seal. may is true if it may now, and stays; false if it is being removed for certain. Claim does not
+	// block, and calls done once, from any goroutine.
+	Claim(id uint64, done func(may bool, err error))
 }
 
 // Config configures a Ring.
 type Config struct {
 	Store      Store
+	Guard      Guard // nil: every key may seal
 	MaxBytes   int64 // memory for keys; 0: 64 MiB, enough for 50,000 users
 	MaxWaiting int   // calls that may wait for the store; 0: 10,000
 }
@@ -29,6 +42,7 @@ type Config struct {
 // Ring gives out the keys of users, and has the last ones in memory. All methods are safe for concurrent use.
 type Ring struct {
 	store      Store
+	guard      Guard // never nil
 	maxBytes   int64
 	maxWaiting int
 
@@ -47,8 +61,17 @@ func NewRing(cfg Config) *Ring {
 	if cfg.MaxWaiting == 0 {
 		cfg.MaxWaiting = 10_000
 	}
-	return &Ring{store: cfg.Store, maxBytes: cfg.MaxBytes, maxWaiting: cfg.MaxWaiting, users: map[string]*list.Element{}, order: list.New()}
+	if cfg.Guard == nil {
+		cfg.Guard = open{}
+	}
+	return &Ring{store: cfg.Store, guard: cfg.Guard, maxBytes: cfg.MaxBytes, maxWaiting: cfg.MaxWaiting, users: map[string]*list.Element{}, order: list.New()}
 }
+
+// open is the Guard that permits everything.
+type open struct{}
+
+func (open) May(uint64) bool                        { return true }
+func (open) Claim(_ uint64, done func(bool, error)) { done(true, nil) }
 
 // ForSealing calls done with the key of a user. If the user has none, the ring makes one, unless may reports false: then
 // the error is ErrShare. A may that is nil permits it. The mark is for the Store. If several nodes make a key at the same time, all get the same key.
@@ -72,7 +95,7 @@ func (r *Ring) Peek(name string, id uint64) (*Key, error) {
 		return nil, ErrAsk
 	}
 	r.order.MoveToFront(e)
-	k, err, ok := e.Value.(*user).answer(&call{kind: opening, id: id})
+	k, err, ok := e.Value.(*user).answer(&call{kind: opening, id: id}, r.guard)
 	if !ok {
 		return nil, ErrAsk
 	}
@@ -110,7 +133,7 @@ func (r *Ring) ForgetAll() {
 func (r *Ring) add(name string, c call) {
 	r.mu.Lock()
 	u := r.useLocked(name)
-	k, err, ok := u.answer(&c)
+	k, err, ok := u.answer(&c, r.guard)
 	if ok = ok && !u.busy; !ok && r.waiting >= r.maxWaiting {
 		k, err, ok = nil, ErrBusy, true
 	}

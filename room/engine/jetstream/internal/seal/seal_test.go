@@ -250,6 +250,15 @@ func (m *memory) Delete(user string, done func(error)) {
 	})
 }
 
+func (m *memory) DeleteID(user string, id uint64, done func(error)) {
+	m.do("delete id "+user, func(err error) func() {
+		if is, ok := RecordID(m.records[user]); err == nil && ok && is == id {
+			delete(m.records, user)
+		}
+		return func() { done(err) }
+	})
+}
+
 // answer answers the question that waits longest.
 func (m *memory) answer(t *testing.T) {
 	t.Helper()
@@ -707,4 +716,82 @@ func FuzzOpen(f *testing.F) {
 			t.Errorf("%q is opened as %q", bytes, back)
 		}
 	})
+}
+
+// guarded is a Guard. It answers at once, or when the test calls held.
+type guarded struct {
+	bad    map[uint64]bool // may not seal
+	doomed map[uint64]bool // nor after a claim
+	err    error
+	held   func()
+	hold   bool
+}
+
+func (g *guarded) May(id uint64) bool { return !g.bad[id] }
+
+func (g *guarded) Claim(id uint64, done func(bool, error)) {
+	g.held = func() {
+		if g.err == nil && !g.doomed[id] {
+			delete(g.bad, id)
+		}
+		done(!g.doomed[id], g.err)
+	}
+	if !g.hold {
+		g.held()
+	}
+}
+
+// TestGuard checks that a key which is being removed seals only after a claim, that the user gets another one if that fails, and that calls keep
+// their order meanwhile.
+func TestGuard(t *testing.T) {
+	store, g := newMemory(), &guarded{bad: map[uint64]bool{}, doomed: map[uint64]bool{}}
+	r := NewRing(Config{Store: store, Guard: g})
+	first := sealingKey(t, r, "ann")
+	store.take()
+
+	g.bad[first.id], g.hold = true, true
+	var got []string
+	for _, name := range []string{"1", "2"} {
+		r.ForSealing("ann", nil, func(k *Key, err error) {
+			if got = append(got, name); k != first || err != nil {
+				t.Errorf("%s: another key, %v", name, err)
+			}
+		})
+	}
+	if _, err := r.Peek("ann", first.id); len(got) != 0 || err != nil {
+		t.Errorf("%q before the claim, opening: %v", got, err)
+	}
+	g.held()
+	if strings.Join(got, "") != "12" || store.take() != "" {
+		t.Errorf("after the claim: %q", got)
+	}
+
+	g.bad[first.id], g.err, g.hold = true, errors.New("ill"), false
+	r.ForSealing("ann", nil, func(k *Key, err error) {
+		if k != nil || err != g.err {
+			t.Errorf("a claim that fails: %v", err)
+		}
+	})
+	g.err = nil
+	g.doomed[first.id] = true
+	if second := sealingKey(t, r, "ann"); second.id == first.id {
+		t.Error("a doomed key seals")
+	}
+	if asked := store.take(); asked != "delete id ann, get ann, create ann" {
+		t.Errorf("the store was asked %q", asked)
+	}
+
+	// Another node has replaced the key before: that one stays.
+	g.bad[first.id] = true
+	other := newKey()
+	b := NewRing(Config{Store: store, Guard: g})
+	store.records["bob"] = first.record()
+	sealing := make(chan *Key, 1)
+	g.hold = true
+	b.ForSealing("bob", nil, func(k *Key, _ error) { sealing <- k })
+	store.records["bob"] = other.record()
+	g.held()
+	if k := <-sealing; !same(k, other) {
+		t.Error("the key of the other node was deleted")
+	}
 }

@@ -47,13 +47,13 @@ func (c *call) answer(k *Key, err error) {
 }
 
 // answer returns the answer to a call, if it is in memory.
-func (u *user) answer(c *call) (k *Key, err error, ok bool) {
+func (u *user) answer(c *call, g Guard) (k *Key, err error, ok bool) {
 	switch {
 	case c.kind == erasing:
 		return nil, nil, false
 	case c.kind == opening && slices.Contains(u.missing, c.id):
 		return nil, ErrErased, true
-	case u.key == nil || c.kind == opening && u.key.id != c.id:
+	case u.key == nil || c.kind == opening && u.key.id != c.id || c.kind == sealing && !g.May(u.key.id):
 		return nil, nil, false
 	}
 	return u.key, nil, true

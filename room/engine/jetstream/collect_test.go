@@ -1,0 +1,488 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/netpoll/wstest"
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/retire"
+	"webim/room/engine/jetstream/internal/seal"
+)
+
+// collecting returns a configuration of a node that removes unused keys when the test calls collectNow. Its copy of the State is never fresh enough, so
+// it asks for the key of each text, and a round may be short.
+func collecting(step func(*Engine, string) error) Config {
+	return Config{Keep: always, stateEvery: 20 * time.Millisecond, compareEvery: time.Hour,
+		unused: unusedConfig{from: 1, every: 1, wait: time.Millisecond, fresh: 1, step: step}}
+}
+
+// collectNow removes unused keys, and completes or abandons a round whose collector has ended.
+func collectNow(t testing.TB, e *Engine) {
+	t.Helper()
+	eventually(t, func() error {
+		if _, err := e.userKeys.Count(e.ctx, e.jobs.Pausing); err != nil {
+			return err
+		}
+		e.unused.stored.Store(1)
+		_, was, _, _ := e.unused.view.Round()
+		if err := e.collect(); err != nil {
+			return err
+		}
+		if r, now, _, _ := e.unused.view.Round(); now == was || r.Phase != retire.Idle {
+			return fmt.Errorf("the round is in the phase %v", r.Phase)
+		}
+		return nil
+	})
+}
+
+// users returns the users that have a key in the store.
+func users(t testing.TB, e *Engine) string {
+	t.Helper()
+	var all []string
+	if err := e.userKeys.Each(t.Context(), func(user string, _ []byte) error { all = append(all, user); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(all)
+	return strings.Join(all, " ")
+}
+
+func wantUsers(t testing.TB, e *Engine, want string) {
+	t.Helper()
+	if got := users(t, e); got != want {
+		t.Errorf("%q have keys, want %q", got, want)
+	}
+}
+
+// expire removes messages of a room from the log, as the server removes those that are too old: all, or those before an offset.
+func expire(t testing.TB, e *Engine, room string, before uint64) {
+	t.Helper()
+	c := e.class(room)
+	if err := e.ready(c); err != nil {
+		t.Fatal(err)
+	}
+	opts := []jetstream.StreamPurgeOpt{jetstream.WithPurgeSubject(c.Room(room))}
+	if before > 0 {
+		opts = append(opts, jetstream.WithPurgeSequence(before))
+	}
+	if err := e.stream(c).Purge(t.Context(), opts...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCollect removes the keys of users whose messages are gone. Those of others, and of users of whom a stub is left, stay. Nothing else is left in
+// the store.
+func TestCollect(t *testing.T) {
+	s := startServer(t)
+	a, b := open(t, s, collecting(nil)), open(t, s, collecting(nil))
+	for _, user := range []string{"ann", "bob", "cid", "dan"} {
+		for i := range 3 {
+			if got := publish(t, a, "of "+user, said(user, fmt.Sprint(i))); got.err != nil {
+				t.Fatal(got.err)
+			}
+		}
+	}
+	short := publish(t, a, "both", said("ann", "x"))
+	if short.err != nil {
+		t.Fatal(short.err)
+	}
+	collectNow(t, a)
+	wantUsers(t, a, "ann bob cid dan")
+	key := string(keyRecord(t, a, "bob"))
+	redact(t, a, "of cid", publish(t, a, "of cid", said("cid", "y")).pos.Offset)
+	for _, user := range []string{"ann", "bob", "cid"} {
+		expire(t, a, "of "+user, 0)
+	}
+	collectNow(t, b)
+	wantUsers(t, a, "ann cid dan") // ann has said something elsewhere, cid has a stub
+	if names := filesWith(t, s, key); len(names) != 0 {
+		t.Errorf("the key is in %v", names)
+	}
+	for _, e := range []*Engine{a, b} {
+		if err := checkReadable(t, e, "both", engine.Span{Limit: -1}, "x"); err != nil {
+			t.Error(err)
+		}
+		if got := publish(t, e, "of bob", said("bob", "new")); got.err != nil {
+			t.Error(got.err)
+		}
+	}
+	for _, e := range []*Engine{a, b} {
+		if err := checkReadable(t, e, "of bob", engine.Span{Limit: -1}, "new new"); err != nil {
+			t.Error(err)
+		}
+	}
+	wantUsers(t, a, "ann bob cid dan")
+	info, err := a.stream(a.class("both")).Info(t.Context(), jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for subject := range info.State.Subjects {
+		if strings.Contains(subject, "proof") {
+			t.Errorf("the marker %s is left", subject)
+		}
+	}
+}
+
+// TestCollectBegins checks that a node begins by itself when there are many keys, and not again before its time.
+func TestCollectBegins(t *testing.T) {
+	s := startServer(t)
+	cfg := collecting(nil)
+	cfg.compareEvery = 10 * time.Millisecond
+	cfg.unused.from, cfg.unused.every = 3, time.Hour
+	var mu sync.Mutex
+	ended := 0
+	cfg.unused.step = func(_ *Engine, name string) error {
+		if name == "idle" {
+			mu.Lock()
+			ended++
+			mu.Unlock()
+		}
+		return nil
+	}
+	a := open(t, s, cfg)
+	publish(t, a, "r", said("ann", "x"))
+	publish(t, a, "r", said("bob", "x"))
+	expire(t, a, "r", 0)
+	wstest.Eventually(t, "the keys are counted", func() bool { return a.unused.stored.Load() == 2 })
+	publish(t, a, "r", said("cid", "x"))
+	eventually(t, func() error {
+		if got := users(t, a); got != "cid" {
+			return fmt.Errorf("%q have keys", got)
+		}
+		return nil
+	})
+	for _, user := range []string{"dan", "eve", "fay"} {
+		publish(t, a, "r", said(user, "x"))
+	}
+	wstest.Eventually(t, "the keys are counted again", func() bool { return a.unused.stored.Load() == 4 })
+	if err := a.collect(); err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if ended != 1 {
+		t.Errorf("keys were removed %d times", ended)
+	}
+}
+
+// errKilled ends a collector as the end of its process does.
+var errKilled = errors.New("killed")
+
+// TestCollectKilled ends the node that removes keys before each of its steps. Another one goes on; meanwhile both can write and read.
+func TestCollectKilled(t *testing.T) {
+	for _, at := range []string{"scanning", "naming", "look again", "deleting", "delete", "idle"} {
+		t.Run(at, func(t *testing.T) {
+			s := startServer(t)
+			a := open(t, s, collecting(func(e *Engine, name string) error {
+				if name == at {
+					e.cancel()
+					return errKilled
+				}
+				return nil
+			}))
+			b := open(t, s, collecting(nil))
+			for _, user := range []string{"ann", "bob", "cid"} {
+				publish(t, b, "of "+user, said(user, "x"))
+			}
+			expire(t, b, "of ann", 0)
+			expire(t, b, "of bob", 0)
+			a.unused.stored.Store(1)
+			if err := a.collect(); err == nil {
+				t.Fatal("the node was not killed")
+			}
+			if got := publish(t, b, "of bob", said("bob", "again")); got.err != nil {
+				t.Error(got.err)
+			}
+			eventually(t, func() error {
+				collectNow(t, b)
+				if got := users(t, b); got != "bob cid" {
+					return fmt.Errorf("%q have keys", got)
+				}
+				return nil
+			})
+			for room, want := range map[string]string{"of bob": "again", "of cid": "x"} {
+				for _, e := range []*Engine{b, open(t, s, Config{Keep: always})} {
+					if err := checkReadable(t, e, room, engine.Span{Limit: -1}, want); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestTwoCollectors lets two nodes remove keys at once: one of them gives way.
+func TestTwoCollectors(t *testing.T) {
+	s := startServer(t)
+	var b *Engine
+	gaveWay := false
+	a := open(t, s, collecting(func(e *Engine, name string) error {
+		if name == "deleting" {
+			// This node stands still for so long that another one takes it for dead.
+			collectNow(t, b)
+			gaveWay = true
+		}
+		return nil
+	}))
+	b = open(t, s, collecting(nil))
+	publish(t, a, "r", said("ann", "x"))
+	expire(t, a, "r", 0)
+	a.unused.stored.Store(1)
+	if err := a.collect(); !errors.Is(err, engine.ErrVersion) || !gaveWay {
+		t.Errorf("the first node ends with %v", err)
+	}
+	publish(t, a, "r", said("ann", "y"))
+	publish(t, b, "r", said("ann", "z"))
+	for _, e := range []*Engine{a, b} {
+		if err := checkReadable(t, e, "r", engine.Span{Limit: -1}, "y z"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// late is a server to which messages for rooms come late: after release.
+type late struct {
+	*natsServer
+	mu   sync.Mutex
+	hold bool
+	free chan struct{}
+	held chan struct{}
+}
+
+// InProcessConn implements nats.InProcessConnProvider.
+func (l *late) InProcessConn() (net.Conn, error) {
+	c, err := l.natsServer.InProcessConn()
+	return lateConn{c, l}, err
+}
+
+func (l *late) connect(opts ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect("", append(opts, nats.InProcessServer(l))...)
+}
+
+type lateConn struct {
+	net.Conn
+	l *late
+}
+
+func (c lateConn) Write(b []byte) (int, error) {
+	c.l.mu.Lock()
+	hold := c.l.hold && strings.Contains(string(b), "PUB room.")
+	if hold {
+		c.l.hold = false
+	}
+	c.l.mu.Unlock()
+	if hold {
+		close(c.l.held)
+		<-c.l.free
+	}
+	return c.Conn.Write(b)
+}
+
+// TestLateText stores a text long after it was sealed, on a node that knows nothing of the round in which its key was removed. The text is readable
+// when its sender hears of it: under its key, if that is kept; or else it is stored again.
+func TestLateText(t *testing.T) {
+	for _, at := range []string{"scanning", "naming", "look again", "deleting", "delete", "idle", "end"} {
+		t.Run(at, func(t *testing.T) {
+			l := &late{natsServer: startServer(t), free: make(chan struct{}), held: make(chan struct{})}
+			free := sync.OnceFunc(func() { close(l.free) })
+			t.Cleanup(free)
+			answer := make(chan outcome, 1)
+			come := sync.OnceFunc(func() {
+				free()
+				if o := receive(t, answer); o.err != nil {
+					t.Error(o.err)
+				}
+			})
+			cfg := collecting(nil)
+			cfg.Connect = l.connect
+			a := openWith(t, cfg)
+			b := open(t, l.natsServer, collecting(func(_ *Engine, name string) error {
+				if name == at {
+					come()
+				}
+				return nil
+			}))
+			publish(t, a, "r", said("ann", "x"))
+			expire(t, a, "r", 0)
+			l.mu.Lock()
+			l.hold = true
+			l.mu.Unlock()
+			a.Publish("r", said("ann", "late"), func(p engine.Position, err error) { answer <- outcome{p, err} })
+			<-l.held
+			b.unused.stored.Store(1)
+			if err := b.collect(); err != nil {
+				t.Fatal(err)
+			}
+			if at == "end" {
+				if got := users(t, b); got != "" {
+					t.Errorf("%q have keys, so the test proves nothing", got)
+				}
+				come()
+			}
+			for _, e := range []*Engine{a, b, open(t, l.natsServer, Config{Keep: always})} {
+				h, err := readable(history(t, e, "r", engine.Span{Limit: -1}))
+				if err != nil || strings.TrimPrefix(h, "- ") != "late" {
+					t.Errorf("the room has %q, %v", h, err)
+				}
+			}
+		})
+	}
+}
+
+// TestCollectOracle takes random steps on three nodes, of which collectors are killed before random steps: each text in the log stays readable, and in
+// the end each unused key is gone.
+func TestCollectOracle(t *testing.T) {
+	for round := range 6 {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprint(round), func(t *testing.T) { collectOracle(t, rand.New(rand.NewPCG(seed, 1)), seed, round%2 == 0) })
+	}
+}
+
+// collectOracle is one run. If fresh is true, the copies of the State are fresh enough, so nodes ask for no key: then a round waits until all copies have it.
+func collectOracle(t *testing.T, random *rand.Rand, seed uint64, fresh bool) {
+	t.Logf("the seed is %d", seed)
+	s := startServer(t)
+	var mu sync.Mutex
+	left := map[*Engine]int{} // steps until the collector is killed
+	var nodes []*Engine
+	step := func(e *Engine, name string) error {
+		for name == "look again" && fresh && slices.ContainsFunc(nodes, func(o *Engine) bool { return o.unused.view.ID() != e.unused.view.ID() }) {
+			if time.Sleep(time.Millisecond); e.ctx.Err() != nil {
+				return errKilled
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if n, ok := left[e]; ok {
+			if left[e]--; n <= 0 {
+				return errKilled
+			}
+		}
+		return nil
+	}
+	cfg := collecting(step)
+	cfg.unused.most = 2
+	cfg.Log = slog.New(slog.DiscardHandler)
+	if fresh {
+		cfg.unused.fresh = time.Hour
+	}
+	for range 3 {
+		nodes = append(nodes, open(t, s, cfg))
+	}
+	type said1 struct {
+		at         uint64
+		user, text string
+	}
+	rooms := map[string][]said1{"a": nil, "b": nil}
+	roomOf := func() string { return []string{"a", "b"}[random.IntN(2)] }
+	var collectors sync.WaitGroup
+	check := func() {
+		t.Helper()
+		for room, all := range rooms {
+			var want []string
+			for _, one := range all {
+				want = append(want, one.text)
+			}
+			e := nodes[random.IntN(3)]
+			eventually(t, func() error {
+				h, err := readable(history(t, e, room, engine.Span{Limit: -1}))
+				got := slices.DeleteFunc(strings.Fields(h), func(text string) bool { return text == "-" })
+				if err == nil && !slices.Equal(got, want) {
+					err = fmt.Errorf("the room %s has %q, want %q", room, got, want)
+				}
+				return err
+			})
+		}
+	}
+	for i := range 60 {
+		e, user := nodes[random.IntN(3)], fmt.Sprint("u", random.IntN(5))
+		switch n := random.IntN(20); {
+		case n < 9:
+			room, text := roomOf(), fmt.Sprint("t", i)
+			got := publish(t, e, room, said(user, text))
+			if got.err != nil {
+				t.Fatal(got.err)
+			}
+			rooms[room] = append(rooms[room], said1{got.pos.Offset, user, text})
+		case n < 13:
+			room := roomOf()
+			if all := rooms[room]; len(all) > 0 {
+				before := all[random.IntN(len(all))].at + 1
+				expire(t, e, room, before)
+				rooms[room] = slices.DeleteFunc(all, func(one said1) bool { return one.at < before })
+			}
+		case n < 14:
+			erase(t, e, user)
+			for room, all := range rooms {
+				rooms[room] = slices.DeleteFunc(all, func(one said1) bool { return one.user == user })
+			}
+			check() // the other nodes have to hear of it
+		case n < 18:
+			mu.Lock()
+			if delete(left, e); random.IntN(2) == 0 {
+				left[e] = random.IntN(8)
+			}
+			mu.Unlock()
+			collectors.Wait()
+			collectors.Go(func() {
+				e.unused.stored.Store(1)
+				_ = e.collect()
+			})
+		default:
+			check()
+		}
+	}
+	collectors.Wait()
+	check()
+	mu.Lock()
+	clear(left)
+	mu.Unlock()
+	want := map[string]bool{}
+	for _, all := range rooms {
+		for _, one := range all {
+			want[one.user] = true
+		}
+	}
+	eventually(t, func() error {
+		collectNow(t, nodes[0])
+		for _, user := range strings.Fields(users(t, nodes[0])) {
+			if !want[user] && !isNeeded(t, nodes[0], user) {
+				return fmt.Errorf("the unused key of %s is still there", user)
+			}
+		}
+		return nil
+	})
+	check()
+	if n := len(nodes[0].unused.view.Kept()); n != 0 {
+		t.Errorf("%d entries of kept keys are left", n)
+	}
+}
+
+// isNeeded reports whether a stored message is sealed with the key of a user.
+func isNeeded(t *testing.T, e *Engine, user string) bool {
+	id, _ := seal.RecordID(keyRecord(t, e, user))
+	c := e.class("a")
+	for seq := uint64(1); ; seq++ {
+		one, err := e.read.Leader().Next(context.Background(), c.Stream, ">", seq)
+		if err != nil {
+			return false
+		}
+		seq = one.Seq
+		if env, err := envelope.Decode(one.Data); err == nil && env.Sealed != nil && seal.KeyID(env.Sealed) == id {
+			return true
+		}
+	}
+}
