@@ -236,29 +236,16 @@ func (o *Old) give(to link, state *os.File, h Hello, part func(end int64, fds []
 // end kills the new process, waits for its end, and returns the reason in words. The new process must not see the end of the
 // pair before that: it would take over.
 func (c *child) end(err error) error {
-	if isEnd(err) {
-		err = c.reason(err)
-	}
 	c.cmd.Process.Kill()
 	c.cmd.Wait()
-	if errors.Is(err, unix.EPIPE) {
-		if _, last := expect(c.conn, msgReady); last != nil { // it may have said why
-			err = last
+	if isEnd(err) {
+		var why failure
+		if _, last := expect(c.conn, msgReady); errors.As(last, &why) { // it has said why before its end
+			err = why
 		}
 	}
 	c.conn.Close()
 	return inWords(err)
-}
-
-// reason returns the reason that a new process has given before it has ended, or err.
-func (c *child) reason(err error) error {
-	var why failure
-	for range 2 { // the first call may return only the end, if the process has not received everything
-		if _, last := expect(c.conn, msgReady); errors.As(last, &why) {
-			return why
-		}
-	}
-	return err
 }
 
 // isEnd reports whether an error of the pair means that the new process has closed its end.
