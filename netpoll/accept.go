@@ -6,6 +6,7 @@ import (
 
 	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/socket"
+	"webim/netpoll/internal/tlsmem"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,16 +15,6 @@ const (
 	// acceptBatch is the most connections that one wake-up accepts. The kernel reports a
 	// level-triggered listener again, and the loop serves its sockets in between.
 	acceptBatch = 64
-	// fdReserve descriptors are kept for standard streams, listeners, logs and name lookups, and
-	// for connections that are being refused. Each loop takes loopFDs more: its epoll instance,
-	// easygo's eventfd, its timerfd and its own eventfd.
-	fdReserve = 64
-	loopFDs   = 4
-	// maxRefusals is the most connections over a limit that are accepted at a time to be refused
-	// with an answer. Each has refusalTimeout for its request. When more come, the oldest of them
-	// is ended.
-	maxRefusals    = 24
-	refusalTimeout = 2 * time.Second
 	// acceptPause is the time for which a listener is not watched after it found no descriptor
 	// free.
 	acceptPause = 100 * time.Millisecond
@@ -194,3 +185,28 @@ func (s *Server) initRecord(r *record, ln *listener, refuse refusal.Reason, back
 
 // nextLoop assigns connections to loops in turn.
 func (s *Server) nextLoop() int { return int(s.lastLoop.Add(1)) % len(s.loops) }
+
+// watch makes the first loop accept the connections of a listener, unless it does already.
+func (s *Server) watch(ln *listener) error {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.fd < 0 || ln.watched.Swap(true) {
+		return nil
+	}
+	return s.loops[0].Watch(ln.fd, func() { s.accept(ln) })
+}
+
+// unwatch ends watch.
+func (s *Server) unwatch(ln *listener) {
+	ln.mu.Lock()
+	defer ln.mu.Unlock()
+	if ln.watched.Swap(false) {
+		s.loops[0].Unpark(ln.fd)
+	}
+}
+
+// reupgrade is the state that a connection brings back from net/http.
+type reupgrade struct {
+	head []byte
+	tls  *tlsmem.Conn
+}

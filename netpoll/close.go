@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"sync/atomic"
 
-	"github.com/gobwas/ws"
-	"golang.org/x/sys/unix"
-
 	"webim/netpoll/internal/encode"
 	"webim/netpoll/internal/frame"
 	"webim/netpoll/internal/output"
-	"webim/netpoll/internal/rawio"
 	"webim/netpoll/internal/refusal"
+
+	"github.com/gobwas/ws"
 )
 
 // A connection ends in three steps, and each happens in one place:
@@ -40,26 +38,6 @@ import (
 //
 // beginClose leaves one of the first two rows, once. A state only changes to one of a lower row.
 // After ended and handed over the record is free, under a new generation.
-
-// wsPolicy is the Close code for a client that breaks this server's rules and not the RFC's.
-const wsPolicy = ws.StatusPolicyViolation
-
-// closing says how a connection is to end.
-type closing struct {
-	cause    Cause
-	code     ws.StatusCode // of the frame; without a frame the handler gets 1006
-	reason   string
-	by       Party          // the party behind it; 0: that of the cause
-	frame    bool           // send what is queued, then a Close frame
-	answer   []byte         // send this instead: an HTTP error
-	why      refusal.Reason // the refusal that is counted
-	trim     bool           // with frame: drop the queue, except a frame that is partly written
-	last     bool           // nothing more is needed from the client: shut down when everything is sent
-	forOther bool           // it ends for another connection, unless it is open: see freeSlotLocked
-	// early is the answer to a connection that is not open yet, and so can get no Close frame; nil:
-	// no answer.
-	early *refusal.Error
-}
 
 // beginClose begins a close, once; it reports whether this call did. It never blocks and may be
 // called from anywhere, with no lock held.
@@ -139,143 +117,6 @@ func (s *Server) fail(r *record, e *frame.Error) {
 	s.beginClose(r, r.gen.Load(), closingOf(e))
 }
 
-// closeTurn moves a closing connection on. It runs on the turn.
-func (s *Server) closeTurn(w *worker, r *record) (more bool) {
-	f := r.flags.Load()
-	if f&fAbort != 0 {
-		return s.finish(r)
-	}
-	if f&fArmed == 0 {
-		r.flags.Or(fArmed)
-		if f&fLast != 0 {
-			s.freeInput(r) // nobody will read it
-			if f&fTLS != 0 {
-				s.extras.At(r.extra).tls.DropInput()
-			}
-		}
-		r.deadline.Store(s.clock.Look() + s.cfg().ticks.close)
-		s.armBy(r, r.deadline.Load())
-	}
-	r.mu.Lock()
-	if r.w&wBit != 0 {
-		r.w |= wAgain
-		r.mu.Unlock()
-		return false
-	}
-	s.flushLocked(r)
-	sent := r.output == 0 && !s.tlsPending(r)
-	shut := sent && f&fLast != 0 && r.w&wShut == 0
-	if shut && f&fTLS != 0 {
-		s.closeNotifyLocked(r)
-		sent = !s.tlsPending(r)
-		shut = sent
-	}
-	if shut {
-		r.w |= wShut
-	}
-	gone := r.w&wShut != 0 && sent
-	fd := int(r.fd)
-	r.mu.Unlock()
-	if shut {
-		unix.Shutdown(fd, unix.SHUT_WR)
-		// Everything is sent: the client's end of the stream is all that is missing.
-		r.deadline.Store(s.clock.Look() + s.cfg().ticks.linger)
-		s.armBy(r, r.deadline.Load())
-	}
-	if gone {
-		r.stage = stageDrain
-	}
-	return s.readClosing(w, r)
-}
-
-// readClosing reads for a closing connection: through the decoder, which drops messages, while the
-// client's Close frame is awaited; after that raw, to the end of the stream.
-func (s *Server) readClosing(w *worker, r *record) (more bool) {
-	if r.stage == stageOpen && r.flags.Load()&fLast == 0 {
-		return s.readOpen(w, r)
-	}
-	for range 4 {
-		n, errno := rawio.Read(int(r.fd), w.buf)
-		switch {
-		case n > 0:
-		case errno == unix.EAGAIN:
-			return false
-		default:
-			return s.finish(r)
-		}
-	}
-	return true
-}
-
-// expire ends the wait for a closing connection.
-func (s *Server) expire(r *record) {
-	r.mu.Lock()
-	s.dropOutputLocked(r)
-	r.mu.Unlock()
-	r.flags.Or(fAbort)
-	s.wake(r)
-}
-
-// resets reports whether a close with this cause resets the connection, which frees the kernel's
-// memory for a client that does not read.
-func resets(c Cause) bool { return c == Slow || c == PongTimeout || c == OutOfMemory }
-
-// finish ends a connection on its turn, unless another goroutine is writing; then that goroutine
-// wakes the turn again.
-func (s *Server) finish(r *record) (more bool) {
-	r.mu.Lock()
-	if r.w&wBit != 0 {
-		r.w |= wAgain
-		r.mu.Unlock()
-		return false
-	}
-	r.w |= wBit | wDead | wClosing
-	s.dropOutputLocked(r)
-	x := s.extras.At(r.extra)
-	why := closedOf(r, x)
-	r.mu.Unlock()
-	s.freeInput(r)
-	s.loops[r.loop].Unpark(int(r.fd))
-	s.loops[r.loop].wheel.Remove(r.index)
-	if resets(why.Cause) && r.flags.Load()&fAbort != 0 {
-		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
-	unix.Close(int(r.fd))
-	if x != nil && x.tls != nil {
-		s.endTLS(x.tls)
-	}
-	opened := r.flags.Load()&fOpen != 0
-	s.stats.closed[why.Cause].Add(1)
-	var refused refusal.Reason
-	if x != nil {
-		refused = x.refuse
-	}
-	if refused != "" {
-		s.refusing.Add(-1) // first: see clients
-	}
-	s.open.Add(-1)
-	if opened {
-		s.stats.open.Add(-1)
-		s.closed(r, why)
-	} else {
-		s.neverOpened(r, why)
-	}
-	ip := r.ip
-	s.forget(r)
-	s.countOut(ip, refused, opened) // last: Info shows the address until then
-	return false
-}
-
-// countOut takes a connection out of its address's counts. A refused connection is not in them,
-// except one that is refused only because the server stops.
-func (s *Server) countOut(ip uint32, why refusal.Reason, opened bool) {
-	if why == "" || why == refusal.Stopping {
-		s.addrs.Remove(ip, !opened)
-	} else {
-		s.addrs.Forget(ip)
-	}
-}
-
 // forget returns the record to the slab under a new generation. Handles to the connection are
 // invalid from here on. Nothing refers to the record any more: it is off the wheel, and the ready
 // list refers to the turn, not to the connection.
@@ -296,4 +137,105 @@ func (s *Server) forget(r *record) {
 	r.deadline.Store(0)
 	r.stage = stageFree
 	s.slab.Put(r.index)
+}
+
+// Close sends the queue, then a Close frame with the code and the reason (cut to 123 bytes), and
+// waits at most CloseTimeout for the client's answer. It returns at once. Handler.Close reports the
+// end, with the cause ServerClosed. Code 0 means 1000. A code that may not stand in a Close frame
+// (RFC 6455, section 7.4) is an error and closes nothing. A connection that is not open yet can get
+// no frame: it ends as HandshakeFailed, and no handler is called. Swoole's disconnect.
+func (c Conn) Close(code ws.StatusCode, reason string) error {
+	return c.CloseBy(ByServer, code, reason)
+}
+
+// CloseBy is Close on account of a party, which Handler.Close gets as Closed.By.
+func (c Conn) CloseBy(by Party, code ws.StatusCode, reason string) error {
+	if code == 0 {
+		code = ws.StatusNormalClosure
+	}
+	if !frame.Sendable(code) {
+		return ErrBadFrame
+	}
+	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: ServerClosed, code: code, reason: reason, by: by, frame: true}) {
+		return ErrClosed
+	}
+	return nil
+}
+
+// freeSlotLocked counts a connection that ends for another one among the refused ones. It returns
+// false if the connection is open or was refused before.
+func (s *Server) freeSlotLocked(r *record) bool {
+	x := s.extraLocked(r)
+	if x.refuse != "" || r.flags.Load()&fOpen != 0 {
+		return false
+	}
+	x.refuse = refusal.Full
+	s.refusing.Add(1)
+	s.addrs.Uncount(r.ip)
+	return true
+}
+
+// closing says how a connection is to end.
+type closing struct {
+	cause    Cause
+	code     ws.StatusCode // of the frame; without a frame the handler gets 1006
+	reason   string
+	by       Party          // the party behind it; 0: that of the cause
+	frame    bool           // send what is queued, then a Close frame
+	answer   []byte         // send this instead: an HTTP error
+	why      refusal.Reason // the refusal that is counted
+	trim     bool           // with frame: drop the queue, except a frame that is partly written
+	last     bool           // nothing more is needed from the client: shut down when everything is sent
+	forOther bool           // it ends for another connection, unless it is open: see freeSlotLocked
+	// early is the answer to a connection that is not open yet, and so can get no Close frame; nil:
+	// no answer.
+	early *refusal.Error
+}
+
+// wsPolicy is the Close code for a client that breaks this server's rules and not the RFC's.
+const wsPolicy = ws.StatusPolicyViolation
+
+// statusTryAgainLater is registered with IANA after RFC 6455, and in no
+// constant of gobwas/ws.
+const statusTryAgainLater ws.StatusCode = 1013
+
+// resets reports whether a close with this cause resets the connection, which frees the kernel's
+// memory for a client that does not read.
+func resets(c Cause) bool { return c == Slow || c == PongTimeout || c == OutOfMemory }
+
+// causeOf is the cause of a close with the code of a frame.Error.
+func causeOf(code ws.StatusCode) Cause {
+	switch code {
+	case ws.StatusInvalidFramePayloadData:
+		return BadText
+	case ws.StatusMessageTooBig:
+		return TooBig
+	case ws.StatusPolicyViolation:
+		return ControlFlood
+	case statusTryAgainLater:
+		return OutOfMemory
+	}
+	return ProtocolError
+}
+
+// The violations of limits that the frames themselves do not show.
+var (
+	errInputMemory    = &frame.Error{Code: statusTryAgainLater, Reason: "server is out of memory for unfinished messages"}
+	errControlFlooded = &frame.Error{Code: ws.StatusPolicyViolation, Reason: "too many control frames"}
+)
+
+// closingOf is how a connection ends that has broken the protocol: with a Close frame, after which
+// the server needs nothing more from the client.
+func closingOf(e *frame.Error) closing {
+	return closing{cause: causeOf(e.Code), code: e.Code, reason: e.Reason, frame: true, last: true}
+}
+
+// closingAnswer echoes the client's code (RFC 6455, section 5.5.1).
+func closingAnswer(code ws.StatusCode, reason string) closing {
+	return closing{cause: ClientClosed, code: code, reason: reason, frame: true, last: true}
+}
+
+// answerClose is the close that sends the answer.
+func answerClose(e *refusal.Error) closing {
+	return closing{cause: Refused, code: ws.StatusCode(e.Status), reason: e.Text, why: e.Why, answer: e.Answer(), last: true}
 }

@@ -2,6 +2,7 @@ package netpoll
 
 import (
 	"cmp"
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -9,6 +10,8 @@ import (
 	"time"
 
 	"webim/netpoll/internal/socket"
+
+	"github.com/gobwas/ws"
 )
 
 // Config holds the settings of a Server. The zero value works. The comment of each field gives the
@@ -148,6 +151,62 @@ type Config struct {
 	// Logger gets panics and errors of sockets. nil: slog.Default. Fixed.
 	Logger *slog.Logger
 }
+
+// A Listener is one address that a Server listens on.
+type Listener struct {
+	// Network is "tcp" (also "tcp4", "tcp6") or "unix"; empty: tcp.
+	Network string
+	// Addr is host:port, or the path of a Unix socket.
+	Addr string
+	// TLS makes it wss and https; nil: ws and http. Versions below 1.2 are
+	// refused whatever it says, and HTTP/2 is not offered. To change
+	// certificates while serving, set GetCertificate. A panic of a callback
+	// fails the one handshake.
+	TLS *tls.Config
+	// ProxyProtocol expects a header of the PROXY protocol, version 1 or 2, before everything else, also before
+	// TLS, on each connection from a listed proxy (Config.Exempt, Config.ExemptUnix). The client that it names
+	// counts in all limits. A header that names none, as for a health check, leaves the proxy's own address.
+	// Others than listed proxies connect without a header. X-Forwarded-For is not read.
+	ProxyProtocol bool
+	// Handler is told of its connections; nil: the Server's.
+	Handler Handler
+	// HTTP answers its requests that are no upgrades; nil: Config.HTTP.
+	HTTP http.Handler
+	// FD, if it is not 0, is a listening socket for this address, which another process has made and which the
+	// server owns from then on, also after an error of Listen.
+	FD int
+}
+
+// A Heartbeat replaces the WebSocket pings of some connections by a message of an application's
+// protocol, for clients that know no other. The server sends it every Interval whatever else flows,
+// and anything that the client sends within Timeout answers it.
+type Heartbeat struct {
+	Frame    *Frame
+	Interval time.Duration // at least 100 ms; may be shortened by 4 %, a second at most
+	Timeout  time.Duration // for the answer, shorter than Interval; 0: nobody waits for one
+	Code     ws.StatusCode // of the close when no answer comes
+	Reason   string
+}
+
+// HeartbeatID names a heartbeat of a server; the zero value is the WebSocket
+// ping.
+type HeartbeatID uint8
+
+// defaultMaxHead is the default of Config.MaxHead. It has room for a token of the largest size that is
+// accepted, and for the cookies of other programs of a host.
+const defaultMaxHead = 16 << 10
+
+// largestMaxHead is the most that Config.MaxHead may be: a head has to fit into a worker's buffer, with a
+// byte to spare.
+const largestMaxHead = readSize - 4<<10
+
+// fdReserve descriptors are kept for standard streams, listeners, logs and name lookups, and
+// for connections that are being refused. Each loop takes loopFDs more: its epoll instance,
+// easygo's eventfd, its timerfd and its own eventfd.
+const (
+	fdReserve = 64
+	loopFDs   = 4
+)
 
 // withDefaults sets the fields that are zero.
 func (c Config) withDefaults() Config {

@@ -2,23 +2,10 @@ package netpoll
 
 import (
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gobwas/ws"
-
-	"webim/netpoll/internal/frame"
-	"webim/netpoll/internal/slab"
 )
-
-// Conn is a handle to a connection: a small value that is safe to copy, to compare, and to use from
-// any goroutine at any time. After the connection's end every method says so or does nothing. It
-// never reaches another connection that got the same descriptor.
-type Conn struct {
-	s   *Server
-	r   *record
-	gen uint32
-}
 
 // Info is the state of a connection, as Conn.Info reads it. Times have the resolution of the wheel,
 // 100 ms. On a quiet server LastReceive and LastSend may be a second early.
@@ -36,14 +23,6 @@ type Info struct {
 	Queued                  int       // bytes that the socket has refused
 }
 
-// ID returns the connection's id; 0 for the zero Conn.
-func (c Conn) ID() ID {
-	if c.r == nil {
-		return 0
-	}
-	return ID(slab.ID(c.r.index, c.gen))
-}
-
 // FD returns the number of the file descriptor, for logs. Another connection may have it later, so
 // use ID to tell connections apart. It is -1 once the connection is gone. Inside Handler.Close it
 // is still valid.
@@ -53,28 +32,6 @@ func (c Conn) FD() int {
 	}
 	defer c.r.mu.Unlock()
 	return int(c.r.fd)
-}
-
-// Server returns the server that the connection belongs to.
-func (c Conn) Server() *Server { return c.s }
-
-// lock locks the record if it is still this connection's.
-func (c Conn) lock() bool {
-	if c.r == nil {
-		return false
-	}
-	c.r.mu.Lock()
-	if c.r.gen.Load() != c.gen {
-		c.r.mu.Unlock()
-		return false
-	}
-	return true
-}
-
-// Exists reports whether the connection is open and not closing: Swoole's exist and isEstablished.
-// The connection may end right after the call.
-func (c Conn) Exists() bool {
-	return c.s != nil && c.r.gen.Load() == c.gen && c.r.flags.Load()&(fOpen|fClosing) == fOpen
 }
 
 // Info returns the state of the connection. ok is false once the connection is gone. Inside
@@ -140,29 +97,6 @@ func (c Conn) Lost() bool {
 	}
 	defer c.r.mu.Unlock()
 	return c.r.w&(wClosing|wShut) != 0
-}
-
-// Close sends the queue, then a Close frame with the code and the reason (cut to 123 bytes), and
-// waits at most CloseTimeout for the client's answer. It returns at once. Handler.Close reports the
-// end, with the cause ServerClosed. Code 0 means 1000. A code that may not stand in a Close frame
-// (RFC 6455, section 7.4) is an error and closes nothing. A connection that is not open yet can get
-// no frame: it ends as HandshakeFailed, and no handler is called. Swoole's disconnect.
-func (c Conn) Close(code ws.StatusCode, reason string) error {
-	return c.CloseBy(ByServer, code, reason)
-}
-
-// CloseBy is Close on account of a party, which Handler.Close gets as Closed.By.
-func (c Conn) CloseBy(by Party, code ws.StatusCode, reason string) error {
-	if code == 0 {
-		code = ws.StatusNormalClosure
-	}
-	if !frame.Sendable(code) {
-		return ErrBadFrame
-	}
-	if c.s == nil || !c.s.beginClose(c.r, c.gen, closing{cause: ServerClosed, code: code, reason: reason, by: by, frame: true}) {
-		return ErrClosed
-	}
-	return nil
 }
 
 // Variant returns the encoding of a Frame that this connection takes. It is fixed once the
@@ -253,4 +187,61 @@ func (c Conn) setFlag(bit uint32, on bool) {
 	if !on {
 		c.s.wake(c.r)
 	}
+}
+
+// Later, called in Handler.Open or Handler.Message, stops the decoding of this connection's
+// messages until done is called. Any goroutine may call done, once or more often. No worker waits
+// meanwhile. If a callback calls Later twice, both functions must be called. As with Pause, the
+// client's end is not noticed before.
+func (c Conn) Later() (done func()) {
+	if !c.lock() {
+		return func() {}
+	}
+	c.holdLocked()
+	c.r.mu.Unlock()
+	return sync.OnceFunc(c.release)
+}
+
+// Again, called in Handler.Message, says that the handler cannot take the message yet. The server
+// keeps the message as it is when Message returns, and calls Message with it once more after done
+// was called, before everything that the client has sent behind it. Any goroutine may call done,
+// once or more often. Meanwhile the connection is not read, as with Later, and no worker waits.
+//
+// A message that is kept counts in Config.MaxUnfinished, under which its connection may be closed
+// as OutOfMemory, but not in MessageTimeout. It is dropped if the connection closes first: then
+// done does nothing. Called anywhere else, Again is Later.
+func (c Conn) Again() (done func()) {
+	if !c.lock() {
+		return func() {}
+	}
+	c.holdLocked()
+	c.r.flags.Or(fAgain)
+	c.r.mu.Unlock()
+	return sync.OnceFunc(c.release)
+}
+
+func (c Conn) holdLocked() {
+	c.s.extraLocked(c.r).held++
+	c.r.flags.Or(fHeld)
+}
+
+// release takes back one Later or Again.
+func (c Conn) release() {
+	if !c.lock() {
+		return
+	}
+	x := c.s.extraLocked(c.r)
+	x.held--
+	if x.held == 0 {
+		c.r.flags.And(^fHeld)
+	}
+	c.r.mu.Unlock()
+	c.s.wake(c.r)
+}
+
+// stopped reports whether reading must wait: for Resume, for done, or for the end of
+// a rest. Whoever clears the flag wakes the turn, and fReadable still stands.
+func (r *record) stopped() bool {
+	f := r.flags.Load()
+	return f&(fPaused|fHeld|fResting) != 0 && f&fClosing == 0
 }

@@ -1,43 +1,24 @@
 package netpoll
 
 import (
-	"time"
-
 	"webim/netpoll/internal/flight"
 	"webim/netpoll/internal/frame"
 )
 
-// Cost is the work that a client has made for the server since the Meter was last called: reading
-// and decoding, not the handler's own work.
-type Cost struct {
-	Bytes    int // read from the socket, with the headers of frames; with TLS after decryption, and TLS records without data count many times over
-	Inflated int // the size of compressed messages after inflating
-	Frames   int // frames and fragments, also control frames; a frame that arrives in pieces counts once for each piece
-	Controls int // pings, and pongs that answer no ping of the server's
-}
+// largeMessage is the size of a message that takes a worker a millisecond or more, by the work that
+// a handler may do with its bytes; see Treatment.LargeBehind.
+const largeMessage = 64 << 10
 
-// Meter is an optional interface of a Handler that is told the cost of a connection's input. Spend
-// runs on the connection's turn, as Message does: once for the bytes of one read, and once more
-// after each compressed message. A pong that answers a ping costs nothing, so an idle connection
-// never pays. Spend is also called, with a zero Cost, before a compressed message is inflated and
-// when a rest has ended.
-type Meter interface {
-	Spend(c Conn, cost Cost) Treatment
-}
-
-// Treatment is a Meter's decision about a connection. The zero value means to go on.
-type Treatment struct {
-	// Rest is the time for which the connection is not read. The kernel's buffer fills, then the
-	// client's. After that the Meter is asked again. The resolution is 100 ms. As with Conn.Pause, the
-	// client's end is noticed after the rest, or when a write fails: until then the connection exists
-	// and counts in all limits.
-	Rest time.Duration
-	// Background makes the connection's turns wait for the turns of all others, and run on at most
-	// half of the workers, until a later Treatment without it.
-	Background bool
-	// LargeBehind makes each message of more than 64 KiB, after inflating, wait in the background.
-	LargeBehind bool
-}
+// readBudget is how many bytes a turn reads from the socket before it ends, and
+// messageBudget how many messages it hands to the handler; a compressed one counts
+// once more for each inflateWork bytes that it becomes, which may be a thousand times
+// what was read, and any message as the handler says (Conn.Spent). What the client has
+// sent beyond that waits for the turns of others; see record.weigh.
+const (
+	readBudget    = 4 * readSize
+	messageBudget = 256
+	inflateWork   = 4 << 10
+)
 
 // meterOf returns the Meter of the connection's handler, or nil.
 func (s *Server) meterOf(r *record) Meter {

@@ -9,8 +9,6 @@ import (
 	"webim/netpoll/internal/output"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/internal/wheel"
-
-	"github.com/gobwas/ws"
 )
 
 // checkDeadlines checks, on the turn, which deadline of a connection has come, does what it
@@ -77,42 +75,9 @@ func (s *Server) checkInput(r *record, now uint32) uint32 {
 	return due
 }
 
-// timeUp queues a turn that checks the connection's deadlines.
-func (s *Server) timeUp(r *record) {
-	r.flags.Or(fTimer)
-	s.wake(r)
-}
-
-// arm sets the tick at which the connection's deadlines are checked, earlier or later than before.
-func (s *Server) arm(r *record, due uint32) { s.loops[r.loop].wheel.Arm(r.index, due) }
-
-// armBy makes that tick no later than due.
-func (s *Server) armBy(r *record, due uint32) { s.loops[r.loop].wheel.ArmBy(r.index, due) }
-
-// A Heartbeat replaces the WebSocket pings of some connections by a message of an application's
-// protocol, for clients that know no other. The server sends it every Interval whatever else flows,
-// and anything that the client sends within Timeout answers it.
-type Heartbeat struct {
-	Frame    *Frame
-	Interval time.Duration // at least 100 ms; may be shortened by 4 %, a second at most
-	Timeout  time.Duration // for the answer, shorter than Interval; 0: nobody waits for one
-	Code     ws.StatusCode // of the close when no answer comes
-	Reason   string
-}
-
 // maxHeartbeats is how many a server has; a connection names its one in two
 // bits, of which 0 is the WebSocket ping.
 const maxHeartbeats = 3
-
-// HeartbeatID names a heartbeat of a server; the zero value is the WebSocket
-// ping.
-type HeartbeatID uint8
-
-// activeHeartbeat is a heartbeat with its schedule.
-type activeHeartbeat struct {
-	Heartbeat
-	schedule wheel.Schedule
-}
 
 // NewHeartbeat makes a heartbeat that connections may have, three at most.
 // Call it before the server listens.

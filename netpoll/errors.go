@@ -4,10 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/gobwas/ws"
-
-	"webim/netpoll/internal/frame"
 )
 
 // Errors that pushing and closing return. All are final for the call, none is
@@ -95,33 +91,32 @@ func causeNamed(name string) Cause {
 // ByClient reports whether the client ended the connection of its own will.
 func (c Cause) ByClient() bool { return c == ClientClosed || c == ClientGone }
 
-// closingOf is how a connection ends that has broken the protocol: with a Close frame, after which
-// the server needs nothing more from the client.
-func closingOf(e *frame.Error) closing {
-	return closing{cause: causeOf(e.Code), code: e.Code, reason: e.Reason, frame: true, last: true}
-}
+// A Party has caused the end of a connection.
+type Party uint8
 
-// causeOf is the cause of a close with the code of a frame.Error.
-func causeOf(code ws.StatusCode) Cause {
-	switch code {
-	case ws.StatusInvalidFramePayloadData:
-		return BadText
-	case ws.StatusMessageTooBig:
-		return TooBig
-	case ws.StatusPolicyViolation:
-		return ControlFlood
-	case statusTryAgainLater:
-		return OutOfMemory
-	}
-	return ProtocolError
-}
-
-// The violations of limits that the frames themselves do not show.
-var (
-	errInputMemory    = &frame.Error{Code: statusTryAgainLater, Reason: "server is out of memory for unfinished messages"}
-	errControlFlooded = &frame.Error{Code: ws.StatusPolicyViolation, Reason: "too many control frames"}
+// The parties.
+const (
+	ByClient   Party = iota + 1 // it left, or broke the protocol
+	ByNetwork                   // the client is gone, or cannot be reached
+	ByServer                    // a rule of the server that is no limit, such as the end of a token; a shutdown; a fault
+	ByOperator                  // a person with the right to do so: see Conn.CloseBy
+	ByLimit                     // the client was at a limit, or refused
 )
 
-// statusTryAgainLater is registered with IANA after RFC 6455, and in no
-// constant of gobwas/ws.
-const statusTryAgainLater ws.StatusCode = 1013
+var partyNames = [...]string{"", "client", "network", "server", "operator", "limit"}
+
+// String returns the name of the party.
+func (p Party) String() string { return partyNames[min(int(p), len(partyNames)-1)] }
+
+// party returns the Party of a cause. For ServerClosed, the caller of Conn.CloseBy knows better.
+func (c Cause) party() Party {
+	switch c {
+	case ClientClosed, ProtocolError, BadText:
+		return ByClient
+	case ClientGone, PongTimeout, HandshakeFailed:
+		return ByNetwork
+	case ServerClosed, Shutdown, HandlerPanic, HandedToHTTP:
+		return ByServer
+	}
+	return ByLimit
+}

@@ -4,9 +4,10 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
-	"github.com/gobwas/ws"
-
 	"webim/netpoll/internal/frame"
+	"webim/netpoll/internal/unfinished"
+
+	"github.com/gobwas/ws"
 )
 
 // take delivers an event, inflated. If its connection must rest first, or if the
@@ -95,11 +96,6 @@ func (s *Server) deliver(w *worker, r *record, ev frame.Event) *frame.Error {
 // pongHeaderLen is the header of a client's pong: 2 bytes and the mask.
 const pongHeaderLen = 6
 
-// closingAnswer echoes the client's code (RFC 6455, section 5.5.1).
-func closingAnswer(code ws.StatusCode, reason string) closing {
-	return closing{cause: ClientClosed, code: code, reason: reason, frame: true, last: true}
-}
-
 // controlAllowed counts control frames by the second.
 func (s *Server) controlAllowed(r *record) bool {
 	cfg := s.cfg()
@@ -140,4 +136,43 @@ func (w *worker) inflateEvent(ev *frame.Event, max int, small bool) *frame.Error
 		return frame.ErrUTF8
 	}
 	return nil
+}
+
+// message gives a message to the handler, and keeps it if the handler calls Again.
+func (w *worker) message(r *record, ev frame.Event) {
+	if r.flags.Load()&fAgain != 0 {
+		r.flags.And(^fAgain) // of an Again out of place
+	}
+	w.s.message(r, ev.Op, ev.Data)
+	f := r.flags.Load()
+	if f&fAgain == 0 {
+		return
+	}
+	r.flags.And(^fAgain)
+	if f&fClosing != 0 {
+		return // also after a panic
+	}
+	w.keepEvent(ev, true)
+}
+
+// redeliver is decode for a message that was kept. b, the bytes behind it, waits. The message
+// counts in the turn's budget: otherwise a handler that calls done at once could keep the worker
+// for ever.
+func (s *Server) redeliver(w *worker, r *record, b []byte) bool {
+	ev := w.in.Again
+	w.in.Again = unfinished.Kept{}
+	w.left--
+	if r.flags.Load()&fClosing != 0 {
+		return w.keep(s, r, b)
+	}
+	if ev.Given {
+		w.message(r, ev.Event)
+		s.charge(w, r) // the handler may have made much of it
+	} else if err := s.take(w, r, ev.Event, s.maxMessageOf(r)); err != nil { // it had to wait
+		return s.failInput(r, err)
+	}
+	if w.turnMustEnd(r) {
+		w.left = 0
+	}
+	return w.keep(s, r, b)
 }

@@ -8,36 +8,6 @@ import (
 	"webim/netpoll/internal/slab"
 )
 
-// A Party has caused the end of a connection.
-type Party uint8
-
-// The parties.
-const (
-	ByClient   Party = iota + 1 // it left, or broke the protocol
-	ByNetwork                   // the client is gone, or cannot be reached
-	ByServer                    // a rule of the server that is no limit, such as the end of a token; a shutdown; a fault
-	ByOperator                  // a person with the right to do so: see Conn.CloseBy
-	ByLimit                     // the client was at a limit, or refused
-)
-
-var partyNames = [...]string{"", "client", "network", "server", "operator", "limit"}
-
-// String returns the name of the party.
-func (p Party) String() string { return partyNames[min(int(p), len(partyNames)-1)] }
-
-// party returns the Party of a cause. For ServerClosed, the caller of Conn.CloseBy knows better.
-func (c Cause) party() Party {
-	switch c {
-	case ClientClosed, ProtocolError, BadText:
-		return ByClient
-	case ClientGone, PongTimeout, HandshakeFailed:
-		return ByNetwork
-	case ServerClosed, Shutdown, HandlerPanic, HandedToHTTP:
-		return ByServer
-	}
-	return ByLimit
-}
-
 // A Flight is what the server remembers of a connection besides its Info.
 type Flight struct {
 	HighWater int           // the most bytes that its socket has refused at a time

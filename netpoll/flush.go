@@ -1,42 +1,12 @@
 package netpoll
 
 import (
-	"golang.org/x/sys/unix"
+	"bytes"
 
 	"webim/netpoll/internal/output"
-	"webim/netpoll/internal/rawio"
+
+	"golang.org/x/sys/unix"
 )
-
-const (
-	// flushBudget is the number of bytes that one holder of the write bit writes before it lets
-	// other turns run.
-	flushBudget = 512 << 10
-	// maxIovecs references go into one write.
-	maxIovecs = rawio.MaxIovecs
-	// refWork is the least number of bytes of the budget that a reference costs: a queue of tiny
-	// frames is work too.
-	refWork = 64
-)
-
-// write offers b to the socket, once.
-func (s *Server) write(fd int, b []byte) (int, unix.Errno) {
-	if c := s.writeLimit; c > 0 && len(b) > c {
-		b = b[:c]
-	}
-	return rawio.Write(fd, b)
-}
-
-// writev is write for several references.
-func (s *Server) writev(fd int, refs []output.Ref) (int, unix.Errno) {
-	if len(refs) == 1 || s.writeLimit > 0 {
-		return s.write(fd, refs[0].B)
-	}
-	var iov [maxIovecs]unix.Iovec
-	for i := range refs {
-		iov[i] = rawio.Iovec(refs[i].B)
-	}
-	return rawio.Writev(fd, iov[:len(refs)])
-}
 
 // flush writes the queue, unless another goroutine is writing it.
 func (s *Server) flush(r *record, gen uint32) {
@@ -143,33 +113,6 @@ func (s *Server) drainLocked(r *record) {
 	r.flags.And(^fBlocked)
 }
 
-// blockedLocked marks the socket as full and sees that it is judged if it
-// stays so.
-func (s *Server) blockedLocked(r *record) {
-	if r.flags.Or(fBlocked)&fBlocked != 0 {
-		return
-	}
-	now := s.clock.Look()
-	r.sent.Store(now) // from now on the socket takes nothing of its output
-	if cfg := s.cfg(); cfg.WriteTimeout > 0 {
-		s.armBy(r, now+cfg.ticks.write)
-	}
-	s.noteFullLocked(r)
-}
-
-// failedLocked looks at a write that took nothing. A full socket is no
-// failure; any other error means that the client is gone, which the turn
-// reports: it may still have sent something that is to be read first.
-func (s *Server) failedLocked(r *record, errno unix.Errno) {
-	if errno == 0 || errno == unix.EAGAIN {
-		return
-	}
-	s.dropOutputLocked(r)
-	r.w |= wShut
-	r.flags.Or(fFailed | fReadable | fHangup)
-	s.wake(r)
-}
-
 // cork makes pushes wait for uncork, which writes them together.
 func (r *record) cork() {
 	r.mu.Lock()
@@ -191,4 +134,30 @@ func (s *Server) uncork(r *record, gen uint32) {
 	if r.gen.Load() == gen && r.w&wBit == 0 && r.flags.Load()&fBlocked == 0 && (r.output != 0 || s.tlsPending(r)) {
 		s.flushLocked(r)
 	}
+}
+
+// writeFirst writes b before the queue, and releases the write bit, which is held.
+func (s *Server) writeFirst(r *record, b []byte) {
+	n, errno := 0, unix.Errno(0)
+	if r.flags.Load()&fTLS == 0 {
+		n, errno = s.write(int(r.fd), b)
+	}
+	r.mu.Lock()
+	if n > 0 {
+		r.bytesOut += uint64(n)
+		r.sent.Store(s.clock.Last.Load())
+	}
+	if n < len(b) && r.flags.Load()&fAbort == 0 {
+		s.answerFirstLocked(r, b[n:])
+		s.failedLocked(r, errno)
+	}
+	s.unlockWriter(r)
+}
+
+// answerFirstLocked queues the rest of an answer before everything else, marked as partly written
+// even if nothing of it is written: a pong goes before all whole frames, and must not go before the
+// 101.
+func (s *Server) answerFirstLocked(r *record, rest []byte) {
+	b := output.NewBuffer(bytes.Clone(rest))
+	s.frontLocked(r, output.Ref{Buf: b, B: b.B}, true)
 }

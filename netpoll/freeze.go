@@ -8,10 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/slab"
+
+	"golang.org/x/sys/unix"
 )
 
 // A live upgrade moves the connections of a server to a server in another process. Both stand still meanwhile:
@@ -40,17 +40,6 @@ var (
 	// ErrChanged: a goroutine of the handler has pushed to a connection or closed it after Export.
 	ErrChanged = errors.New("netpoll: a connection has changed after it was exported")
 )
-
-// Mover is an optional interface of a Handler whose open connections can move to another process. The server is
-// frozen during the calls, so all pushes queue.
-type Mover interface {
-	// Export appends everything that the handler knows of a connection to dst. If ok is false, the connection stays.
-	Export(c Conn, dst []byte) (data []byte, ok bool)
-	// Stay is called for each open connection that stays.
-	Stay(c Conn)
-	// Adopt is called in place of Open, with the data of Export, which it may keep. An error ends the adoption.
-	Adopt(c Conn, data []byte) error
-}
 
 // Held is a server that stands still. One goroutine uses it.
 type Held struct {

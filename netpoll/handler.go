@@ -2,13 +2,9 @@ package netpoll
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"runtime/debug"
+	"time"
 
 	"github.com/gobwas/ws"
-
-	"webim/netpoll/internal/refusal"
 )
 
 // Handler gets the events of WebSocket connections. The calls for one connection come one at a time
@@ -125,149 +121,45 @@ type Closed struct {
 	By Party
 }
 
-func (s *Server) handlerOf(r *record) Handler { return s.listeners()[r.listener].Handler }
-
-func (s *Server) conn(r *record) Conn { return Conn{s, r, r.gen.Load()} }
-
-// These functions call the handler. Each of them recovers: a panic closes one connection, and the
-// worker goes on.
-func (s *Server) handshaking(q *Request) {
-	h, ok := s.handlerOf(q.r).(Handshaker)
-	if !ok {
-		return
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			s.logPanic("Handshake", v)
-			q.refused = refusal.ErrInternal
-		}
-	}()
-	if h.Handshake(q); q.refused != nil {
-		q.refused.Header = string(q.extra)
-	}
+// Meter is an optional interface of a Handler that is told the cost of a connection's input. Spend
+// runs on the connection's turn, as Message does: once for the bytes of one read, and once more
+// after each compressed message. A pong that answers a ping costs nothing, so an idle connection
+// never pays. Spend is also called, with a zero Cost, before a compressed message is inflated and
+// when a rest has ended.
+type Meter interface {
+	Spend(c Conn, cost Cost) Treatment
 }
 
-// originAllowed asks Config.CheckOrigin.
-func (s *Server) originAllowed(q *Request) (bad *refusal.Error) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.logPanic("CheckOrigin", v)
-			bad = refusal.ErrInternal
-		}
-	}()
-	if !s.cfg().CheckOrigin(q) {
-		return refusal.BadOrigin(q.Origin())
-	}
-	return nil
+// Cost is the work that a client has made for the server since the Meter was last called: reading
+// and decoding, not the handler's own work.
+type Cost struct {
+	Bytes    int // read from the socket, with the headers of frames; with TLS after decryption, and TLS records without data count many times over
+	Inflated int // the size of compressed messages after inflating
+	Frames   int // frames and fragments, also control frames; a frame that arrives in pieces counts once for each piece
+	Controls int // pings, and pongs that answer no ping of the server's
 }
 
-func (s *Server) opening(r *record, q *Request) {
-	defer s.recovered(r, "Open")
-	s.handlerOf(r).Open(s.conn(r), q)
+// Treatment is a Meter's decision about a connection. The zero value means to go on.
+type Treatment struct {
+	// Rest is the time for which the connection is not read. The kernel's buffer fills, then the
+	// client's. After that the Meter is asked again. The resolution is 100 ms. As with Conn.Pause, the
+	// client's end is noticed after the rest, or when a write fails: until then the connection exists
+	// and counts in all limits.
+	Rest time.Duration
+	// Background makes the connection's turns wait for the turns of all others, and run on at most
+	// half of the workers, until a later Treatment without it.
+	Background bool
+	// LargeBehind makes each message of more than 64 KiB, after inflating, wait in the background.
+	LargeBehind bool
 }
 
-// adopted calls the handler for a connection that was adopted.
-func (s *Server) adopted(r *record, data []byte) error {
-	mover, ok := s.handlerOf(r).(Mover)
-	if !ok {
-		return errors.New("its listener's handler takes over no connections")
-	}
-	err := errors.New("panic in Adopt")
-	s.guard("Adopt", func() { err = mover.Adopt(s.conn(r), data) })
-	return err
-}
-
-func (s *Server) message(r *record, op ws.OpCode, data []byte) {
-	defer s.recovered(r, "Message")
-	s.handlerOf(r).Message(s.conn(r), op, data)
-}
-
-func (s *Server) ponged(r *record, payload []byte) {
-	if h, ok := s.handlerOf(r).(Ponger); ok {
-		defer s.recovered(r, "Pong")
-		h.Pong(s.conn(r), payload)
-	}
-}
-
-// tellWatermark calls Fuller or Drainer if the state of the watermarks has changed since the last
-// call.
-func (s *Server) tellWatermark(r *record) {
-	r.flags.And(^fWatermark)
-	if r.flags.Load()&(fOpen|fClosing) != fOpen {
-		return
-	}
-	r.mu.Lock()
-	high := r.w&wHigh != 0
-	r.mu.Unlock()
-	if high == (r.flags.Load()&fToldFull != 0) {
-		return // it went over and back since
-	}
-	if high {
-		r.flags.Or(fToldFull)
-	} else {
-		r.flags.And(^fToldFull)
-	}
-	defer s.recovered(r, "Full or Drained")
-	h := s.handlerOf(r)
-	if f, ok := h.(Fuller); ok && high {
-		f.Full(s.conn(r))
-	} else if d, ok := h.(Drainer); ok && !high {
-		d.Drained(s.conn(r))
-	}
-}
-
-// closeAs begins a close that the server decides on, with the code that the handler chooses for it.
-func (s *Server) closeAs(r *record, gen uint32, c closing) {
-	if h, ok := s.handlerOf(r).(Coder); ok && r.flags.Load()&fOpen != 0 {
-		if code, reason := h.CloseCode(Conn{s, r, gen}, c.cause); code != 0 {
-			c.code, c.reason, c.frame = code, reason, true
-			c.trim = c.cause == Slow
-		}
-	}
-	s.beginClose(r, gen, c)
-}
-
-func (s *Server) closed(r *record, why Closed) {
-	defer s.recovered(r, "Close")
-	s.handlerOf(r).Close(s.conn(r), why)
-}
-
-func (s *Server) recovered(r *record, where string) {
-	if v := recover(); v != nil {
-		s.logPanic(where, v)
-		s.beginClose(r, r.gen.Load(), closing{cause: HandlerPanic, code: ws.StatusInternalServerError, reason: "internal error", frame: true})
-	}
-}
-
-// guard calls a function of the user that belongs to no connection.
-func (s *Server) guard(where string, f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.logPanic(where, v)
-		}
-	}()
-	f()
-}
-
-func (s *Server) logPanic(where string, v any) {
-	s.stats.panics.Add(1)
-	s.cfg().Logger.Error("netpoll: panic in a callback", "callback", where, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-}
-
-// Recovered is for a deferred call by a goroutine of the handler that works for a connection. If the
-// goroutine panics, Recovered does what a worker does when a callback panics: it logs the panic with
-// its stack, counts it in Stats.Panics and closes the connection with 1011. The panic ends there, as
-// that of a request does in net/http.
-func (c Conn) Recovered(where string) {
-	if v := recover(); v != nil {
-		c.s.logPanic(where, v)
-		c.s.beginClose(c.r, c.gen, closing{cause: HandlerPanic, code: ws.StatusInternalServerError, reason: "internal error", frame: true})
-	}
-}
-
-// Recovered is Conn.Recovered for a goroutine that works for no connection.
-func (s *Server) Recovered(where string) {
-	if v := recover(); v != nil {
-		s.logPanic(where, v)
-	}
+// Mover is an optional interface of a Handler whose open connections can move to another process. The server is
+// frozen during the calls, so all pushes queue.
+type Mover interface {
+	// Export appends everything that the handler knows of a connection to dst. If ok is false, the connection stays.
+	Export(c Conn, dst []byte) (data []byte, ok bool)
+	// Stay is called for each open connection that stays.
+	Stay(c Conn)
+	// Adopt is called in place of Open, with the data of Export, which it may keep. An error ends the adoption.
+	Adopt(c Conn, data []byte) error
 }

@@ -3,22 +3,12 @@ package netpoll
 import (
 	"bytes"
 	"net/http"
-	"net/netip"
 	"strings"
 
 	"webim/netpoll/internal/head"
-	"webim/netpoll/internal/httpbridge"
 	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/tlsmem"
 )
-
-// defaultMaxHead is the default of Config.MaxHead. It has room for a token of the largest size that is
-// accepted, and for the cookies of other programs of a host.
-const defaultMaxHead = 16 << 10
-
-// largestMaxHead is the most that Config.MaxHead may be: a head has to fit into a worker's buffer, with a
-// byte to spare.
-const largestMaxHead = readSize - 4<<10
 
 // readHead collects the head of a request and answers it: an upgrade here, everything else by
 // net/http. It keeps the bytes behind the head for the next step.
@@ -89,23 +79,6 @@ func (s *Server) answerHead(w *worker, r *record, b []byte, end int) (more bool)
 	return false
 }
 
-// newHTTPBridge makes the bridge between a listener and net/http.
-func (s *Server) newHTTPBridge(ln *listener) *httpbridge.Bridge {
-	return httpbridge.New(httpbridge.Config{
-		Addr: ln.addr, Handler: ln.HTTP, Conns: &s.httpConns, Refusals: s.refusals, Running: &s.running,
-		Logger: s.cfg().Logger, MaxHead: s.cfg().MaxHead, Timeout: s.cfg().HandshakeTimeout, ProxyProtocol: ln.ProxyProtocol,
-		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn) {
-			s.addConn(ln, fd, addr.Addr(), addr.Port(), &reupgrade{head: head, tls: tls})
-		},
-	})
-}
-
-// reupgrade is the state that a connection brings back from net/http.
-type reupgrade struct {
-	head []byte
-	tls  *tlsmem.Conn
-}
-
 // handOver takes a connection off epoll and gives it to net/http, with the bytes that were read of
 // it. The record is free afterwards.
 func (s *Server) handOver(r *record, head []byte) {
@@ -139,16 +112,6 @@ func (s *Server) handOver(r *record, head []byte) {
 		return
 	}
 	c.Serve()
-}
-
-// refusalOf returns the reason why a connection was accepted only to be refused, or "".
-func (s *Server) refusalOf(r *record) refusal.Reason {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if x := s.extras.At(r.extra); x != nil {
-		return x.refuse
-	}
-	return ""
 }
 
 // mayAskHealth reports whether a request may be one for Config.Health.

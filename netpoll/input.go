@@ -2,19 +2,10 @@ package netpoll
 
 import (
 	"bytes"
-	"sync"
 
 	"webim/netpoll/internal/frame"
 	"webim/netpoll/internal/unfinished"
 )
-
-// input is the bytes that a connection has sent and that cannot be used yet. It exists only while
-// there are any, in Server.inputs, and belongs to the turn, except owner and Held, which shedInput
-// reads.
-type input struct {
-	unfinished.Input
-	owner Conn
-}
 
 // newInput makes an input of a connection.
 func (s *Server) newInput(owner Conn) *input {
@@ -93,41 +84,6 @@ func (s *Server) inputRefused(r *record) bool {
 	return false
 }
 
-// Again, called in Handler.Message, says that the handler cannot take the message yet. The server
-// keeps the message as it is when Message returns, and calls Message with it once more after done
-// was called, before everything that the client has sent behind it. Any goroutine may call done,
-// once or more often. Meanwhile the connection is not read, as with Later, and no worker waits.
-//
-// A message that is kept counts in Config.MaxUnfinished, under which its connection may be closed
-// as OutOfMemory, but not in MessageTimeout. It is dropped if the connection closes first: then
-// done does nothing. Called anywhere else, Again is Later.
-func (c Conn) Again() (done func()) {
-	if !c.lock() {
-		return func() {}
-	}
-	c.holdLocked()
-	c.r.flags.Or(fAgain)
-	c.r.mu.Unlock()
-	return sync.OnceFunc(c.release)
-}
-
-// message gives a message to the handler, and keeps it if the handler calls Again.
-func (w *worker) message(r *record, ev frame.Event) {
-	if r.flags.Load()&fAgain != 0 {
-		r.flags.And(^fAgain) // of an Again out of place
-	}
-	w.s.message(r, ev.Op, ev.Data)
-	f := r.flags.Load()
-	if f&fAgain == 0 {
-		return
-	}
-	r.flags.And(^fAgain)
-	if f&fClosing != 0 {
-		return // also after a panic
-	}
-	w.keepEvent(ev, true)
-}
-
 // keepEvent keeps a message for a later turn: a copy, unless nothing else uses its memory.
 func (w *worker) keepEvent(ev frame.Event, given bool) {
 	if !ev.Own {
@@ -136,56 +92,15 @@ func (w *worker) keepEvent(ev frame.Event, given bool) {
 	w.in.Again = unfinished.Kept{Event: ev, Given: given}
 }
 
-// redeliver is decode for a message that was kept. b, the bytes behind it, waits. The message
-// counts in the turn's budget: otherwise a handler that calls done at once could keep the worker
-// for ever.
-func (s *Server) redeliver(w *worker, r *record, b []byte) bool {
-	ev := w.in.Again
-	w.in.Again = unfinished.Kept{}
-	w.left--
+// failInput fails the connection. If it is closing already, further errors of the client only end the
+// wait for its Close frame.
+func (s *Server) failInput(r *record, err *frame.Error) bool {
+	s.freeInput(r)
 	if r.flags.Load()&fClosing != 0 {
-		return w.keep(s, r, b)
+		r.flags.Or(fLast)
+		s.wake(r)
+		return false
 	}
-	if ev.Given {
-		w.message(r, ev.Event)
-		s.charge(w, r) // the handler may have made much of it
-	} else if err := s.take(w, r, ev.Event, s.maxMessageOf(r)); err != nil { // it had to wait
-		return s.failInput(r, err)
-	}
-	if w.turnMustEnd(r) {
-		w.left = 0
-	}
-	return w.keep(s, r, b)
-}
-
-// Later, called in Handler.Open or Handler.Message, stops the decoding of this connection's
-// messages until done is called. Any goroutine may call done, once or more often. No worker waits
-// meanwhile. If a callback calls Later twice, both functions must be called. As with Pause, the
-// client's end is not noticed before.
-func (c Conn) Later() (done func()) {
-	if !c.lock() {
-		return func() {}
-	}
-	c.holdLocked()
-	c.r.mu.Unlock()
-	return sync.OnceFunc(c.release)
-}
-
-func (c Conn) holdLocked() {
-	c.s.extraLocked(c.r).held++
-	c.r.flags.Or(fHeld)
-}
-
-// release takes back one Later or Again.
-func (c Conn) release() {
-	if !c.lock() {
-		return
-	}
-	x := c.s.extraLocked(c.r)
-	x.held--
-	if x.held == 0 {
-		c.r.flags.And(^fHeld)
-	}
-	c.r.mu.Unlock()
-	c.s.wake(c.r)
+	s.fail(r, err)
+	return false
 }

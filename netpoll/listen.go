@@ -5,56 +5,16 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
-	"net/http"
+	"net/netip"
 	"os"
-	"sync"
-	"sync/atomic"
 
 	"webim/netpoll/internal/httpbridge"
 	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/socket"
+	"webim/netpoll/internal/tlsmem"
 
 	"golang.org/x/sys/unix"
 )
-
-// A Listener is one address that a Server listens on.
-type Listener struct {
-	// Network is "tcp" (also "tcp4", "tcp6") or "unix"; empty: tcp.
-	Network string
-	// Addr is host:port, or the path of a Unix socket.
-	Addr string
-	// TLS makes it wss and https; nil: ws and http. Versions below 1.2 are
-	// refused whatever it says, and HTTP/2 is not offered. To change
-	// certificates while serving, set GetCertificate. A panic of a callback
-	// fails the one handshake.
-	TLS *tls.Config
-	// ProxyProtocol expects a header of the PROXY protocol, version 1 or 2, before everything else, also before
-	// TLS, on each connection from a listed proxy (Config.Exempt, Config.ExemptUnix). The client that it names
-	// counts in all limits. A header that names none, as for a health check, leaves the proxy's own address.
-	// Others than listed proxies connect without a header. X-Forwarded-For is not read.
-	ProxyProtocol bool
-	// Handler is told of its connections; nil: the Server's.
-	Handler Handler
-	// HTTP answers its requests that are no upgrades; nil: Config.HTTP.
-	HTTP http.Handler
-	// FD, if it is not 0, is a listening socket for this address, which another process has made and which the
-	// server owns from then on, also after an error of Listen.
-	FD int
-}
-
-// listener is a bound socket, watched by the first loop.
-type listener struct {
-	Listener
-	index int
-	addr  net.Addr
-	http  *httpbridge.Bridge
-	tls   *tls.Config // nil: plain
-	mu    sync.Mutex  // held while connections are accepted, and while the listener is closed
-	fd    int         // -1: closed
-	file  os.FileInfo // of a Unix socket: at the end only this file is removed from its path; nil: none
-	// watched is false while the listener waits for descriptors; see accept.
-	watched atomic.Bool
-}
 
 // Listen binds an address and starts accepting. It returns the bound address, which tells the port
 // after port 0. It may be called several times, also while serving.
@@ -116,25 +76,6 @@ func (s *Server) bind(l Listener) (fd int, addr net.Addr, err error) {
 	return l.FD, addr, err
 }
 
-// watch makes the first loop accept the connections of a listener, unless it does already.
-func (s *Server) watch(ln *listener) error {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	if ln.fd < 0 || ln.watched.Swap(true) {
-		return nil
-	}
-	return s.loops[0].Watch(ln.fd, func() { s.accept(ln) })
-}
-
-// unwatch ends watch.
-func (s *Server) unwatch(ln *listener) {
-	ln.mu.Lock()
-	defer ln.mu.Unlock()
-	if ln.watched.Swap(false) {
-		s.loops[0].Unpark(ln.fd)
-	}
-}
-
 // Listeners returns the listeners, in the order of Listen, with their descriptors: for a process that takes them over.
 func (s *Server) Listeners() (all []Listener) {
 	for _, ln := range s.listeners() {
@@ -143,13 +84,6 @@ func (s *Server) Listeners() (all []Listener) {
 		all = append(all, l)
 	}
 	return all
-}
-
-func (s *Server) listeners() []*listener {
-	if p := s.lns.Load(); p != nil {
-		return *p
-	}
-	return nil
 }
 
 // stopListening closes the listening sockets; connections stay.
@@ -169,4 +103,32 @@ func (s *Server) stopListening() {
 // describe describes the listener for another process.
 func (ln *listener) describe() moving.Listener {
 	return moving.Listener{Network: ln.Network, Addr: ln.Addr, TLS: ln.tls != nil}
+}
+
+// newHTTPBridge makes the bridge between a listener and net/http.
+func (s *Server) newHTTPBridge(ln *listener) *httpbridge.Bridge {
+	return httpbridge.New(httpbridge.Config{
+		Addr: ln.addr, Handler: ln.HTTP, Conns: &s.httpConns, Refusals: s.refusals, Running: &s.running,
+		Logger: s.cfg().Logger, MaxHead: s.cfg().MaxHead, Timeout: s.cfg().HandshakeTimeout, ProxyProtocol: ln.ProxyProtocol,
+		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn) {
+			s.addConn(ln, fd, addr.Addr(), addr.Port(), &reupgrade{head: head, tls: tls})
+		},
+	})
+}
+
+// tlsConfig returns a listener's configuration as the server uses it.
+func tlsConfig(cfg *tls.Config) *tls.Config {
+	cfg = cfg.Clone()
+	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
+	cfg.NextProtos = []string{"http/1.1"} // an upgrade needs it
+	return cfg
+}
+
+// ListenAndServe listens on a TCP address, as ":9501", and serves until the
+// server is shut down.
+func (s *Server) ListenAndServe(addr string) error {
+	if _, err := s.Listen(Listener{Addr: addr}); err != nil {
+		return err
+	}
+	return s.Serve()
 }

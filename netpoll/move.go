@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sys/unix"
-
 	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/snapshot"
+
+	"golang.org/x/sys/unix"
 )
 
 // movedFlags are the flags that a connection has in the other process, too. The others come again by themselves: epoll

@@ -97,27 +97,3 @@ func (s *Server) countClient(r *record, client netip.AddrPort) bool {
 	}
 	return true
 }
-
-// forwarded counts the connection under its client's address from here on, if a listed proxy names
-// the client in X-Forwarded-For. Otherwise the connection stays counted for the peer. It returns the
-// answer if the client has reached a limit.
-func (s *Server) forwarded(r *record, q *Request) *refusal.Error {
-	if s.listeners()[r.listener].ProxyProtocol {
-		return nil // the proxy has named the client before
-	}
-	client, ok := s.addrs.Client(s.addrs.AddrPort(r.ip, 0).Addr(), q.head.All("X-Forwarded-For"))
-	if !ok {
-		return nil
-	}
-	ip, ok := s.addrs.Add(client, s.cfg().MaxConnsPerIP, -1)
-	if !ok { // until it has ended it stays counted for the proxy
-		s.addrs.Forget(ip)
-		return refusal.AtLimit(refusal.PerIP)
-	}
-	r.mu.Lock()
-	old := r.ip
-	r.ip, r.port = ip, 0
-	r.mu.Unlock()
-	s.addrs.Remove(old, true)
-	return nil
-}

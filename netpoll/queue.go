@@ -1,16 +1,15 @@
 package netpoll
 
 import (
-	"bytes"
-
-	"github.com/gobwas/ws"
-
-	"webim/netpoll/internal/frame"
 	"webim/netpoll/internal/output"
+	"webim/netpoll/internal/rawio"
 )
 
 // The queue of a connection exists only while it is not empty, in Server.outputs, under the record's
 // lock.
+
+// maxIovecs references go into one write.
+const maxIovecs = rawio.MaxIovecs
 
 // outputLocked returns the queue of a connection. It makes one if there is none.
 func (s *Server) outputLocked(r *record) *output.Queue {
@@ -68,31 +67,6 @@ func (s *Server) trimLocked(r *record) {
 	q.Trim(writing)
 }
 
-// pong answers a ping, on the turn. While the output is blocked, one pong is pending. It answers the
-// latest ping (RFC 6455, section 5.5.3), so a client that sends pings and does not read makes nothing
-// grow.
-func (s *Server) pong(w *worker, r *record, payload []byte) {
-	r.mu.Lock()
-	if r.w&(wClosing|wShut) != 0 {
-		r.mu.Unlock()
-		return
-	}
-	w.control = frame.Append(w.control[:0], ws.OpPong, payload)
-	free := r.w&wBit == 0
-	if free && r.output == 0 && r.flags.Load()&fTLS == 0 {
-		r.w |= wBit
-		r.mu.Unlock()
-		s.writeFirst(r, w.control)
-		return
-	}
-	defer r.mu.Unlock()
-	if free && r.flags.Load()&fBlocked == 0 {
-		s.appendLocked(r, output.NewBuffer(bytes.Clone(w.control))) // leaves at the end of the turn
-		return
-	}
-	s.outputLocked(r).SetPong(w.control)
-}
-
 // noteWatermarkLocked notes that the queue has crossed a watermark. The turn tells the handler, as it
 // makes all calls of the handler.
 func (s *Server) noteWatermarkLocked(r *record, q *output.Queue) {
@@ -107,4 +81,49 @@ func (s *Server) noteWatermarkLocked(r *record, q *output.Queue) {
 	}
 	r.flags.Or(fWatermark)
 	s.wake(r)
+}
+
+// heldLocked returns the number of bytes that wait for a connection, whether for room in the socket
+// or for the end of the turn.
+func (s *Server) heldLocked(r *record) (n int) {
+	if o := s.outputs.At(r.output); o != nil {
+		n = o.Size()
+	}
+	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
+		n += x.tls.Pending()
+	}
+	return n
+}
+
+// lagLocked returns the number of bytes that the socket has refused: frames and ciphertext. Bytes
+// that wait for the end of a turn, or that are being written, do not count, because nobody has
+// refused them.
+func (s *Server) lagLocked(r *record) int {
+	if r.flags.Load()&fBlocked == 0 {
+		return 0
+	}
+	return s.heldLocked(r)
+}
+
+// weightLocked returns about the number of bytes that the end of a connection would free:
+// everything that only this connection waits for, and its share of the buffers that others wait for
+// too. With the lag alone, a connection that waits for a broadcast would be closed before one that
+// hoards.
+func (s *Server) weightLocked(r *record) (n int) {
+	if o := s.outputs.At(r.output); o != nil {
+		n = o.Weight()
+	}
+	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
+		n += x.tls.Pending()
+	}
+	return n
+}
+
+// tlsPending reports whether ciphertext waits to be written. r.mu is held, or the caller holds the
+// turn.
+func (s *Server) tlsPending(r *record) bool {
+	if r.flags.Load()&fTLS == 0 {
+		return false
+	}
+	return s.extras.At(r.extra).tls.Pending() > 0
 }

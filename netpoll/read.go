@@ -1,71 +1,10 @@
 package netpoll
 
 import (
-	"sync/atomic"
+	"webim/netpoll/internal/frame"
 
 	"golang.org/x/sys/unix"
-
-	"webim/netpoll/internal/frame"
-	"webim/netpoll/internal/rawio"
-	"webim/netpoll/internal/slab"
 )
-
-// readBudget is how many bytes a turn reads from the socket before it ends, and
-// messageBudget how many messages it hands to the handler; a compressed one counts
-// once more for each inflateWork bytes that it becomes, which may be a thousand times
-// what was read, and any message as the handler says (Conn.Spent). What the client has
-// sent beyond that waits for the turns of others; see record.weigh.
-const (
-	readBudget    = 4 * readSize
-	messageBudget = 256
-	inflateWork   = 4 << 10
-)
-
-// largeMessage is the size of a message that takes a worker a millisecond or more, by the work that
-// a handler may do with its bytes; see Treatment.LargeBehind.
-const largeMessage = 64 << 10
-
-// turn does the work of a connection: deadlines, output that was blocked, input, its close. It
-// reports whether there is more.
-func (w *worker) turn(r *record) (more bool) {
-	s := w.s
-	if !slab.InUse(r.gen.Load()) {
-		return false // a stale event of a connection that is gone
-	}
-	f := r.flags.Load()
-	if f&fTimer != 0 {
-		r.flags.And(^fTimer)
-		s.checkDeadlines(r)
-	}
-	if f&fWritable != 0 {
-		r.flags.And(^fWritable)
-		s.flush(r, r.gen.Load())
-	}
-	if r.flags.Load()&fClosing == 0 {
-		switch r.stage {
-		case stageProxy:
-			more = s.readProxyHeader(w, r)
-		case stageTLS:
-			more = s.readHello(w, r)
-		case stageHTTP:
-			more = s.readHead(w, r)
-		case stageOpen:
-			more = s.readOpen(w, r)
-		}
-		// A failed write is reported here, after the input that came before it.
-		f = r.flags.Load()
-		if f&(fFailed|fClosing) == fFailed && (f&fReadable == 0 || r.stopped()) {
-			s.beginClose(r, r.gen.Load(), closing{cause: ClientGone})
-		}
-	}
-	if r.flags.Load()&fWatermark != 0 {
-		s.tellWatermark(r)
-	}
-	if r.flags.Load()&fClosing != 0 {
-		return s.closeTurn(w, r)
-	}
-	return more
-}
 
 // readOpen reads and decodes until the socket is empty, the budget is spent or the connection is
 // paused. Frames that the handler pushes meanwhile leave together at the end.
@@ -118,13 +57,6 @@ func (s *Server) readMessages(w *worker, r *record) (more bool) {
 	return true
 }
 
-// stopped reports whether reading must wait: for Resume, for done, or for the end of
-// a rest. Whoever clears the flag wakes the turn, and fReadable still stands.
-func (r *record) stopped() bool {
-	f := r.flags.Load()
-	return f&(fPaused|fHeld|fResting) != 0 && f&fClosing == 0
-}
-
 // fill reads into the worker's buffer behind the first at bytes. n is 0 when
 // the socket is empty, or, with end, at the end of stream.
 //
@@ -152,16 +84,6 @@ func (s *Server) receive(w *worker, r *record, b []byte) (int, unix.Errno) {
 		return s.receiveTLS(w, r, b)
 	}
 	return s.readSocket(r, b)
-}
-
-// readSocket reads once, and counts.
-func (s *Server) readSocket(r *record, b []byte) (int, unix.Errno) {
-	n, errno := rawio.Read(int(r.fd), b)
-	if n > 0 {
-		atomic.AddUint64(&r.bytesIn, uint64(n))
-		r.seen.Store(s.clock.Last.Load())
-	}
-	return n, errno
 }
 
 // endOfStream ends a connection after the end of its stream without a Close frame.
@@ -217,17 +139,4 @@ func (s *Server) decode(w *worker, r *record, b []byte) bool {
 		w.in.Since = s.clock.Look()
 	}
 	return w.keep(s, r, b)
-}
-
-// failInput fails the connection. If it is closing already, further errors of the client only end the
-// wait for its Close frame.
-func (s *Server) failInput(r *record, err *frame.Error) bool {
-	s.freeInput(r)
-	if r.flags.Load()&fClosing != 0 {
-		r.flags.Or(fLast)
-		s.wake(r)
-		return false
-	}
-	s.fail(r, err)
-	return false
 }

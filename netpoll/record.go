@@ -8,6 +8,8 @@ import (
 	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/slab"
+	"webim/netpoll/internal/tlsmem"
+	"webim/netpoll/internal/waiting"
 	"webim/netpoll/internal/wheel"
 
 	"github.com/gobwas/ws"
@@ -143,12 +145,9 @@ type extra struct {
 	by     Party  // the party behind a close; 0: that of the cause
 }
 
-// extraLocked returns the connection's extra. It makes one if there is none.
-func (s *Server) extraLocked(r *record) *extra {
-	if x := s.extras.At(r.extra); x != nil {
-		return x
-	}
-	x := new(extra)
-	r.extra = s.extras.Put(x)
-	return x
+// tlsState is the TLS of a connection.
+type tlsState struct {
+	*tlsmem.Conn
+	waits bool                     // for a slot; owned by the turn
+	place waiting.Place[*tlsState] // among the slots
 }

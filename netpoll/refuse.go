@@ -2,8 +2,7 @@ package netpoll
 
 import (
 	"net/netip"
-
-	"github.com/gobwas/ws"
+	"time"
 
 	"webim/netpoll/internal/refusal"
 )
@@ -12,11 +11,6 @@ import (
 func (s *Server) refuse(r *record, e *refusal.Error) {
 	s.refusals.Log(e.Why, s.addrs.AddrPort(r.ip, r.port), e.Detail)
 	s.beginClose(r, r.gen.Load(), answerClose(e))
-}
-
-// answerClose is the close that sends the answer.
-func answerClose(e *refusal.Error) closing {
-	return closing{cause: Refused, code: ws.StatusCode(e.Status), reason: e.Text, why: e.Why, answer: e.Answer(), last: true}
 }
 
 // RefusalReasons returns the keys that Stats.Refused may have.
@@ -41,6 +35,11 @@ const (
 	// honest ones would end for a flood of others. Where they are more, the oldest of
 	// so many has had its time.
 	handshakeGrace = 1
+	// maxRefusals is the most connections over a limit that are accepted at a time to be refused
+	// with an answer. Each has refusalTimeout for its request. When more come, the oldest of them
+	// is ended.
+	maxRefusals    = 24
+	refusalTimeout = 2 * time.Second
 	// maxLeaving connections, besides maxRefusals, may be on their way out.
 	maxLeaving = 12
 )
@@ -81,19 +80,6 @@ func (s *Server) endWaiting() bool {
 	return false
 }
 
-// freeSlotLocked counts a connection that ends for another one among the refused ones. It returns
-// false if the connection is open or was refused before.
-func (s *Server) freeSlotLocked(r *record) bool {
-	x := s.extraLocked(r)
-	if x.refuse != "" || r.flags.Load()&fOpen != 0 {
-		return false
-	}
-	x.refuse = refusal.Full
-	s.refusing.Add(1)
-	s.addrs.Uncount(r.ip)
-	return true
-}
-
 // takeRefusalSlot takes one of the slots for connections that are accepted only to be refused. If
 // all are taken, the one of them that was accepted first is ended.
 func (s *Server) takeRefusalSlot(why refusal.Reason) bool {
@@ -116,4 +102,25 @@ func (s *Server) takeRefusalSlot(why refusal.Reason) bool {
 	}
 	s.refusing.Add(-1)
 	return false
+}
+
+// refusalOf returns the reason why a connection was accepted only to be refused, or "".
+func (s *Server) refusalOf(r *record) refusal.Reason {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if x := s.extras.At(r.extra); x != nil {
+		return x.refuse
+	}
+	return ""
+}
+
+// clients returns the number of open connections that are not about to be refused. A connection
+// counts in open for longer than in refusing, so no client is missed while others come and go.
+func (s *Server) clients() int64 {
+	for {
+		refusing, open := s.refusing.Load(), s.open.Load()
+		if s.refusing.Load() == refusing {
+			return open - refusing
+		}
+	}
 }

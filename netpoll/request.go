@@ -33,32 +33,6 @@ func (q *Request) reset(s *Server, r *record) {
 	*q = Request{s: s, r: r, head: q.head, extra: q.extra[:0]}
 }
 
-// check returns the answer to an upgrade that is not as it must be, or nil.
-func (q *Request) check() *refusal.Error {
-	if bad := q.head.CheckUpgrade(); bad != nil {
-		return bad
-	}
-	switch origin, n := q.head.Get("Origin"); {
-	case n == 0: // not a browser
-		return nil
-	case n > 1 || len(origin) == 0:
-		return refusal.BadOrigin("")
-	}
-	return q.s.originAllowed(q)
-}
-
-// negotiate asks the handler, chooses from the client's offers, and appends the answer 101. The
-// request has passed check.
-func (s *Server) negotiate(q *Request, answer []byte) ([]byte, head.Extension, *refusal.Error) {
-	if s.handshaking(q); q.refused != nil {
-		return nil, head.Extension{}, q.refused
-	}
-	offer := head.Offer{Subprotocols: s.cfg().Subprotocols, Subprotocol: q.subprotocol, Chosen: q.chosen, NoDeflate: s.cfg().NoDeflate, Extra: q.extra}
-	answer, protocol, ext, err := q.head.Negotiate(offer, answer)
-	q.subprotocol = protocol
-	return answer, ext, err
-}
-
 // Path returns the unescaped path of the URL, at least "/". ok is false if it is malformed.
 func (q *Request) Path() (path string, ok bool) {
 	if !q.pathRead {

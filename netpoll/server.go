@@ -2,17 +2,18 @@ package netpoll
 
 import (
 	"context"
-	"iter"
+	"crypto/tls"
+	"net"
+	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"webim/netpoll/durations"
 	"webim/netpoll/internal/addrs"
 	"webim/netpoll/internal/flight"
 	"webim/netpoll/internal/httpbridge"
 	"webim/netpoll/internal/output"
-	"webim/netpoll/internal/rawio"
+	"webim/netpoll/internal/poll"
 	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/slab"
@@ -21,6 +22,9 @@ import (
 	"webim/netpoll/internal/waiting"
 	"webim/netpoll/internal/wheel"
 )
+
+// This file has the state of a server, and of its loops, workers and listeners; record.go has that of a
+// connection. The functions are in the file of their step: see the table in doc.go.
 
 // Server is the event loop: listeners, loops, workers and connections. Make
 // one with New; all methods are safe for concurrent use.
@@ -80,135 +84,101 @@ const (
 	stopped
 )
 
-// stallTime is the time for which a client of net/http may keep the server waiting before its
-// connection may be ended for another one.
-const stallTime = 5 * time.Second
-
-// New makes a server; h may be nil, for one that only answers HTTP. It starts
-// nothing: Listen does.
-func New(cfg Config, h Handler) *Server {
-	cfg = cfg.withDefaults()
-	if h == nil {
-		h = &Funcs{}
-	}
-	s := &Server{handler: h, ended: make(chan struct{})}
-	s.writeLimit = int(rawio.WriteLimit.Load())
-	s.slab.Number = func(r *record, i uint32) { r.index = i }
-	s.drainCtx, s.endDrain = context.WithCancel(context.Background())
-	s.clock.Start, s.clock.Tick = time.Now(), cfg.tick()
-	s.ticks.second, s.ticks.refusal, s.ticks.idle = s.clock.Ticks(time.Second), s.clock.Ticks(refusalTimeout), s.clock.Ticks(time.Minute)
-	s.ready = sched.New(sched.Config[*record]{Workers: cfg.Workers, Prompt: cfg.RunOnLoop, Now: s.clock.Nanos, Class: class,
-		Waited: s.latency.Observe, Panicked: func(v any) { s.logPanic("turn", v) }})
-	s.timers = timers.Set{Guard: s.guard, InStep: s.clock.InStep}
-	s.outputShedder, s.inputShedder = s.NewTurn(s.shedOutput), s.NewTurn(s.shedInput)
-	s.queued = output.Total{Over: func() { s.outputShedder.Wake() }}
-	s.unfinished = unfinished.Total{Near: func() { s.inputShedder.Wake() }}
-
-	s.refusals = refusal.NewReporter(cfg.Logger)
-	s.handshakes.Waits, s.refused.Waits = s.waits, s.waits
-	s.tlsSlots = waiting.Slots[*tlsState]{Addrs: &s.addrs, Silent: func(t *tlsState) bool { return t.Status().Waits }}
-	s.httpConns = httpbridge.Conns{Addrs: &s.addrs, Now: s.clock.Look, Stall: s.clock.Ticks(stallTime), Left: func() { s.open.Add(-1) }}
-	s.putIntoForce(cfg)
-	return s
+// settings are a Config in force, with the values that are computed from it. They never change:
+// Reconfigure puts others in their place. A function that needs several of them reads cfg once.
+type settings struct {
+	Config
+	ticks ticks
+	pings wheel.Schedule // of WebSocket pings
 }
 
-// start makes the loops and starts the workers, the first time.
-func (s *Server) start() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch s.state {
-	case serving:
-		return nil
-	case stopping, stopped:
-		return ErrServerClosed
-	}
-	for range s.cfg().Loops {
-		l, err := newLoop(s)
-		if err != nil {
-			s.closeLoops()
-			s.loops, s.workers = nil, nil // Listen may be tried again
-			return err
-		}
-		s.loops = append(s.loops, l)
-	}
-	for range s.cfg().Workers {
-		s.running.Add(1)
-		go s.newWorker(false).serve()
-	}
-	s.state = serving
-	return nil
+// ticks are the durations of Config on the server's clock.
+type ticks struct {
+	handshake, write, close, linger, message uint32
 }
 
-func (s *Server) closeLoops() {
-	for _, l := range s.loops {
-		l.close()
-	}
+// Conn is a handle to a connection: a small value that is safe to copy, to compare, and to use from
+// any goroutine at any time. After the connection's end every method says so or does nothing. It
+// never reaches another connection that got the same descriptor.
+type Conn struct {
+	s   *Server
+	r   *record
+	gen uint32
 }
 
-// ListenAndServe listens on a TCP address, as ":9501", and serves until the
-// server is shut down.
-func (s *Server) ListenAndServe(addr string) error {
-	if _, err := s.Listen(Listener{Addr: addr}); err != nil {
-		return err
-	}
-	return s.Serve()
+// Turn is work of a user that shares the workers with the connections, for example a shard of a
+// room. Its function never runs twice at once. A Wake during a run leads to one more run. The
+// function must not block, and should return true (more) after a millisecond or so of work, to let
+// others run.
+type Turn struct {
+	job sched.Job
+	s   *Server
 }
 
-// Serve waits until the server has been shut down, to the end, and returns
-// ErrServerClosed. Connections are served from Listen on, whether or not
-// anybody waits here.
-func (s *Server) Serve() error {
-	if err := s.start(); err != nil && err != ErrServerClosed {
-		return err
-	}
-	<-s.ended
-	return ErrServerClosed
+// worker is one of the goroutines that take turns, or a loop's with Config.RunOnLoop, and the scratch memory
+// that it lends to the connection whose turn it runs. Nothing in it outlives a turn.
+type worker struct {
+	sched.Worker[*record]
+	s        *Server
+	buf      []byte // the bytes read, headers and payloads in place; nil: no connection's turn yet
+	cipher   []byte // TLS records as read, for connections with TLS
+	inflate  []byte
+	control  []byte // a pong being encoded
+	request  Request
+	answer   []byte          // a handshake's
+	in       unfinished.Part // the state of the decoding
+	meter    Meter           // of the connection's handler; nil: none
+	cost     Cost            // of the input, not yet told to the meter
+	took     flight.Event    // the messages of the connection's turn
+	answered int             // answers to pings
+	left     int             // messages that the connection's turn may still handle, see messageBudget
 }
 
-// all walks the connections, in handshakes too.
-func (s *Server) all() iter.Seq[Conn] {
-	return func(yield func(Conn) bool) {
-		for i := range s.slab.Len() {
-			r := s.slab.At(i)
-			if gen := r.gen.Load(); slab.InUse(gen) && !yield(Conn{s, r, gen}) {
-				return
-			}
-		}
-	}
+// readSize is a worker's read buffer: one read(2) takes at most so much.
+const readSize = 64 << 10
+
+// loop is one epoll instance with its goroutine and its wheel, which a timerfd among its descriptors
+// turns.
+type loop struct {
+	*poll.Loop[*record]
+	s      *Server
+	wheel  *wheel.Wheel
+	worker *worker // runs turns on the loop's goroutine; nil without Config.RunOnLoop
 }
 
-// Conns walks the open connections, in no order. One that opens or closes
-// meanwhile may or may not be seen. Swoole's connections.
-func (s *Server) Conns() iter.Seq[Conn] {
-	return func(yield func(Conn) bool) {
-		for c := range s.all() {
-			if c.Exists() && !yield(c) {
-				return
-			}
-		}
-	}
+// listener is a bound socket, watched by the first loop.
+type listener struct {
+	Listener
+	index int
+	addr  net.Addr
+	http  *httpbridge.Bridge
+	tls   *tls.Config // nil: plain
+	mu    sync.Mutex  // held while connections are accepted, and while the listener is closed
+	fd    int         // -1: closed
+	file  os.FileInfo // of a Unix socket: at the end only this file is removed from its path; nil: none
+	// watched is false while the listener waits for descriptors; see accept.
+	watched atomic.Bool
 }
 
-// Conn returns the connection with an id; ok is false if there is none. It may
-// be in its handshake still, which Exists tells: then pushing returns
-// ErrNotOpen, and Close breaks the handshake off.
-func (s *Server) Conn(id ID) (c Conn, ok bool) {
-	r, gen := s.record(id)
-	if r == nil {
-		return Conn{}, false
-	}
-	return Conn{s, r, gen}, true
+// input is the bytes that a connection has sent and that cannot be used yet. It exists only while
+// there are any, in Server.inputs, and belongs to the turn, except owner and Held, which shedInput
+// reads.
+type input struct {
+	unfinished.Input
+	owner Conn
 }
 
-// record finds a record by id; nil if the connection is gone.
-func (s *Server) record(id ID) (*record, uint32) {
-	index, gen := slab.Split(uint64(id))
-	if !slab.InUse(gen) || index >= s.slab.Len() {
-		return nil, 0
-	}
-	r := s.slab.At(index)
-	if r.gen.Load() != gen {
-		return nil, 0
-	}
-	return r, gen
+// counters are the server's counts that no record holds.
+type counters struct {
+	accepted, opened, open, evictions, rests, panics, acceptPauses atomic.Int64
+	tlsDone, tlsFailed                                             atomic.Int64
+	closed                                                         [numCauses]atomic.Int64
+	// Of closed connections; open ones are added up from their records.
+	messagesIn, messagesOut, bytesIn, bytesOut atomic.Int64
+}
+
+// activeHeartbeat is a heartbeat with its schedule.
+type activeHeartbeat struct {
+	Heartbeat
+	schedule wheel.Schedule
 }

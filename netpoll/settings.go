@@ -9,25 +9,6 @@ import (
 	"webim/netpoll/internal/wheel"
 )
 
-// settings are a Config in force, with the values that are computed from it. They never change:
-// Reconfigure puts others in their place. A function that needs several of them reads cfg once.
-type settings struct {
-	Config
-	ticks ticks
-	pings wheel.Schedule // of WebSocket pings
-}
-
-// ticks are the durations of Config on the server's clock.
-type ticks struct {
-	handshake, write, close, linger, message uint32
-}
-
-// cfg returns the settings in force.
-func (s *Server) cfg() *settings { return s.settings.Load() }
-
-// Config returns the settings in force, defaults filled in.
-func (s *Server) Config() Config { return s.cfg().Config }
-
 // Reconfigure puts other settings into force, in the place of all present ones, also while the server
 // serves. It fills in defaults as New does. Limits then hold for present connections, too: nobody is
 // closed because there are fewer slots now, but nobody gets one until enough have ended; and a queue, a

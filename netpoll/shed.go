@@ -46,42 +46,6 @@ func (s *Server) shedInput() (more bool) {
 	return false
 }
 
-// weightLocked returns about the number of bytes that the end of a connection would free:
-// everything that only this connection waits for, and its share of the buffers that others wait for
-// too. With the lag alone, a connection that waits for a broadcast would be closed before one that
-// hoards.
-func (s *Server) weightLocked(r *record) (n int) {
-	if o := s.outputs.At(r.output); o != nil {
-		n = o.Weight()
-	}
-	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
-		n += x.tls.Pending()
-	}
-	return n
-}
-
-// lagLocked returns the number of bytes that the socket has refused: frames and ciphertext. Bytes
-// that wait for the end of a turn, or that are being written, do not count, because nobody has
-// refused them.
-func (s *Server) lagLocked(r *record) int {
-	if r.flags.Load()&fBlocked == 0 {
-		return 0
-	}
-	return s.heldLocked(r)
-}
-
-// heldLocked returns the number of bytes that wait for a connection, whether for room in the socket
-// or for the end of the turn.
-func (s *Server) heldLocked(r *record) (n int) {
-	if o := s.outputs.At(r.output); o != nil {
-		n = o.Size()
-	}
-	if x := s.extras.At(r.extra); x != nil && x.tls != nil {
-		n += x.tls.Pending()
-	}
-	return n
-}
-
 // shedOutput runs as a turn when all queues together hold more than MaxQueued. It closes the
 // connections with the largest weight, one after the other, until the queues are below the limit.
 func (s *Server) shedOutput() (more bool) {

@@ -6,11 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"webim/netpoll/internal/caller"
 	"webim/netpoll/internal/pace"
-	"webim/netpoll/internal/refusal"
 )
 
 // Shutdown closes every open connection with 1001, or as its handler chooses (see Coder and
@@ -151,28 +148,6 @@ func (s *Server) settle(conns []Conn) {
 		}
 		if len(own) > 0 {
 			s.guard("Settle", func() { h.Settle(s.drainCtx, own) })
-		}
-	}
-}
-
-// closeForShutdown closes one connection: with 1001 if it is open, and with 503 if it is not open
-// yet and can get an answer. Once draining must end, it closes without a word, because abortAll
-// may have listed the connections already.
-func (s *Server) closeForShutdown(c Conn) {
-	if s.drainCtx.Err() != nil {
-		s.beginClose(c.r, c.gen, closing{cause: Shutdown})
-		return
-	}
-	s.closeAs(c.r, c.gen, closing{cause: Shutdown, code: ws.StatusGoingAway, reason: refusal.ErrStopping.Text, frame: true, early: refusal.ErrStopping})
-}
-
-// clients returns the number of open connections that are not about to be refused. A connection
-// counts in open for longer than in refusing, so no client is missed while others come and go.
-func (s *Server) clients() int64 {
-	for {
-		refusing, open := s.refusing.Load(), s.open.Load()
-		if s.refusing.Load() == refusing {
-			return open - refusing
 		}
 	}
 }

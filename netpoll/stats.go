@@ -40,15 +40,6 @@ type Stats struct {
 	TurnP99      time.Duration
 }
 
-// counters are the server's counts that no record holds.
-type counters struct {
-	accepted, opened, open, evictions, rests, panics, acceptPauses atomic.Int64
-	tlsDone, tlsFailed                                             atomic.Int64
-	closed                                                         [numCauses]atomic.Int64
-	// Of closed connections; open ones are added up from their records.
-	messagesIn, messagesOut, bytesIn, bytesOut atomic.Int64
-}
-
 // Stats reads the counters. It visits all connections, which takes some 10 ns each.
 func (s *Server) Stats() Stats {
 	c := &s.stats

@@ -2,13 +2,11 @@ package netpoll
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 
 	"webim/netpoll/internal/head"
 	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/tlsmem"
-	"webim/netpoll/internal/waiting"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,37 +15,6 @@ import (
 // ciphertext that crypto/tls makes leaves with the flush, as plain frames do. A handshake has a
 // goroutine while it lasts. It gets one of a limited number of slots (package waiting), and only after a
 // whole ClientHello: a client that opens sockets and sends nothing costs a parked record.
-
-// tlsState is the TLS of a connection.
-type tlsState struct {
-	*tlsmem.Conn
-	waits bool                     // for a slot; owned by the turn
-	place waiting.Place[*tlsState] // among the slots
-}
-
-func newTLSState(ln *listener) *tlsState { return &tlsState{Conn: tlsmem.New(ln.tls)} }
-
-// conn returns the connection that has this TLS, and the bytes of its unfinished input.
-func (t *tlsState) conn() (c Conn, input int) {
-	o, input := t.Owner()
-	return o.(tlsOwner).c, input
-}
-
-// tlsOwner makes a connection the owner of its TLS.
-type tlsOwner struct{ c Conn }
-
-func (o tlsOwner) CountInput(n int) bool { return o.c.s.unfinished.Add(n) }
-func (o tlsOwner) CountOutput(n int)     { o.c.s.queued.Add(int64(n)) }
-func (o tlsOwner) Wake()                 { o.c.s.wake(o.c.r) }
-func (o tlsOwner) Flush()                { o.c.s.flush(o.c.r, o.c.gen) }
-
-// tlsConfig returns a listener's configuration as the server uses it.
-func tlsConfig(cfg *tls.Config) *tls.Config {
-	cfg = cfg.Clone()
-	cfg.MinVersion = max(cfg.MinVersion, tls.VersionTLS12)
-	cfg.NextProtos = []string{"http/1.1"} // an upgrade needs it
-	return cfg
-}
 
 // readHello waits for a whole ClientHello, then for the handshake.
 func (s *Server) readHello(w *worker, r *record) (more bool) {
@@ -162,35 +129,6 @@ func (s *Server) startHandshake(r *record, t *tlsState) {
 	go s.handshake(t, s.conn(r))
 }
 
-// takeTLSSlot takes a slot for a handshake, or puts its connection on the list, unless it is there. It
-// reports whether the handshake has a slot.
-func (s *Server) takeTLSSlot(r *record, t *tlsState) bool {
-	s.tlsSlots.Enter(&t.place, t, r.ip)
-	s.assignTLSSlots()
-	return s.tlsSlots.Taken(&t.place)
-}
-
-// leaveTLSSlot gives back the slot of a handshake, or takes its connection off the list.
-func (s *Server) leaveTLSSlot(t *tlsState) {
-	s.tlsSlots.Leave(&t.place)
-	s.assignTLSSlots()
-}
-
-// assignTLSSlots gives free slots to connections that wait, and ends handshakes for the others.
-func (s *Server) assignTLSSlots() {
-	now := s.clock.Look()
-	served, slow := s.tlsSlots.Assign(now, now-handshakeGrace*s.ticks.second)
-	for _, t := range served {
-		c, _ := t.conn()
-		s.wake(c.r)
-	}
-	for _, t := range slow {
-		c, _ := t.conn()
-		s.refusals.Log(refusal.SlowTLS, s.addrs.AddrPort(c.r.ip, c.r.port), "")
-		s.beginClose(c.r, c.gen, closing{cause: HandshakeTimeout, why: refusal.SlowTLS})
-	}
-}
-
 // errHandshakePanic: a callback of the tls.Config panicked.
 var errHandshakePanic = errors.New("netpoll: panic in a callback of the TLS handshake")
 
@@ -211,12 +149,4 @@ func (s *Server) handshake(t *tlsState, own Conn) {
 	s.leaveTLSSlot(t)
 	own.r.flags.Or(fReadable)
 	s.wake(own.r)
-}
-
-// endTLS ends the TLS of a connection that ends, and its wait for a slot.
-func (s *Server) endTLS(t *tlsState) {
-	t.End()
-	if t.waits {
-		s.leaveTLSSlot(t)
-	}
 }

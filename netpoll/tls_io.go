@@ -65,15 +65,6 @@ func (s *Server) receiveTLS(w *worker, r *record, b []byte) (int, unix.Errno) {
 	return 0, unix.EAGAIN
 }
 
-// tlsPending reports whether ciphertext waits to be written. r.mu is held, or the caller holds the
-// turn.
-func (s *Server) tlsPending(r *record) bool {
-	if r.flags.Load()&fTLS == 0 {
-		return false
-	}
-	return s.extras.At(r.extra).tls.Pending() > 0
-}
-
 // encryptBudget is the number of bytes that are encrypted ahead of the socket.
 const encryptBudget = 64 << 10
 
@@ -156,18 +147,4 @@ func (s *Server) encryptLocked(r *record, t *tlsState) bool {
 	o.Consume(done)
 	s.noteWatermarkLocked(r, o)
 	return true
-}
-
-// closeNotifyLocked ends the TLS of a connection with a close_notify alert. No goroutine writes.
-func (s *Server) closeNotifyLocked(r *record) {
-	t := s.extras.At(r.extra).tls
-	if !t.Ready() {
-		return
-	}
-	r.w |= wBit
-	r.mu.Unlock()
-	t.TLS.CloseWrite()
-	r.mu.Lock()
-	s.drainLocked(r)
-	s.endWriteLocked(r)
 }

@@ -1,25 +1,11 @@
 package netpoll
 
 import (
-	"os"
 	"time"
 
-	"webim/netpoll/internal/flight"
-	"webim/netpoll/internal/poll"
 	"webim/netpoll/internal/sched"
 	"webim/netpoll/internal/timers"
-	"webim/netpoll/internal/unfinished"
-	"webim/netpoll/internal/wheel"
 )
-
-// Turn is work of a user that shares the workers with the connections, for example a shard of a
-// room. Its function never runs twice at once. A Wake during a run leads to one more run. The
-// function must not block, and should return true (more) after a millisecond or so of work, to let
-// others run.
-type Turn struct {
-	job sched.Job
-	s   *Server
-}
 
 // NewTurn makes a turn of the server's workers. It takes no resources until it is woken, and needs
 // no end.
@@ -74,52 +60,6 @@ func class(r *record) sched.Class {
 	return sched.Front
 }
 
-// worker is one of the goroutines that take turns, or a loop's with Config.RunOnLoop, and the scratch memory
-// that it lends to the connection whose turn it runs. Nothing in it outlives a turn.
-type worker struct {
-	sched.Worker[*record]
-	s        *Server
-	buf      []byte // the bytes read, headers and payloads in place; nil: no connection's turn yet
-	cipher   []byte // TLS records as read, for connections with TLS
-	inflate  []byte
-	control  []byte // a pong being encoded
-	request  Request
-	answer   []byte          // a handshake's
-	in       unfinished.Part // the state of the decoding
-	meter    Meter           // of the connection's handler; nil: none
-	cost     Cost            // of the input, not yet told to the meter
-	took     flight.Event    // the messages of the connection's turn
-	answered int             // answers to pings
-	left     int             // messages that the connection's turn may still handle, see messageBudget
-}
-
-// readSize is a worker's read buffer: one read(2) takes at most so much.
-const readSize = 64 << 10
-
-// newWorker makes a worker that WakeAfter finds. loop says that it is a loop's.
-func (s *Server) newWorker(loop bool) *worker {
-	w := &worker{s: s}
-	w.List, w.Number, w.Loop, w.Run = s.ready, uint32(len(s.workers)+1), loop, w.runConn
-	s.workers = append(s.workers, w)
-	return w
-}
-
-// serve runs turns until the server has ended.
-func (w *worker) serve() {
-	defer w.s.running.Done()
-	w.Serve()
-}
-
-// runConn runs the turn of a connection.
-func (w *worker) runConn(r *record) {
-	if w.buf == nil {
-		w.buf = make([]byte, readSize)
-	}
-	w.Begin(&r.turn)
-	more := w.turn(r)
-	w.End(&r.turn, r, more)
-}
-
 // After calls f once, after d, on a goroutine of its own, unless the timer is stopped or the server
 // has ended. While Shutdown drains, timers go on. A panic of f is logged and counted, and ends
 // nothing else. Swoole's after.
@@ -137,104 +77,14 @@ func (s *Server) Tick(d time.Duration, f func()) *Timer { return s.timers.Tick(d
 // Timer is a timer of Tick or After. Its method Stop stops it; a call that has begun goes on. Swoole's clear.
 type Timer = timers.Timer
 
-// loop is one epoll instance with its goroutine and its wheel, which a timerfd among its descriptors
-// turns.
-type loop struct {
-	*poll.Loop[*record]
-	s      *Server
-	wheel  *wheel.Wheel
-	worker *worker // runs turns on the loop's goroutine; nil without Config.RunOnLoop
+// arm sets the tick at which the connection's deadlines are checked, earlier or later than before.
+func (s *Server) arm(r *record, due uint32) { s.loops[r.loop].wheel.Arm(r.index, due) }
+
+// armBy makes that tick no later than due.
+func (s *Server) armBy(r *record, due uint32) { s.loops[r.loop].wheel.ArmBy(r.index, due) }
+
+// timeUp queues a turn that checks the connection's deadlines.
+func (s *Server) timeUp(r *record) {
+	r.flags.Or(fTimer)
+	s.wake(r)
 }
-
-func newLoop(s *Server) (l *loop, err error) {
-	l = &loop{s: s}
-	if s.cfg().RunOnLoop {
-		l.worker = s.newWorker(true)
-	}
-	l.Loop, err = poll.New(l.runBatch, func(err error) {
-		// Nobody would be read any more: better to end than to seem alive.
-		s.cfg().Logger.Error("netpoll: waiting for events failed, the process ends", "err", err)
-		os.Exit(1)
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := l.startWheel(); err != nil {
-		l.Loop.Close()
-		return nil, err
-	}
-	return l, nil
-}
-
-// startWheel makes the loop's wheel. From then on the loop's goroutine calls its OnTimer.
-func (l *loop) startWheel() (err error) {
-	if l.wheel, err = wheel.New(&l.s.clock, l); err != nil {
-		return err
-	}
-	if err := l.Watch(l.wheel.FD(), l.wheel.OnTimer); err != nil {
-		l.wheel.Close()
-		return err
-	}
-	l.wheel.Start()
-	return nil
-}
-
-// close ends the loop's goroutine and its wheel: deadlines that are set from now on never come.
-func (l *loop) close() {
-	l.s.ready.PushAll(l.Loop.Close())
-	l.wheel.Close()
-}
-
-// loopTurns is how many turns a loop runs between two looks at its sockets.
-const loopTurns = 256
-
-// runBatch puts a batch of ready connections on the ready list, under one lock. With Config.RunOnLoop
-// it then runs their turns: the thread is awake, so no other one must be woken. Meanwhile nobody
-// waits for events, so they gather, and the next epoll_wait brings them all at once. That is most
-// of the gain: when one thread waited for events and another ran the turns, each message woke the
-// first one, and a third of the server's time went into switching threads.
-func (l *loop) runBatch(batch []*record) (more bool) {
-	if l.worker == nil {
-		l.s.ready.PushAll(batch)
-		return false
-	}
-	return l.worker.RunReady(batch, loopTurns)
-}
-
-// park registers a connection with epoll.
-func (l *loop) park(r *record) error {
-	return l.Park(int(r.fd), func(e poll.Event) { l.readable(r, poll.EventsOf(e)) })
-}
-
-// readable notes the hints of the kernel, and queues the turn with the batch. An event that comes after
-// the connection's end wakes a turn that finds nothing to do.
-func (l *loop) readable(r *record, e poll.Events) {
-	var f uint32
-	if e&poll.Readable != 0 {
-		f = fReadable
-	}
-	if e&poll.Hangup != 0 {
-		f |= fHangup
-	}
-	if e&poll.Writable != 0 && r.flags.Load()&fBlocked != 0 { // otherwise it says nothing new
-		f |= fWritable
-	}
-	if f == 0 {
-		return
-	}
-	r.flags.Or(f)
-	if r.turn.Wake() {
-		l.Ready(r)
-	}
-}
-
-// Link, Settle, Turn and Ping make the loop a wheel.Owner.
-func (l *loop) Link(i uint32) *wheel.Link { return &l.s.slab.At(i).link }
-
-func (l *loop) Settle(i, now uint32) (due uint32, settled bool) {
-	return l.s.nextPing(l.s.slab.At(i), now)
-}
-
-func (l *loop) Turn(i uint32) { l.s.timeUp(l.s.slab.At(i)) }
-
-func (l *loop) Ping(i uint32) { l.s.pingOnLoop(l.s.slab.At(i)) }

@@ -3,10 +3,8 @@ package netpoll
 import (
 	"bytes"
 
-	"golang.org/x/sys/unix"
-
 	"webim/netpoll/internal/head"
-	"webim/netpoll/internal/output"
+	"webim/netpoll/internal/refusal"
 )
 
 // upgrade answers an upgrade and opens the connection. behind are the bytes after the head: frames
@@ -83,28 +81,52 @@ func (s *Server) answer(r *record, answer []byte) {
 	s.unlockWriter(r)
 }
 
-// answerFirstLocked queues the rest of an answer before everything else, marked as partly written
-// even if nothing of it is written: a pong goes before all whole frames, and must not go before the
-// 101.
-func (s *Server) answerFirstLocked(r *record, rest []byte) {
-	b := output.NewBuffer(bytes.Clone(rest))
-	s.frontLocked(r, output.Ref{Buf: b, B: b.B}, true)
+// check returns the answer to an upgrade that is not as it must be, or nil.
+func (q *Request) check() *refusal.Error {
+	if bad := q.head.CheckUpgrade(); bad != nil {
+		return bad
+	}
+	switch origin, n := q.head.Get("Origin"); {
+	case n == 0: // not a browser
+		return nil
+	case n > 1 || len(origin) == 0:
+		return refusal.BadOrigin("")
+	}
+	return q.s.originAllowed(q)
 }
 
-// writeFirst writes b before the queue, and releases the write bit, which is held.
-func (s *Server) writeFirst(r *record, b []byte) {
-	n, errno := 0, unix.Errno(0)
-	if r.flags.Load()&fTLS == 0 {
-		n, errno = s.write(int(r.fd), b)
+// negotiate asks the handler, chooses from the client's offers, and appends the answer 101. The
+// request has passed check.
+func (s *Server) negotiate(q *Request, answer []byte) ([]byte, head.Extension, *refusal.Error) {
+	if s.handshaking(q); q.refused != nil {
+		return nil, head.Extension{}, q.refused
+	}
+	offer := head.Offer{Subprotocols: s.cfg().Subprotocols, Subprotocol: q.subprotocol, Chosen: q.chosen, NoDeflate: s.cfg().NoDeflate, Extra: q.extra}
+	answer, protocol, ext, err := q.head.Negotiate(offer, answer)
+	q.subprotocol = protocol
+	return answer, ext, err
+}
+
+// forwarded counts the connection under its client's address from here on, if a listed proxy names
+// the client in X-Forwarded-For. Otherwise the connection stays counted for the peer. It returns the
+// answer if the client has reached a limit.
+func (s *Server) forwarded(r *record, q *Request) *refusal.Error {
+	if s.listeners()[r.listener].ProxyProtocol {
+		return nil // the proxy has named the client before
+	}
+	client, ok := s.addrs.Client(s.addrs.AddrPort(r.ip, 0).Addr(), q.head.All("X-Forwarded-For"))
+	if !ok {
+		return nil
+	}
+	ip, ok := s.addrs.Add(client, s.cfg().MaxConnsPerIP, -1)
+	if !ok { // until it has ended it stays counted for the proxy
+		s.addrs.Forget(ip)
+		return refusal.AtLimit(refusal.PerIP)
 	}
 	r.mu.Lock()
-	if n > 0 {
-		r.bytesOut += uint64(n)
-		r.sent.Store(s.clock.Last.Load())
-	}
-	if n < len(b) && r.flags.Load()&fAbort == 0 {
-		s.answerFirstLocked(r, b[n:])
-		s.failedLocked(r, errno)
-	}
-	s.unlockWriter(r)
+	old := r.ip
+	r.ip, r.port = ip, 0
+	r.mu.Unlock()
+	s.addrs.Remove(old, true)
+	return nil
 }
