@@ -18,6 +18,7 @@ const maxMoved = 253
 func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err error) {
 	var e snapshot.Encoder
 	var fds []int
+	h.stayed = 0
 	now := h.s.clock.Look()
 	for i := range h.conns {
 		if c := &h.conns[i]; h.export(c, now, &e) {
@@ -33,6 +34,9 @@ func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err
 	}
 	return moved, nil
 }
+
+// Stayed returns the number of open connections that Export has not written down.
+func (h *Held) Stayed() int { return h.stayed }
 
 // export writes a connection down, if it can move.
 func (h *Held) export(c *heldConn, now uint32, e *snapshot.Encoder) bool {
@@ -50,6 +54,9 @@ func (h *Held) export(c *heldConn, now uint32, e *snapshot.Encoder) bool {
 		})
 	}
 	if !ok {
+		if open {
+			h.stayed++
+		}
 		if open && mover != nil {
 			s.guard("Stay", func() { mover.Stay(s.conn(r)) })
 		}

@@ -45,6 +45,7 @@ var (
 type Held struct {
 	s         *Server
 	conns     []heldConn
+	stayed    int           // open connections that Export has left
 	listeners []int         // of the process that exports, as listeners of this one
 	reserved  uint32        // records that Restore has taken
 	parsed    []moving.Conn // memory of Adopt

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -228,6 +229,9 @@ func await(patience time.Duration, events int16, sockets ...int) (ready []int, e
 func (b *between) pass(socket int) bool {
 	msg, oob := make([]byte, fdpass.MaxMessage), make([]byte, unix.CmsgSpace(4*fdpass.MaxFDs))
 	n, oobn, _, _, err := unix.Recvmsg(socket, msg, oob, unix.MSG_CMSG_CLOEXEC)
+	if errors.Is(err, unix.ECONNRESET) { // it has left messages unread; its last one may follow
+		n, oobn, _, _, err = unix.Recvmsg(socket, msg, oob, unix.MSG_CMSG_CLOEXEC)
+	}
 	if err != nil || n == 0 {
 		return false
 	}
@@ -247,14 +251,16 @@ func (b *between) pass(socket int) bool {
 	if !b.see(b, msg, fds) {
 		return false
 	}
-	if len(fds) > 0 {
+	oob = nil
+	if fds = slices.DeleteFunc(fds, func(fd int) bool { return fd < 0 }); len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
 	}
 	to := b.ends[newSide]
 	if socket == to {
 		to = b.ends[oldSide]
 	}
-	return unix.Sendmsg(to, msg, oob, nil, 0) == nil
+	_ = unix.Sendmsg(to, msg, oob, nil, 0) // if the receiver has died, its last words may still come
+	return true
 }
 
 // signal sends a signal to a process, and returns when that has died or stands still.

@@ -26,7 +26,6 @@ type handover struct {
 	held  *netpoll.Held // the server of the clients; nil: it is not held
 	inner *netpoll.Held // the internal server
 	asker *os.File      // the connection of webim upgrade, if this process ends without an answer; nil: there is none
-	conns int           // open connections before the move
 	gc    int           // the GC percentage from before the move
 }
 
@@ -66,7 +65,7 @@ func (p *program) handOver(ctx context.Context) (v upgrade.Verdict, stayed int, 
 	}
 	p.manager.Main(v.PID)
 	p.manager.Serving()
-	return v, h.conns - v.Conns, err
+	return v, h.held.Stayed(), err
 }
 
 // programPath returns the path of the program as it was started, whatever file has that path now.
@@ -129,7 +128,6 @@ func (h *handover) freeze(ctx context.Context) (err error) {
 	if err := h.hub.Quiesce(ctx); err != nil {
 		return err
 	}
-	h.conns = int(h.server.Stats().Open)
 	return h.held.Freeze(ctx)
 }
 
@@ -211,7 +209,7 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 // export writes down the state of the program itself.
 func (h *handover) export(e *snapshot.Encoder) {
 	e.Bytes(1, h.guestSecret)
-	e.Uint(2, uint64(h.conns))
+	e.Uint(2, uint64(h.server.Stats().Open))
 	e.String(3, h.cfg.StoreEngine)
 }
 

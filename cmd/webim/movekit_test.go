@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -175,6 +176,8 @@ type member struct {
 	conn *wstest.Client // nil: the other dialect
 	sdk  *wstest.Protocol
 	last map[string]int // number of the last message, by sender
+	half []byte         // the rest of a frame of which a part has been sent
+	owed atomic.Int32   // answers to such frames
 	mu   sync.Mutex
 	at   time.Time
 }
@@ -190,9 +193,15 @@ type sender struct {
 // gather connects n clients, half of them of each dialect, to rooms of a server.
 func gather(t *testing.T, addr string, n, rooms int) *crowd {
 	t.Helper()
+	return gatherAt(t, []string{addr}, n, rooms)
+}
+
+// gatherAt is gather for the nodes of a cluster.
+func gatherAt(t *testing.T, addrs []string, n, rooms int) *crowd {
+	t.Helper()
 	c := &crowd{t: t, rooms: rooms}
 	for i := range n {
-		m := &member{room: i % rooms, last: map[string]int{}, at: time.Now()}
+		m, addr := &member{room: i % rooms, last: map[string]int{}, at: time.Now()}, addrs[i/2/rooms%len(addrs)]
 		if i/rooms%2 == 0 {
 			m.conn = wstest.ConnectPath(t, addr, "/room"+strconv.Itoa(m.room))
 		} else {
@@ -206,7 +215,7 @@ func gather(t *testing.T, addr string, n, rooms int) *crowd {
 		c.reading.Go(func() { c.read(m) })
 	}
 	for i := range rooms {
-		c.senders = append(c.senders, &sender{name: "s" + strconv.Itoa(i), conn: wstest.ConnectPath(t, addr, "/room"+strconv.Itoa(i))})
+		c.senders = append(c.senders, &sender{name: "s" + strconv.Itoa(i), conn: wstest.ConnectPath(t, addrs[i%len(addrs)], "/room"+strconv.Itoa(i))})
 		s := c.senders[i]
 		c.reading.Go(func() { // it is a member, too
 			for {
@@ -229,6 +238,9 @@ func (c *crowd) read(m *member) {
 			if err != nil {
 				return
 			}
+			if op == ws.OpPong {
+				m.owed.Add(-1)
+			}
 			if op == ws.OpPing {
 				_ = m.conn.TrySend(wstest.Frame(0x8a, string(payload)))
 			}
@@ -241,6 +253,9 @@ func (c *crowd) read(m *member) {
 			reply, err := m.sdk.Next()
 			if err != nil {
 				return
+			}
+			if reply.Id == halfCommand {
+				m.owed.Add(-1)
 			}
 			if reply.Push == nil || reply.Push.Pub == nil {
 				continue
@@ -278,6 +293,55 @@ func (c *crowd) note(m *member, text string) {
 	}
 	m.last[name] = n
 	c.got.Add(1)
+}
+
+// halfCommand is the number of the commands of halves.
+const halfCommand = 99
+
+// halves makes every second member send a part of a frame that the server answers. The server must send no pings of its own.
+func (c *crowd) halves(random *rand.Rand) {
+	for _, m := range c.members[:len(c.members)/2] {
+		frame := wstest.Frame(0x89, "half")
+		if m.sdk != nil {
+			command := &protocol.Command{Id: halfCommand, PresenceStats: &protocol.PresenceStatsRequest{Channel: "room" + strconv.Itoa(m.room)}}
+			b, err := command.MarshalCF()
+			if b = append(binary.AppendUvarint(nil, uint64(len(b))), b...); m.sdk.Binary {
+				frame = wstest.Frame(0x82, string(b))
+			} else if b, err = protocol.NewJSONCommandEncoder().Encode(command); err == nil {
+				frame = wstest.Frame(0x81, string(b))
+			}
+			if err != nil {
+				c.t.Fatal(err)
+			}
+		}
+		cut := 1 + random.IntN(len(frame)-1)
+		m.half = frame[cut:]
+		m.owed.Add(1)
+		m.write(c.t, frame[:cut])
+	}
+}
+
+// finishHalves sends the rest, and waits for the answers.
+func (c *crowd) finishHalves() {
+	c.t.Helper()
+	for _, m := range c.members[:len(c.members)/2] {
+		m.write(c.t, m.half)
+	}
+	wstest.Eventually(c.t, "each member has an answer to the frame that it has sent in two parts", func() bool {
+		return !slices.ContainsFunc(c.members, func(m *member) bool { return m.owed.Load() != 0 })
+	})
+}
+
+// write writes bytes, while another goroutine reads.
+func (m *member) write(t *testing.T, b []byte) {
+	t.Helper()
+	client := m.conn
+	if client == nil {
+		client = m.sdk.Client
+	}
+	if _, err := client.Conn.Write(b); err != nil {
+		t.Error(err)
+	}
 }
 
 // next returns the next message of a sender as a frame.

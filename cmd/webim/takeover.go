@@ -27,6 +27,7 @@ type takeover struct {
 	from        *upgrade.New
 	held, inner *netpoll.Held
 	before      int // open connections of the old process
+	stayed      int // those of them that this one has not
 	gc          int // the GC percentage for afterwards
 }
 
@@ -150,6 +151,7 @@ func (t *takeover) restore() error {
 		case upgrade.Stayed:
 			stayed = payload
 		case upgrade.Ending:
+			t.stayed = t.before - int(t.server.Stats().Open)
 			if err := t.hub.Resume(stayed); err != nil {
 				return err
 			}
@@ -196,10 +198,9 @@ func (t *takeover) begin() error {
 // report tells the outcome of an upgrade in place.
 func (t *takeover) report(note string) {
 	v := t.from.Verdict(version.Release, note)
-	stayed := t.before - v.Conns
 	t.log.Info("upgraded in place: this process has a new program", "pid", v.PID, "version", v.Hello.Version, "clients", v.Conns,
-		"stayed", stayed, "stall", v.Stall.Round(time.Microsecond), "note", note)
-	answerAsker(t.from, sentence(v, stayed), nil)
+		"stayed", t.stayed, "stall", v.Stall.Round(time.Microsecond), "note", note)
+	answerAsker(t.from, sentence(v, t.stayed), nil)
 }
 
 // endRehearsal ends the process of a rehearsal. The store is closed in good order: the old process opens it again.

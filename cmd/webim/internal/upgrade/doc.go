@@ -30,8 +30,8 @@
 //
 // # Who owns the sockets
 //
-// The old process, until it has sent go or has died. The new process begins at go, or at the end of the old
-// one, if it was ready then. The old process goes on (Thaw) only after the new one is dead: it kills it, and
+// The old process, until the new one has received go, or the old one has died. The new process begins at go, or at the end of
+// the old one, if it was ready then. If the new one dies without having received go, the kernel tells the old one so. The old process goes on (Thaw) only after the new one is dead: it kills it, and
 // waits for its end. So at each step exactly one of them serves, whichever dies or hangs. If the old process
 // dies before the new one is ready, the new one ends, too.
 //
