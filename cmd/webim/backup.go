@@ -83,8 +83,11 @@ type restoreCommand struct {
 
 func (cmd *restoreCommand) run(c *config.Config, _ io.Reader, out, errs io.Writer) error {
 	err := useStore(c, errs, byRestore, func(ctx context.Context, p *program, e *jetstream.Engine) error {
-		removed := e.Removals()
+		removed, err := e.Removals()
 		e.Close()
+		if err != nil {
+			return err
+		}
 		return p.restore(ctx, removed, cmd, out)
 	})
 	var used *embedded.InUseError

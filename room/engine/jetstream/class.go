@@ -12,6 +12,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/roomlog"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
@@ -103,6 +104,9 @@ func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	}
 	return nil
 }
+
+// marker is one of logread.Leader.Prove.
+func (c *class) marker() string { return logread.Marker("room." + c.Token + ".") }
 
 // stream returns the stream of a class that was opened.
 func (e *Engine) stream(c *class) jetstream.Stream {

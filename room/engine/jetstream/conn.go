@@ -62,7 +62,7 @@ func (e *Engine) connect() (err error) {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	e.streams = &streams.Opener{JS: e.js, Log: e.log, Replicas: e.cfg.Replicas, Fixed: e.cfg.Alone, Unclean: e.cfg.Unclean, Sync: e.cfg.SyncStream}
-	e.read = logread.New(e.nc, logread.Config{Empty: e.cfg.empty})
+	e.read = logread.New(e.nc, logread.Config{Empty: e.cfg.empty, Sole: e.sole()})
 	e.stateLeader = logread.New(e.nc, logread.Config{Timeout: proofTimeout}).Leader() // it waits behind no other read
 	return nil
 }
@@ -151,6 +151,17 @@ func (e *Engine) unwritable() error {
 		return engine.ErrUnavailable
 	}
 	return e.unavailable()
+}
+
+// sole is that of logread.Config.
+func (e *Engine) sole() func() error {
+	switch {
+	case !e.cfg.Sole:
+		return nil
+	case e.cfg.Err == nil:
+		return func() error { return nil }
+	}
+	return e.cfg.Err
 }
 
 // isSilent reports whether the store has failed, so that it answers no writes.

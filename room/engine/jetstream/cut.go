@@ -1,8 +1,12 @@
 package jetstream
 
 import (
+	"errors"
+
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/cuts"
+	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/logread"
 )
 
 // cutChanged follows a change of a cut.
@@ -33,6 +37,11 @@ func (e *Engine) removeHistory(room string) error { return e.removeHistoryOf(e.c
 func (e *Engine) removeHistoryOf(c *class, room string) error {
 	if err := e.ready(c); err != nil {
 		return err
+	}
+	if _, err := e.read.Leader().Last(e.ctx, c.Stream, c.Room(room)); errors.Is(err, logread.ErrNone) {
+		if err := e.proveLog(e.ctx, c.Stream, c.Token); err != nil { // otherwise the history would stay, or a part of it
+			return fault.Of(err)
+		}
 	}
 	last, err := e.logOf(c, room).LastOfLeader()
 	if err != nil {

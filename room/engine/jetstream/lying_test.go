@@ -15,10 +15,12 @@ import (
 	"webim/room/engine"
 )
 
-// lying is a server that says that there is no key, as one that has failed to store it, and whose successor nobody knows yet: until
+// lying is a server that says that there is no such message in a stream, as one that has failed to store it, and whose successor nobody knows yet: until
 // it gets a marker, and if it loses markers, until honest is called.
 type lying struct {
 	*natsServer
+	stream string // KEYS, or as the test says
+	marker string // how the subjects of its markers begin
 	mu     sync.Mutex
 	lies   bool
 	loses  bool // the markers
@@ -27,13 +29,13 @@ type lying struct {
 
 func startLying(t testing.TB, s *natsServer) *lying {
 	t.Helper()
-	l := &lying{natsServer: s}
+	l := &lying{natsServer: s, stream: "KEYS", marker: "key.=proof-"}
 	nc, err := s.connect()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	_, err = nc.Subscribe("lie.*", func(m *nats.Msg) {
+	_, err = nc.Subscribe("lie.>", func(m *nats.Msg) {
 		_ = m.Respond([]byte(`{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","error":{"code":404,"err_code":10037,"description":"no message found"}}`))
 		l.mu.Lock()
 		l.denied++
@@ -76,19 +78,19 @@ type lyingConn struct {
 	l *lying
 }
 
-// Write sends requests for keys, and markers, to other subjects.
+// Write sends requests for messages, and markers, to other subjects.
 func (c lyingConn) Write(b []byte) (int, error) {
 	sent := b
 	c.l.mu.Lock()
-	if marker := []byte("PUB key.=proof-"); bytes.Contains(sent, marker) {
+	if marker := []byte("PUB " + c.l.marker); bytes.Contains(sent, marker) {
 		if c.l.loses {
-			sent = bytes.ReplaceAll(sent, marker, []byte("PUB lost.=proof-"))
+			sent = bytes.ReplaceAll(sent, marker, []byte("PUB lost."))
 		} else {
 			c.l.lies = false
 		}
 	}
 	if c.l.lies {
-		sent = bytes.ReplaceAll(sent, []byte("PUB $JS.API.STREAM.MSG.GET.KEYS "), []byte("PUB lie.KEYS "))
+		sent = bytes.ReplaceAll(sent, []byte("PUB $JS.API.STREAM.MSG.GET."+c.l.stream+" "), []byte("PUB lie."+c.l.stream+" "))
 	}
 	c.l.mu.Unlock()
 	if _, err := c.Conn.Write(sent); err != nil {
@@ -212,5 +214,8 @@ func TestRedactDenied(t *testing.T) {
 	c.known.See(at + 5) // as if it had been acknowledged
 	if err := e.redactOne(c, "r", at+5); !errors.Is(err, engine.ErrUnavailable) {
 		t.Errorf("what the leader lacks: %v", err)
+	}
+	if err := e.overwrite(c, at+5); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("overwriting what the leader lacks: %v", err)
 	}
 }

@@ -55,6 +55,10 @@ func (e *Engine) followClasses(ctx context.Context) error {
 
 // movedFrom looks for the rooms in a stream that belong to another class now.
 func (e *Engine) movedFrom(ctx context.Context, stream, token string) error {
+	// A server that lacks a room here, or its newest message, would let it keep an epoch in which others have missed messages.
+	if err := e.proveLog(ctx, stream, token); err != nil {
+		return err
+	}
 	s, err := e.js.Stream(ctx, stream)
 	if err != nil {
 		return err
@@ -77,6 +81,15 @@ func (e *Engine) movedFrom(ctx context.Context, stream, token string) error {
 	return nil
 }
 
+// proveLog is logread.Leader.Prove for the log of a class. Only a full log is believed without a proof: nodes start, and export, nevertheless.
+func (e *Engine) proveLog(ctx context.Context, stream, token string) error {
+	err := e.read.Leader().Prove(ctx, stream, logread.Marker("room."+token+"."))
+	if errors.Is(err, logread.ErrFull) {
+		return nil
+	}
+	return err
+}
+
 // moved cuts the log of a room in its class, if the room has lived in another stream since.
 func (e *Engine) moved(ctx context.Context, stream, subj string, c *class, room string) error {
 	if c.incarnation.Load() == nil {
@@ -87,6 +100,9 @@ func (e *Engine) moved(ctx context.Context, stream, subj string, c *class, room 
 	there, err := e.read.Leader().Last(ctx, stream, subj)
 	if err != nil {
 		return err
+	}
+	if err := e.proveLog(ctx, c.Stream, c.Token); err != nil {
+		return err // a server that lacks the newest message here would have the whole history removed
 	}
 	here, err := e.read.Leader().Last(ctx, c.Stream, c.Room(room))
 	end := here.Seq

@@ -134,7 +134,7 @@ func (e *Engine) overwrite(c *class, offset uint64) error {
 		return nil
 	}
 	if _, gone := e.read.Leader().At(e.ctx, c.Stream, offset); errors.Is(gone, logread.ErrNone) {
-		return nil
+		return e.isGone(c, "", offset)
 	}
 	return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 }

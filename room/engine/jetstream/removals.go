@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"webim/room/engine"
@@ -9,6 +10,7 @@ import (
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/fault"
 	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/stubs"
 )
 
@@ -16,8 +18,13 @@ import (
 // takes the removals from the old store, restores the backup (package archive), and applies the removals to the new store.
 
 // Removals returns the removed histories, and then the redacted publications, that this store still knows: entries of
-// the State.
-func (e *Engine) Removals() (all []engine.Entry) {
+// the State. It may wait.
+func (e *Engine) Removals() (all []engine.Entry, err error) {
+	if !e.cfg.Sole { // the copy may be from a server that is behind
+		if err := e.put(retire.Probe(e.now())); err != nil {
+			return nil, fmt.Errorf("jetstream: making sure that all removals are known: %w", err)
+		}
+	}
 	for _, table := range []string{cuts.Table, stubs.Table} {
 		e.state.Watch(table, func(_, is engine.Entry) {
 			if is.Value != nil {
@@ -25,7 +32,7 @@ func (e *Engine) Removals() (all []engine.Entry) {
 			}
 		})() // nothing changes meanwhile: no node uses the store
 	}
-	return all
+	return all, nil
 }
 
 // Apply repeats removals in a store that was restored. It may wait.
@@ -62,7 +69,8 @@ func (e *Engine) applyStub(is engine.Entry) error {
 	if err := e.ready(c); !ok || err != nil {
 		return err
 	}
-	one, err := e.read.Leader().At(e.ctx, c.Stream, offset)
+	leader := e.read.Leader()
+	one, err := leader.Sure(e.ctx, c.Stream, c.marker(), func() (logread.Stored, error) { return leader.At(e.ctx, c.Stream, offset) })
 	if errors.Is(err, logread.ErrNone) {
 		return nil
 	}

@@ -48,7 +48,10 @@ func (e *Engine) exportClass(ctx context.Context, c *class, room string, f func(
 	for seq := uint64(1); ; {
 		one, err := e.read.Next(ctx, c.Stream, filter, seq)
 		if errors.Is(err, logread.ErrNone) {
-			one, err = e.read.Leader().Next(ctx, c.Stream, filter, seq) // the server may be behind
+			// The server may be behind.
+			if err = e.proveLog(ctx, c.Stream, c.Token); err == nil {
+				one, err = e.read.Leader().Next(ctx, c.Stream, filter, seq)
+			}
 		}
 		if errors.Is(err, logread.ErrNone) {
 			return nil

@@ -25,7 +25,6 @@ import (
 	"webim/room/engine/jetstream/archive"
 	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/erasures"
-	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/streams"
 )
 
@@ -93,9 +92,12 @@ func (s *store) backup(dir, keys string) error {
 // restore restores as the command does. The engine is another one afterwards.
 func (s *store) restore(dir, keys string) (r archive.Report) {
 	s.t.Helper()
-	removals := s.Removals()
+	removals, err := s.Removals()
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	s.Engine.Close()
-	err := s.with(keys, func(c archive.Config) (err error) {
+	err = s.with(keys, func(c archive.Config) (err error) {
 		if r, err = archive.Restore(s.t.Context(), c, dir, removals); err != nil {
 			return err
 		}
@@ -313,9 +315,12 @@ func TestInterruptedRestore(t *testing.T) {
 	}
 	for ended := false; !ended; step += by {
 		e := s.engine(true) // as the command does; the store may have no State by now
-		removals := e.Removals()
+		removals, err := e.Removals()
 		e.Close()
-		err := s.with("", func(c archive.Config) error {
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.with("", func(c archive.Config) error {
 			r, err := archive.Restore(diesAfter(t.Context(), step+1), c, backup, removals)
 			if err != nil {
 				return err
@@ -379,9 +384,10 @@ func TestRestoreBegunByAnOlderWebim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := erasures.Open(t.Context(), &streams.Opener{JS: js, Log: slog.New(slog.DiscardHandler), Replicas: 1, Fixed: true}, logread.New(nc, logread.Config{}))
+	erased, err := js.Stream(t.Context(), erasures.Stream)
 	if err == nil {
-		err = list.Restoring(t.Context(), true)
+		o := &streams.Opener{JS: js, Log: slog.New(slog.DiscardHandler), Replicas: 1, Fixed: true}
+		err = o.SetNote(t.Context(), erased, "webim-restoring", "yes")
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -516,7 +522,13 @@ func TestDamagedBackup(t *testing.T) {
 		if err := change(); err != nil {
 			t.Fatal(err)
 		}
-		err := s.with("", func(c archive.Config) error { _, err := archive.Restore(t.Context(), c, dir, s.Removals()); return err })
+		err := s.with("", func(c archive.Config) error {
+			is, err := s.Removals()
+			if err == nil {
+				_, err = archive.Restore(t.Context(), c, dir, is)
+			}
+			return err
+		})
 		if !errors.Is(err, archive.ErrNoBackup) {
 			t.Errorf("damaged backup %d: %v", i, err)
 		}

@@ -73,7 +73,11 @@ func open(ctx context.Context, cfg Config) (*archiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &archiver{Config: cfg, opener: &streams.Opener{JS: js, Log: discard, Replicas: max(1, cfg.Replicas), Fixed: true, Sync: cfg.SyncStream}, read: logread.New(cfg.Conn, logread.Config{})}
+	var sole func() error
+	if cfg.SyncStream != nil {
+		sole = func() error { return nil }
+	}
+	a := &archiver{Config: cfg, opener: &streams.Opener{JS: js, Log: discard, Replicas: max(1, cfg.Replicas), Fixed: true, Sync: cfg.SyncStream}, read: logread.New(cfg.Conn, logread.Config{Sole: sole})}
 	a.erased, err = erasures.Open(ctx, a.opener, a.read)
 	return a, err
 }

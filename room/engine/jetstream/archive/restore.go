@@ -82,8 +82,8 @@ func Restore(ctx context.Context, cfg Config, dir string, is []engine.Entry) (r 
 // were noted then, and the store may have lost them since.
 func (a *archiver) begin(ctx context.Context, is []engine.Entry) ([]engine.Entry, error) {
 	if a.erased.Check() != nil {
-		noted, err := removals.Read(ctx, a.read.Leader())
-		if !errors.Is(err, logread.ErrNoStream) { // an older webim has begun, which did not note them
+		noted, err := removals.Read(ctx, a.read.Leader(), a.erased.HasNoted())
+		if a.erased.HasNoted() || !errors.Is(err, logread.ErrNoStream) { // otherwise an older webim has begun, which did not note them
 			return noted, err
 		}
 	}

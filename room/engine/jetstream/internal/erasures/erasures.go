@@ -25,6 +25,9 @@ import (
 // Stream is the name of the stream.
 const Stream = "ERASED"
 
+// marker is the subject of markers: see logread.Leader.Prove. One replaces another, so a call that ends early leaves one at most.
+const marker = "erased.=proof-"
+
 // noteRestoring is at the stream while a backup is being restored.
 const noteRestoring = "webim-restoring"
 
@@ -98,17 +101,20 @@ func (l *List) Since(ctx context.Context, user string, since time.Time) bool {
 	return err == nil && !at.Before(since)
 }
 
-// Each calls f with each user of the list, and ends with its first error.
+// Each calls f with each user of the list, and ends with its first error. The error is logread.ErrUnavailable if it is not certain that there are no more.
 func (l *List) Each(ctx context.Context, f func(user string, at time.Time) error) error {
 	for seq := uint64(1); ; {
-		one, err := l.read.Leader().Next(ctx, Stream, ">", seq)
+		next := func() (logread.Stored, error) { return l.read.Leader().Next(ctx, Stream, ">", seq) }
+		one, err := l.read.Leader().Sure(ctx, Stream, marker, next)
 		if errors.Is(err, logread.ErrNone) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		seq = one.Seq + 1
+		if seq = one.Seq + 1; len(one.Data) == 0 {
+			continue // a marker
+		}
 		user, err := subject.Parse(one.Subject[len("erased."):])
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
@@ -131,11 +137,17 @@ func timeOf(data []byte) (time.Time, error) {
 	return time.Unix(0, at), nil
 }
 
+// noted is the note of a restore that has noted the removals: see package removals. An older webim, which did not, has written another text.
+const noted = "noted"
+
+// HasNoted reports whether a restore had begun when the list was opened, and had noted the removals.
+func (l *List) HasNoted() bool { return streams.Note(l.stream, noteRestoring) == noted }
+
 // Restoring notes that a restore has begun, or that it has ended.
 func (l *List) Restoring(ctx context.Context, is bool) error {
 	text := ""
 	if is {
-		text = "yes"
+		text = noted
 	}
 	return l.opener.SetNote(ctx, l.stream, noteRestoring, text)
 }

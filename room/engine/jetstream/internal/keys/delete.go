@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"fmt"
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/seal"
@@ -24,8 +25,16 @@ func (s *Store) erase(ctx context.Context, seq uint64) error {
 		return engine.ErrUnavailable
 	}
 	err := s.stream.SecureDeleteMsg(ctx, seq)
-	if isGone(err) {
-		return nil // another node was first
+	if !isGone(err) {
+		return changeError(err)
 	}
-	return changeError(err)
+	// Another node was first, if the server that says so has everything.
+	if err := s.prove(ctx); err != nil {
+		return err
+	}
+	m, err := s.get(ctx, map[string]any{"seq": seq})
+	if err == nil && m.Seq == seq {
+		err = fmt.Errorf("%w: the server that was to delete a key did not have it", engine.ErrUnavailable)
+	}
+	return err
 }

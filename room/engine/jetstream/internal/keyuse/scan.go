@@ -2,7 +2,6 @@ package keyuse
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/subject"
 )
@@ -24,7 +24,7 @@ const (
 // which it has read. After each batch it calls rest with the time that the batch took, and ends with its error. If a message was stored by a newer webim, the error
 // is envelope.ErrVersion, because nobody here knows which key it needs. It may wait.
 func Scan(ctx context.Context, js jetstream.JetStream, c subject.Class, after uint64, rest func(took time.Duration) error, f func(id uint64)) (upTo uint64, err error) {
-	ack, err := js.Publish(ctx, "room."+c.Token+".=proof-"+rand.Text()[:12], nil, jetstream.WithExpectStream(c.Stream), jetstream.WithRetryAttempts(0))
+	ack, err := js.Publish(ctx, logread.Marker("room."+c.Token+"."), nil, jetstream.WithExpectStream(c.Stream), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return 0, fmt.Errorf("keyuse: storing the marker in %s: %w", c.Stream, err)
 	}

@@ -43,7 +43,9 @@ type Stored struct {
 type Config struct {
 	Parallel int           // requests under way; 0: 64
 	Timeout  time.Duration // for each request; 0: 5 s
-	Empty    func() bool   // tests only: reports whether a server answers that has nothing of the log; nil: no
+	// Sole, if not nil, says that there is one server, which is in this process: then Leader.Prove only asks whether it has an error.
+	Sole  func() error
+	Empty func() bool // tests only: reports whether a server answers that has nothing of the log; nil: no
 }
 
 // Reader reads streams over one connection. All methods are safe for concurrent use.

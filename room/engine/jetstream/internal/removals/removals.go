@@ -70,18 +70,24 @@ func Write(ctx context.Context, o *streams.Opener, all []engine.Entry) error {
 		}
 		text.Reset()
 	}
+	if _, err := o.JS.Publish(ctx, subject, nil, jetstream.WithRetryAttempts(0)); err != nil { // the end
+		return fmt.Errorf("removals: %w", err)
+	}
 	if o.Sync == nil {
 		return nil
 	}
 	return o.Sync(Stream)
 }
 
-// Read reads the note. If there is none, the error is logread.ErrNoStream.
-func Read(ctx context.Context, read logread.Leader) (all []engine.Entry, err error) {
+// Read reads the note. If there is none, the error is logread.ErrNoStream. It is another logread.ErrUnavailable if the
+// server that answers does not have all of it. marked says that the note ends with an empty message, as Write makes it: an older webim made none.
+func Read(ctx context.Context, read logread.Leader, marked bool) (all []engine.Entry, err error) {
 	for seq := uint64(1); ; seq++ {
 		one, err := read.Next(ctx, Stream, subject, seq)
 		switch {
-		case errors.Is(err, logread.ErrNone):
+		case errors.Is(err, logread.ErrNone) && marked:
+			return nil, fmt.Errorf("%w: the server that answers does not have the end of the stream %s", logread.ErrUnavailable, Stream)
+		case errors.Is(err, logread.ErrNone), err == nil && len(one.Data) == 0:
 			return all, nil
 		case err != nil:
 			return nil, err

@@ -1,0 +1,148 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/removals"
+	"webim/room/engine/jetstream/internal/stubs"
+	"webim/room/engine/jetstream/internal/subject"
+)
+
+// denied opens an engine whose server denies the messages of a stream until it gets a marker. prove checks that it did deny some.
+func denied(t *testing.T, s *natsServer, stream, marker string, cfg Config) (e *Engine, l *lying, prove func()) {
+	t.Helper()
+	l = startLying(t, s)
+	l.stream, l.marker = stream, marker
+	cfg.Connect = l.connect
+	e = openWith(t, cfg)
+	l.set(true, false)
+	return e, l, func() {
+		t.Helper()
+		if l.hasDenied() == 0 {
+			t.Error("nothing was denied, so the test proves nothing")
+		}
+	}
+}
+
+const ever, everMarker = "ROOMS_ever", "room.ever.=proof-"
+
+// TestDeniedRoom opens a store with other history ages while a server denies the messages that a room has in its present class: its history
+// stays.
+func TestDeniedRoom(t *testing.T) {
+	s := startServer(t)
+	short := func(string) engine.Retention {
+		return engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
+	}
+	a := open(t, s, Config{Keep: short, Classes: "short"})
+	publish(t, a, "r", text("old"))
+	a.Close()
+	b := open(t, s, Config{Keep: always, Classes: "always"})
+	publish(t, b, "r", text("new"))
+	b.Close()
+	l := startLying(t, s)
+	l.stream, l.marker = ever, everMarker
+	l.set(true, false)
+	e := openWith(t, Config{Keep: always, Classes: "again", Connect: l.connect})
+	if l.hasDenied() > 0 {
+		t.Error("a message was denied, so it was asked for without a proof")
+	}
+	if err := checkReadable(t, e, "r", engine.Span{Limit: -1}, "new"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDeniedErasures reads the list of erased users while a server denies its end.
+func TestDeniedErasures(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	erase(t, a, "ann")
+	e, l, prove := denied(t, s, "ERASED", "erased.=proof-", Config{Keep: always})
+	read := func() (all string, err error) {
+		err = e.erased.Each(t.Context(), func(user string, _ time.Time) error { all += user; return nil })
+		return all, err
+	}
+	if all, err := read(); all != "ann" || err != nil {
+		t.Errorf("%q, %v", all, err)
+	}
+	prove()
+	l.set(true, true)
+	if all, err := read(); !errors.Is(err, logread.ErrUnavailable) {
+		t.Errorf("without a marker: %q, %v", all, err)
+	}
+	l.set(false, false)
+	if all, err := read(); all != "ann" || err != nil {
+		t.Errorf("afterwards: %q, %v", all, err)
+	}
+}
+
+// TestDeniedRemovals reads the note of the removals while a server denies it.
+func TestDeniedRemovals(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	is := engine.Entry{Key: engine.Key{Table: "cut", Of: "r", Name: "ever"}, Value: []byte("x")}
+	if err := removals.Write(t.Context(), a.streams, []engine.Entry{is}); err != nil {
+		t.Fatal(err)
+	}
+	e, l, prove := denied(t, s, removals.Stream, "none", Config{Keep: always})
+	if all, err := removals.Read(t.Context(), e.read.Leader(), true); !errors.Is(err, logread.ErrUnavailable) || errors.Is(err, logread.ErrNoStream) {
+		t.Errorf("without the end: %v, %v", all, err)
+	}
+	prove()
+	l.set(false, false)
+	if all, err := removals.Read(t.Context(), e.read.Leader(), true); len(all) != 1 || err != nil {
+		t.Errorf("%v, %v", all, err)
+	}
+}
+
+// TestDeniedRemoval repeats the removal of a publication, and removes a history, while a server denies the messages.
+func TestDeniedRemoval(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	at := publish(t, a, "r", text("x")).pos.Offset
+	publish(t, a, "r", text("y"))
+	one, err := a.read.At(t.Context(), ever, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, l, prove := denied(t, s, ever, everMarker, Config{Keep: always})
+	stub := engine.Entry{Key: stubs.Key(subject.ClassOf(0), "r", at), Value: one.Data}
+	if err := e.applyStub(stub); err != nil {
+		t.Error(err)
+	}
+	prove()
+	if h := history(t, a, "r", engine.Span{Limit: -1}).Publications; len(h) != 2 || !h[0].Redacted() || string(h[1].Data) != "y" {
+		t.Errorf("the room has %+v", h)
+	}
+	l.set(true, false)
+	was := l.hasDenied()
+	if err := e.removeHistory("r"); err != nil {
+		t.Error(err)
+	}
+	if l.hasDenied() == was {
+		t.Error("nothing was denied, so the test proves nothing")
+	}
+	eventually(t, func() error { return checkReadable(t, a, "r", engine.Span{Limit: -1}, "") })
+}
+
+// TestDeniedExport exports a room while the servers that answer have nothing of it.
+func TestDeniedExport(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	publish(t, a, "r", text("x"))
+	publish(t, a, "r", text("y"))
+	e, l, _ := denied(t, s, ever, everMarker, Config{Keep: always, empty: func() bool { return true }})
+	all := ""
+	err := e.ExportRooms(context.Background(), "r", func(_ string, p engine.Publication) error { all += string(p.Data); return nil })
+	if all != "xy" || err != nil {
+		t.Errorf("%q, %v", all, err)
+	}
+	l.set(true, true)
+	if err := e.ExportRooms(context.Background(), "r", func(string, engine.Publication) error { return nil }); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("without a marker: %v", err)
+	}
+}
