@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+
 	"slices"
 
 	"webim/room/api"
@@ -39,9 +40,6 @@ func (p *program) handlers() (inside http.Handler, err error) {
 	p.pages = p.health.Over(upgradeOver(pages, p.log))
 	return p.health.Over(inside), nil
 }
-
-// apiOutside reports whether the clients' addresses serve the API.
-func (p *program) apiOutside() bool { return p.guard.HasKeys() && p.live.Load().api }
 
 // apiOver returns a handler that passes the API's paths to server while served returns true, and all others to rest.
 func apiOver(server, rest http.Handler, served func() bool) http.Handler {

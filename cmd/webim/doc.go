@@ -47,7 +47,7 @@
 //	inplace.go      an upgrade in the same process
 //	takeover.go     the new side
 //	reload.go       new settings of a server that runs, and reload
-//	program.go      a program: its parts, and its start
+//	start.go        the start of a program: its parts in their order
 //	listeners.go    opening the listeners
 //	store.go        opening the engine
 //	api.go          the handlers of HTTP requests, and the greeting of --dev
@@ -61,6 +61,8 @@
 //	health.go       health and init
 //	why.go          why
 //	token.go        token make and token inspect
+//	livesettings.go the settings that are read for each request
+//	program.go      a program: its parts, which the other files share
 //
 // The parts without commands are packages below internal. Imports run from the left to the right:
 //

@@ -61,3 +61,16 @@ func (p *program) greet(out io.Writer) {
 	}
 	p.greetAPI(out)
 }
+
+// openInternal opens the listener.
+func (p *program) openInternal() error {
+	addrs, err := listen.Open(p.inner.server, p.cfg.Internal, nil, false, p.inherit(fileInternal))
+	if err != nil {
+		return err
+	}
+	p.inner.addr = addrs[0]
+	for _, addr := range addrs {
+		p.log.Info("listening", "addr", addr.String(), "network", addr.Network(), "internal", true)
+	}
+	return nil
+}

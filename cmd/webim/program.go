@@ -1,19 +1,15 @@
 package main
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"sync/atomic"
-	"time"
 
-	"webim/cmd/webim/internal/certs"
 	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/health"
-	"webim/cmd/webim/internal/janitor"
 	"webim/cmd/webim/internal/manager"
 	"webim/cmd/webim/internal/upgrade"
 	"webim/netpoll"
@@ -25,8 +21,6 @@ import (
 	"webim/room/guest"
 	"webim/room/hooks"
 	"webim/room/live"
-	"webim/room/mux"
-	"webim/room/token"
 )
 
 // A program is a running server with all its parts.
@@ -75,54 +69,6 @@ func newProgram(c *config.Config, errs io.Writer) *program {
 	return p
 }
 
-// start creates the parts and opens the listeners. If a step fails, start closes the parts
-// created before, in reverse order.
-func (p *program) start() (err error) {
-	defer func() {
-		switch {
-		case err == nil:
-		case p.from != nil && inherited != nil:
-			p.from.fail(err)
-		default:
-			p.close()
-		}
-	}()
-	if p.Prepared, err = p.cfg.Prepare(); err != nil {
-		return err
-	}
-	p.onClose(p.Prepared.Close)
-	p.say()
-	rc, err := p.openRooms()
-	if err != nil {
-		return err
-	}
-	p.hub = room.NewHub(rc)
-	p.health.Store = p.hub.StoreFault
-	if err := p.serveClients(); err != nil {
-		return err
-	}
-	if err := p.listen(); err != nil {
-		return err
-	}
-	if p.from.takingOver() {
-		if err := p.from.restore(); err != nil {
-			return err
-		}
-		if err := p.from.begin(); err != nil {
-			return err
-		}
-	}
-	p.server.Tick(janitor.Interval, janitor.New().Look)
-	if p.Certs != nil {
-		p.server.Tick(certs.Interval, func() { p.Certs.Look(p.log) })
-	}
-	if p.ACME != nil {
-		p.ACME.Start(p.log) // now that the ACME server can connect
-	}
-	p.health.Serve()
-	return nil
-}
-
 // onClose registers f. close calls the functions in reverse order.
 func (p *program) onClose(f func()) { p.closers = append(p.closers, f) }
 
@@ -142,63 +88,6 @@ func (p *program) say() {
 	p.Memory.Apply(p.log)
 }
 
-// openRooms is rooms, also for a program that takes over. A node of a cluster connects while the old process still serves; a store
-// in a folder is opened when that has closed it.
-func (p *program) openRooms() (rc room.Config, err error) {
-	if !p.from.takingOver() {
-		return p.rooms()
-	}
-	if p.cfg.StoreEngine != config.EngineNATS {
-		if err := p.from.hello(); err != nil {
-			return rc, err
-		}
-		rc, err = p.rooms()
-	} else if rc, err = p.rooms(); err == nil {
-		err = p.from.hello()
-	}
-	if err == nil {
-		err = p.from.importEngine(rc.Engine)
-	}
-	return rc, err
-}
-
-// rooms returns the configuration of the hub, and creates the token verifier and the hooks in
-// it.
-func (p *program) rooms() (rc room.Config, err error) {
-	rc = p.cfg.RoomConfig()
-	rc.Options = p.options
-	if rc.Engine, err = p.openEngine(); err != nil {
-		return rc, err
-	}
-	if p.Tokens != nil {
-		p.JWKS.Start(p.log)
-		p.Tokens.Start()
-		rc.Tokens = p.Tokens
-	}
-	rc.Revoked, rc.Audit, rc.Log = &token.Revoked{}, p.log, p.log
-	rc.Ended = p.flights.Answer
-	if rc.Anonymous {
-		p.guestSecret = p.GuestSecret()
-		if p.guests, err = guest.New(p.guestSecret); err != nil {
-			return rc, err
-		}
-		rc.Guests = p.guests
-	}
-	if p.cfg.Hooked() {
-		p.hooks = hooks.NewSwitch(p.newHooks(p.cfg, p.HookSecret))
-		rc.Backend = p.hooks
-		p.onClose(p.closeHooks)
-	}
-	return rc, nil
-}
-
-// closeHooks gives the hooks a moment to send the pending notices, and closes them.
-func (p *program) closeHooks() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	p.hooks.Close(ctx)
-}
-
 // clientsConfig returns the configuration of the clients' server.
 func (p *program) clientsConfig(c *config.Config) netpoll.Config {
 	nc := c.NetpollConfig()
@@ -207,33 +96,51 @@ func (p *program) clientsConfig(c *config.Config) netpoll.Config {
 	return nc
 }
 
-// serveClients creates the servers, but does not listen yet.
-func (p *program) serveClients() error {
-	inside, err := p.handlers()
-	if err != nil {
-		return err
+// A storeUse says which process opens the store.
+type storeUse int
+
+const (
+	byServe   storeUse = iota
+	byCommand          // a command that works on a store, which another process may use
+	byRestore          // a command that replaces the store: the folder may be new, and nobody may use it
+)
+
+// internal is the listener for operators, which must not be public. It has a server of its own,
+// so that it answers when the clients' server is full, busy or closed.
+type internal struct {
+	addr    net.Addr
+	handler http.Handler
+	server  *netpoll.Server
+}
+
+// internalConfig returns the configuration of the internal server.
+func (p *program) internalConfig(c *config.Config) netpoll.Config {
+	nc := c.InternalConfig()
+	nc.Health, nc.HTTP, nc.Logger = p.health.Answer, p.inner.handler, p.log
+	return nc
+}
+
+// newHooks makes the hooks of a configuration.
+func (p *program) newHooks(c *config.Config, secret string) *hooks.Hooks {
+	hc := c.HooksConfig(secret)
+	hc.Logger = p.log
+	return hooks.New(hc)
+}
+
+// A request is a request of an operator to the goroutine of run.
+type request struct {
+	by     string
+	answer chan<- answer // nil: nobody waits
+}
+
+// reply answers the request. It is called once.
+func (q request) reply(a answer) {
+	if q.answer != nil {
+		q.answer <- a
 	}
-	dialects := mux.New(p.hub)
-	dialects.Record(p.flights)
-	var h netpoll.Handler = &loggedHandler{dialects, p.log}
-	if p.cfg.Dev {
-		h = &liveHandler{dialects, h, p.feed}
-	}
-	p.server = netpoll.New(p.clientsConfig(p.cfg), h)
-	if p.cfg.Internal != "" {
-		p.newInternal(inside)
-	}
-	if p.from.takingOver() {
-		if err := p.from.hold(); err != nil {
-			return err
-		}
-	}
-	dialects.Start(p.server)
-	p.onClose(p.hub.Stop)
-	if p.inner != nil {
-		p.onClose(func() { _ = p.inner.server.Close() })
-	}
-	p.onClose(func() { _ = p.server.Close() })
-	p.startFeed()
-	return nil
+}
+
+type answer struct {
+	text string
+	err  error
 }

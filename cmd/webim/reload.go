@@ -13,34 +13,7 @@ import (
 	"webim/room/apikey"
 	"webim/room/engine"
 	"webim/room/guest"
-	"webim/room/hooks"
-	"webim/room/policy"
 )
-
-// liveSettings are the settings that are read for each request, and that a reload replaces as a whole.
-type liveSettings struct {
-	patterns    policy.Patterns
-	kept        engine.Retention // of rooms that no pattern allows any more
-	api         bool             // the clients' addresses serve the API
-	metricsOpen bool
-}
-
-// setLive makes the settings of c those of the next request.
-func (p *program) setLive(c *config.Config) {
-	p.live.Store(&liveSettings{c.Patterns(), c.Retention(), c.API, c.MetricsOpen})
-}
-
-// options is room.Config.Options.
-func (p *program) options(name string) *policy.Options { return p.live.Load().patterns.Options(name) }
-
-// keep is jetstream.Config.Keep.
-func (p *program) keep(name string) engine.Retention {
-	now := p.live.Load()
-	if o := now.patterns.Options(name); o != nil {
-		return o.History
-	}
-	return now.kept
-}
 
 // reload takes over new settings, as a whole or not at all, and returns what has changed, as a sentence. It runs on the goroutine
 // of run.
@@ -171,31 +144,6 @@ func (p *program) takeOverHooks(r *config.Reload) {
 	if p.hooks != nil {
 		p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
 	}
-}
-
-// newHooks makes the hooks of a configuration.
-func (p *program) newHooks(c *config.Config, secret string) *hooks.Hooks {
-	hc := c.HooksConfig(secret)
-	hc.Logger = p.log
-	return hooks.New(hc)
-}
-
-// A request is a request of an operator to the goroutine of run.
-type request struct {
-	by     string
-	answer chan<- answer // nil: nobody waits
-}
-
-// reply answers the request. It is called once.
-func (q request) reply(a answer) {
-	if q.answer != nil {
-		q.answer <- a
-	}
-}
-
-type answer struct {
-	text string
-	err  error
 }
 
 // serveReload answers POST /reload.

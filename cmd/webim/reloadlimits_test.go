@@ -108,3 +108,20 @@ func reloadRates(t *testing.T) *reloading {
 	s.Leave()
 	return r
 }
+
+// TestReloadLimitsAsAWhole checks that the hub and the servers keep their limits if one of them refuses the new ones.
+func TestReloadLimitsAsAWhole(t *testing.T) {
+	r := startReloading(t, "open: true\n", "--internal", "127.0.0.1:0", "--api-key", picturesKey)
+	before, hub := r.server.Config(), *r.hub.Config()
+	next := *r.now
+	next.MaxRooms, next.MaxMessage = 3, 2<<10
+	if next.Loops = before.Loops + 1; r.takeOverLimits(&next) == nil {
+		t.Fatal("the server has other loops")
+	}
+	if got := r.hub.Config(); got.MaxRooms != hub.MaxRooms || got.MaxIncoming != hub.MaxIncoming || r.server.Config().MaxMessage != before.MaxMessage {
+		t.Errorf("after an error: %d rooms, %d and %d bytes", got.MaxRooms, got.MaxIncoming, r.server.Config().MaxMessage)
+	}
+	if next.Loops = r.now.Loops; r.takeOverLimits(&next) != nil || r.hub.Config().MaxRooms != 3 || r.server.Config().MaxMessage != 2<<10 {
+		t.Error("without the error they are not changed")
+	}
+}

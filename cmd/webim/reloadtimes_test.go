@@ -92,7 +92,7 @@ func reloadTimes(t *testing.T) *reloading {
 
 // reloadRooms changes who may be in rooms, and how much these remember.
 func reloadRooms(t *testing.T) *reloading {
-	some := "rate_read: none\nuser_rate_read: none\nrooms:\n  - match: a\n    allow: {join: anonymous, read: anonymous}\n"
+	some := "rate_read: none\nuser_rate_read: none\nrate_recovered: none\nuser_rate_recovered: none\nrooms:\n  - match: a\n    allow: {join: anonymous, read: anonymous}\n"
 	r := startReloading(t, some)
 	r.expectStatus("/b", 403)
 	r.says(r.reload(some+"open: true\n"), "open (false → true) have changed")

@@ -20,15 +20,6 @@ import (
 // the command opens it as serve does. Otherwise it reaches the store of that process by the socket in the folder.
 // On a NATS cluster, it is a client like each node.
 
-// A storeUse says which process opens the store.
-type storeUse int
-
-const (
-	byServe   storeUse = iota
-	byCommand          // a command that works on a store, which another process may use
-	byRestore          // a command that replaces the store: the folder may be new, and nobody may use it
-)
-
 // openStore opens the store for a command.
 func (p *program) openStore() (e *jetstream.Engine, err error) {
 	folder := p.cfg.StoreFolder
