@@ -82,6 +82,7 @@ var rules = []rule{
 	{"room/engine/published", "room/engine room/budget"},
 	{"room/engine/jetstream", "netpoll/ratelog room/engine/jetstream/embedded room/engine/jetstream/internal/... room/engine/window room/engine/entries room/engine/published room/engine room/budget"},
 	{"room/engine/jetstream/embedded", "netpoll/ratelog room/engine/jetstream/internal/format room/engine/jetstream/embedded/internal/..."},
+	{"room/engine/jetstream/natstest", ""},
 	{"room/engine/jetstream/archive", "room/engine/jetstream/internal/... room/engine"},
 	{"room/engine/jetstream/internal/erasures", "room/engine/jetstream/internal/streams room/engine/jetstream/internal/logread room/engine/jetstream/internal/subject"},
 	{"room/engine/jetstream/internal/removals", "room/engine/jetstream/internal/streams room/engine/jetstream/internal/logread room/engine"},
@@ -93,7 +94,7 @@ var rules = []rule{
 	{"room/engine/jetstream/internal/told", "room/engine"},
 	{"room/engine/jetstream/internal/cluster", "netpoll/ratelog room/engine/jetstream/internal/frames room/engine/jetstream/internal/jobs room/engine/jetstream/internal/told room/engine/hubs room/engine"},
 	{"room/engine/jetstream/internal/envelope", "room/engine"},
-	{"room/engine/jetstream/internal/state", "room/engine/jetstream/internal/acks room/engine/jetstream/internal/logread room/engine/jetstream/internal/subject room/engine/entries room/engine room/budget"},
+	{"room/engine/jetstream/internal/state", "room/engine/jetstream/internal/acks room/engine/jetstream/internal/frames room/engine/jetstream/internal/logread room/engine/jetstream/internal/subject room/engine/entries room/engine room/budget"},
 	{"room/engine/jetstream/internal/tally", ""},
 	{"room/engine/jetstream/internal/flights", ""},
 	{"room/engine/jetstream/internal/gate", ""},
@@ -146,7 +147,7 @@ var rules = []rule{
 // or of others: they are for tests and for the load lab. A path also stands for those below it. Ours
 // have their paths inside the module.
 var testOnly = []string{
-	"netpoll/wstest", "bench", "room/engine/enginetest", "room/roomtest", "cmd/webim/internal/testargs", "cmd/webim/internal/testcert", "cmd/internal", "web/docgen", "testing", "net/http/httptest",
+	"netpoll/wstest", "bench", "room/engine/enginetest", "room/engine/jetstream/natstest", "room/roomtest", "cmd/webim/internal/testargs", "cmd/webim/internal/testcert", "cmd/internal", "web/docgen", "testing", "net/http/httptest",
 	"pgregory.net/rapid", "go.uber.org/goleak", "github.com/chromedp", "github.com/centrifugal/centrifuge-go", "github.com/centrifugal/gocent",
 	"github.com/schollz/progressbar", "golang.org/x/term",
 }

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"sync/atomic"
 
+	"webim/netpoll/internal/flight"
 	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/snapshot"
@@ -102,6 +103,7 @@ func (s *Server) describeLocked(r *record, now uint32, m *moving.Conn) {
 		m.Since = in(unread.Since)
 	}
 	m.BytesOut, m.MessagesOut = r.bytesOut, r.messagesOut
+	m.RoundTrip = uint64(flight.Rounded(r.link.Own).Int())
 	if f&fClosing != 0 {
 		m.Cause, m.Code = r.cause.String(), r.code
 	}
@@ -115,7 +117,7 @@ func (s *Server) describeLocked(r *record, now uint32, m *moving.Conn) {
 		m.Output = q.State()
 	}
 	if x := s.extras.At(r.extra); x != nil {
-		m.Reason = x.reason
+		m.Reason, m.HighWater = x.reason, int(x.high)
 		if f&fResting != 0 {
 			m.Rest = in(x.rest)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"webim/netpoll/internal/flight"
 	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/snapshot"
@@ -174,6 +175,7 @@ func (s *Server) restore(r *record, now uint32, m *moving.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bytesOut, r.messagesOut = m.BytesOut, m.MessagesOut
+	r.link.Own = uint16(flight.Round(int64(m.RoundTrip)))
 	r.w = wBit
 	if f&fClosing != 0 {
 		r.w |= wClosing
@@ -188,9 +190,9 @@ func (s *Server) restore(r *record, now uint32, m *moving.Conn) {
 	if len(m.Output.Frames)+len(m.Output.Pong) > 0 {
 		s.outputLocked(r).Restore(m.Output)
 	}
-	if m.Reason != "" || f&fResting != 0 {
+	if m.Reason != "" || m.HighWater > 0 || f&fResting != 0 {
 		x := s.extraLocked(r)
-		x.reason, x.rest = m.Reason, at(m.Rest)
+		x.reason, x.rest, x.high = m.Reason, at(m.Rest), uint32(m.HighWater)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/netpoll/internal/flight"
 	"webim/netpoll/wstest"
 )
 
@@ -75,6 +76,9 @@ func TestMoveKeepsEverything(t *testing.T) {
 	client.SendBytes(wstest.Frame(0x41, "compressed, half")[:9])
 	c, _ = conn()
 	c.Pause()
+	c.lock()
+	c.r.link.Own = uint16(flight.Round(1500)) // a round trip
+	c.r.mu.Unlock()
 	c, _ = conn()
 	c.Protect(true)
 	c, client = conn()

@@ -37,6 +37,7 @@ func (h *Hub) Export(e *snapshot.Encoder) {
 		e.Message(4, h.Config().Revoked.Export)
 	}
 	e.Message(5, h.leaveDelays.Export)
+	e.Uint(6, 1+h.control.LastErasure())
 }
 
 func (r *Room) export(e *snapshot.Encoder) {
@@ -99,6 +100,8 @@ func (h *Hub) Restore(state []byte) error {
 			}
 		case 5:
 			err = h.leaveDelays.Import(d.Message())
+		case 6:
+			h.control.Moved(d.Uint() - 1)
 		}
 		if err != nil {
 			d.Fail(err)

@@ -102,6 +102,27 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestRestoreWithoutErasures checks that the state of an older process, which does not say which erasures it knew, makes no erasure
+// concern the connections that move.
+func TestRestoreWithoutErasures(t *testing.T) {
+	for _, known := range []bool{false, true} {
+		h := bareHub(t)
+		h.engine.Put(engine.Tombstone("ann", time.Now()), func(uint64, error) {})
+		var state snapshot.Encoder
+		if known {
+			state.Uint(6, 1)
+		}
+		if err := h.Restore(state.B); err != nil {
+			t.Fatal(err)
+		}
+		erased := false
+		h.control.CheckErased("ann", func() { erased = true })
+		if erased != known {
+			t.Errorf("the older process says what it knew: %v; ann is erased: %v", known, erased)
+		}
+	}
+}
+
 // FuzzRestore checks that no state makes the readers panic, and that what they read they can write.
 func FuzzRestore(f *testing.F) {
 	h := bareHub(f)

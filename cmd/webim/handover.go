@@ -211,6 +211,7 @@ func (h *handover) export(e *snapshot.Encoder) {
 	e.Bytes(1, h.guestSecret)
 	e.Uint(2, uint64(h.server.Stats().Open))
 	e.String(3, h.cfg.StoreEngine)
+	e.Message(4, h.flights.Export)
 }
 
 func (h *handover) commit() error { return h.held.Commit() }

@@ -144,6 +144,7 @@ func TestLiveUpgrade(t *testing.T) {
 		{"Store", testStoreUpgrade},
 		{"Fails", testUpgradeFails},
 		{"Manager", testUpgradeManager},
+		{"Why", testUpgradeWhy},
 		{"InPlace", testInPlace},
 		{"InPlaceStore", testInPlaceStore},
 		{"InPlaceFails", testInPlaceFails},

@@ -69,8 +69,8 @@ func (t *takeover) importEngine(e engine.Engine) error {
 	}
 }
 
-// importProgram reads the state of the program itself: the secret of guests, if it is not derived from one in the settings, and the
-// number of connections.
+// importProgram reads the state of the program itself: the secret of guests, if it is not derived from one in the settings, the
+// number of connections, and the records of those that have ended.
 func (t *takeover) importProgram(state []byte) error {
 	d := snapshot.Decode(state)
 	for field := d.Next(); field != 0; field = d.Next() {
@@ -90,6 +90,10 @@ func (t *takeover) importProgram(state []byte) error {
 		case 3:
 			if engine := d.String(); engine != t.cfg.StoreEngine {
 				return fmt.Errorf("the engine was %s and is %s now, which needs a restart", engine, t.cfg.StoreEngine)
+			}
+		case 4:
+			if err := t.flights.Import(d.Message()); err != nil {
+				return err
 			}
 		}
 	}

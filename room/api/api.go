@@ -88,6 +88,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.told.Warn("api: refused a request with a valid key or token that has no right to call the method", "status", http.StatusForbidden, "method", name, "by", callerOf(r.Context()),
 			"see", "api_key_rights, the token's role", "addr", r.RemoteAddr)
 		refuse(w, http.StatusForbidden, refused)
+	case refused != nil && refused.Code == uint32(wire.ErrInternal):
+		h.told.Warn("api: refused a request with a token that cannot be judged now", "status", http.StatusServiceUnavailable, "reason", refused.Message, "see", "token_jwks, /ready",
+			"addr", r.RemoteAddr)
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusServiceUnavailable, refused)
 	case refused != nil:
 		h.told.Warn("api: refused a request without a valid key or token", "status", http.StatusUnauthorized, "reason", refused.Message,
 			"see", "api_key_file", "addr", r.RemoteAddr)

@@ -14,6 +14,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream"
+	"webim/room/engine/jetstream/natstest"
 	"webim/room/token"
 )
 
@@ -29,6 +30,13 @@ func (shared) Redact(string, []uint64, func(error)) { panic("not in these tests"
 // startTwo starts two nodes on one NATS server.
 func startTwo(t *testing.T) (a, b *node) {
 	t.Helper()
+	a, b, _ = startTwoHeld(t)
+	return a, b
+}
+
+// startTwoHeld starts two nodes on one NATS server. hold can hold back the copy of the State of the second one.
+func startTwoHeld(t *testing.T) (a, b *node, hold *natstest.Hold) {
+	t.Helper()
 	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
 		JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20, SyncInterval: time.Second})
 	if err != nil {
@@ -42,18 +50,17 @@ func startTwo(t *testing.T) (a, b *node) {
 		s.Shutdown()
 		s.WaitForShutdown()
 	})
-	node := func() *node {
+	hold = natstest.NewHold(s)
+	node := func(connect func(...nats.Option) (*nats.Conn, error)) *node {
 		e, err := jetstream.Open(t.Context(), jetstream.Config{Log: slog.New(slog.DiscardHandler),
-			Connect: func(opts ...nats.Option) (*nats.Conn, error) {
-				return nats.Connect("", append(opts, nats.InProcessServer(s))...)
-			}})
+			Connect: connect})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(e.Close)
 		return start(t, shared{e})
 	}
-	return node(), node()
+	return node(natstest.NewHold(s).Connect), node(hold.Connect), hold
 }
 
 func TestNodesDeliverAndRecover(t *testing.T) {

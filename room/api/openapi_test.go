@@ -222,7 +222,7 @@ func TestDescriptionErrors(t *testing.T) {
 	d := readDescription(t)
 	codes := d.Components.Schemas["Error"].Properties["code"].Enum
 	for _, err := range []error{
-		engine.ErrKeyReused, room.ErrBusy, room.ErrBadMessage, control.ErrNoTarget, control.ErrInvalid, token.ErrFull,
+		engine.ErrKeyReused, engine.ErrStateOld, room.ErrBusy, room.ErrBadMessage, control.ErrNoTarget, control.ErrInvalid, token.ErrFull,
 		wire.CheckRoomName(""), wire.ErrNotAvailable, wire.ErrInternal, wire.ErrUnrecoverablePosition,
 		coded(wire.ErrUnauthorized, ""), coded(wire.ErrMethodNotFound, ""), http.ErrAbortHandler,
 	} {
@@ -239,7 +239,7 @@ func TestDescriptionErrors(t *testing.T) {
 		for _, code := range op.Codes {
 			known[code] = true
 		}
-		if got := slices.Sorted(maps.Keys(op.Responses)); !slices.Equal(got, []string{"200", "400", "401", "403", "404", "405", "413", "421"}) {
+		if got := slices.Sorted(maps.Keys(op.Responses)); !slices.Equal(got, []string{"200", "400", "401", "403", "404", "405", "413", "421", "503"}) {
 			t.Errorf("%s: statuses %v", name, got)
 		}
 		for status, r := range op.Responses {

@@ -75,7 +75,7 @@ func (h *Handler) admit(r *http.Request, m *method) (*http.Request, *Error) {
 	addr := remote(r)
 	who, err := await.Value(r.Context(), func(done func(*token.Identity, error)) { h.cfg.Hub.Judge().Identify(text, addr, done) })
 	switch {
-	case errors.Is(err, wire.ErrInternal):
+	case errors.Is(err, wire.ErrInternal): // its key cannot be fetched, or judge.ErrStateOld
 		return r, coded(wire.ErrInternal, "the token cannot be judged now: try again")
 	case err != nil:
 		return r, coded(wire.ErrUnauthorized, "the token is not valid")

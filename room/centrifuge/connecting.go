@@ -174,7 +174,7 @@ func (k *connecting) reply(o *out) error {
 	o.reply(&protocol.Reply{Id: k.id, Connect: res})
 	o.flush()
 	s.conn.Restrict(false)
-	s.SetConnected() // control messages wait for that
+	s.d.early.connected(s)
 	return nil
 }
 

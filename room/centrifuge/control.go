@@ -20,10 +20,7 @@ func (s *session) Apply(o engine.ControlMessage) {
 		s.revoke(o)
 		return
 	}
-	if !s.Connected() {
-		if !s.d.hub.Control().HasEnded(s) {
-			s.d.hub.Post(func() { s.Apply(o) })
-		}
+	if !s.Connected() && s.d.early.keep(s, o) {
 		return
 	}
 	switch o.Kind {

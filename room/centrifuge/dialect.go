@@ -17,6 +17,7 @@ const Path = wire.EndpointPath
 type Dialect struct {
 	hub   *room.Hub
 	beats [2]netpoll.HeartbeatID // by wire.Encoding; set by Start
+	early early
 }
 
 // New makes the dialect of a hub.

@@ -18,7 +18,7 @@
 //	leave      leave.go                    the same worker, or any goroutine: memberships that end
 //	reply      reply.go                    the same worker, or any goroutine for a later reply
 //	backend    questions.go, backend.go    any goroutine: questions and their answers
-//	control    control.go                  any goroutine: changes by control messages
+//	control    control.go, early.go        any goroutine: changes by control messages
 //	expiry     expiry.go                   a worker, by the hub's timers: connections and subscriptions that expire
 //	move       move.go                     the goroutine of a live upgrade, while everything stands still
 //
@@ -57,4 +57,5 @@
 //	Room.mu  →  session.mu  →  the hub's locks (see package room)  →  netpoll
 //	session.mu  →  connecting.mu
 //	questions.mu  →  netpoll
+//	early.mu  →  the hub's locks
 package centrifuge

@@ -63,6 +63,7 @@ func (s *session) leaveAll() {
 // close ends the session after its connection, with its memberships and its pending subscribes.
 func (s *session) close() {
 	s.d.hub.Control().Unregister(s)
+	s.d.early.ended(s)
 	if s.questions != nil {
 		s.questions.askNext()
 	}

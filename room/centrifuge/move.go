@@ -137,6 +137,7 @@ func (d *Dialect) Adopt(c netpoll.Conn, data []byte) error {
 	if err := d.hub.Control().Register(s); errors.As(err, &end) {
 		s.Disconnect(end) // another node did that while this one moved
 	}
+	s.d.hub.Control().CheckErased(s.Identity().User, func() { s.Disconnect(wire.DisconnectForceNoReconnect) })
 	s.judgeMoved(subs)
 	s.expireBy(s.Identity().Expires)
 	return nil

@@ -1,6 +1,7 @@
 package centrifuge
 
 import (
+	"context"
 	"log/slog"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/engine"
 	"webim/room/engine/memory"
 	"webim/room/policy"
 	"webim/room/token"
@@ -64,6 +66,34 @@ func TestTicketRevokedWhileJoining(t *testing.T) {
 	s.renew("q", &token.Subscription{Channel: "q", ID: "of-r"})
 	if all := s.Rooms(); len(all) != 0 {
 		t.Errorf("it is still in %v", all)
+	}
+}
+
+// TestEarlyControlMessages checks that a control message that comes before the reply to connect waits without work, so that the hub
+// can move meanwhile; that it is applied then; and that nothing is kept for a session that has ended.
+func TestEarlyControlMessages(t *testing.T) {
+	s := onlySession(t, room.Config{Anonymous: true})
+	hub, d := s.d.hub, s.d
+	early := &session{d: d, conn: s.conn, id: s.id}
+	early.Identify(token.Anonymous)
+	end := engine.ControlMessage{Kind: engine.ControlDisconnect, Code: 4321, Reason: "go"}
+	early.Apply(end)
+	ctx, cancel := context.WithTimeout(t.Context(), wstest.Patience)
+	defer cancel()
+	if err := hub.Quiesce(ctx); err != nil {
+		t.Error(err)
+	}
+	if err := hub.Thaw(); err != nil || !s.conn.Exists() {
+		t.Errorf("the message was applied too early, %v", err)
+	}
+	d.early.connected(early)
+	wstest.Eventually(t, "the message is applied", func() bool { return !s.conn.Exists() })
+	other := &session{d: d, conn: s.conn}
+	other.Identify(token.Anonymous)
+	other.Apply(end)
+	d.early.ended(other)
+	if len(d.early.all) != 0 {
+		t.Errorf("kept for %d sessions", len(d.early.all))
 	}
 }
 

@@ -18,7 +18,11 @@ func (c *Controller) Apply(m engine.ControlMessage) error {
 	if m.Kind == engine.ControlRevoke {
 		return c.revoke(m)
 	}
-	for _, s := range c.targets(m.To) {
+	targets := c.targets(m.To)
+	if m.Kind == engine.ControlSubscribe && len(targets) > 0 && c.cfg.Judge.IsStateOld() {
+		return engine.ErrStateOld // the sessions would be refused, and nobody would hear of it
+	}
+	for _, s := range targets {
 		if !exceptsAdmin(&m, s.Identity()) {
 			s.Apply(m)
 		}

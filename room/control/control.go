@@ -47,10 +47,13 @@ type Controller struct {
 	sessions identity.Table
 	bearers  atomic.Int64 // plain connections that have a token
 	started  atomic.Bool  // Start has returned; until then there are no connections
+
+	lastErasure  atomic.Uint64 // see LastErasure
+	movedErasure uint64        // see Moved; not written while connections are adopted
 }
 
 // New returns a Controller.
-func New(cfg Config) *Controller { return &Controller{cfg: cfg} }
+func New(cfg Config) *Controller { return &Controller{cfg: cfg, movedErasure: engine.AnyVersion} }
 
 // Start begins to follow the bans, the rosters, the revocations and the erased users in the State. It is called before the
 // server listens: what is in the State then holds when Start returns, so the first client is already judged by it. stop ends
@@ -80,15 +83,18 @@ func (c *Controller) enforce(work func()) {
 }
 
 // Register makes control messages reach a session, just before its connect reply. The session must have
-// its identity. Register returns an error if the session must end, because its token was revoked or its
-// user was banned while it was connecting, or because this node cannot know that: see judge.Judge.Admit. A revocation or
+// its identity. Register returns the code with which the session must end, because its token was revoked or its
+// user was banned while it was connecting; otherwise nil. A revocation or
 // a ban that comes before Register is found here; one that comes later finds the session.
 func (c *Controller) Register(s identity.Session) error {
 	c.sessions.Add(s)
-	if c.cfg.Judge.Revoked(s.Identity()) {
+	switch j := c.cfg.Judge; {
+	case j.Revoked(s.Identity()):
 		return wire.DisconnectInvalidToken
+	case j.IsBanned(j.SubjectOf(s), ""):
+		return wire.DisconnectBanned
 	}
-	return c.cfg.Judge.Admit(c.cfg.Judge.SubjectOf(s), "")
+	return nil
 }
 
 // Unregister removes a session for good, when its connection ends.
@@ -106,7 +112,8 @@ func (c *Controller) CountBearer(by int64) { c.bearers.Add(by) }
 func (c *Controller) Count() (sessions, anonymous, named int) { return c.sessions.Count() }
 
 // Send checks a control message and sends it to all nodes. done gets an error if the message is invalid
-// (ErrNoTarget, ErrInvalid, or a fault of the room's name), or if applying it failed. It is no error if no
+// (ErrNoTarget, ErrInvalid, or a fault of the room's name), or if applying it failed: engine.ErrStateOld says that a node
+// with the target admits nobody now. It is no error if no
 // connection matches the target, or if a connection cannot join the room because it is already there, is
 // in too many rooms, or is not one of the users of a # room. Any goroutine may call done.
 func (c *Controller) Send(m engine.ControlMessage, done func(error)) {

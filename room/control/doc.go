@@ -8,6 +8,10 @@
 //	erasure.go     ends the connections of a user that was erased
 //	lookup.go      finds the connections: those of a user, of a room, all of them
 //
+// A change of the State that takes something from somebody has no control message of its own: the engine tells it to the other
+// nodes at once, and brings it with the stream of the State (engine.Key.IsUrgent). So the watchers of this package, and those of
+// package moderation, are the one place where it is enforced.
+//
 // A backend or a moderator sends a control message (Controller.Send). The engine brings it to each node,
 // and the node applies it to its own connections (Controller.Apply). Bans, revocations and erasures are entries
 // of the engine's State. Each node follows their tables, so a node that starts later enforces them too.

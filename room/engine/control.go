@@ -24,7 +24,8 @@ type Control interface {
 	RemoveNode(n Node)
 	// SendControl sends a control message to every node. The error says which fault there was on a
 	// node, or on the way to it; other nodes may have applied the message. It wraps ErrUnconfirmed if
-	// a node has not confirmed it in time, or if only the nodes of this process could be reached.
+	// a node has not confirmed it in time, or if only the nodes of this process could be reached, and ErrStateOld if a
+	// node has returned that.
 	SendControl(m ControlMessage, done func(error))
 	// Collect asks every node for its NodeInfo. It fails if one does not answer in time.
 	Collect(q Question, done func([]NodeInfo, error))
@@ -45,7 +46,8 @@ type Control interface {
 
 // Node is a hub as the engine knows it. None of its methods may block.
 type Node interface {
-	// Apply applies a control message to the connections of this node.
+	// Apply applies a control message to the connections of this node. It returns ErrStateOld if the message lets a
+	// connection into a room, and this node admits nobody now.
 	Apply(m ControlMessage) error
 	// Info answers a question.
 	Info(q Question) NodeInfo

@@ -21,6 +21,9 @@ var (
 	// those may have. Send it again.
 	ErrUnconfirmed error = &storeError{"engine: not every node has confirmed the control message: send it again",
 		"not every node of the server has confirmed this: send it again"}
+	// ErrStateOld: a node's copy of the State may lack the latest bans, so it admits nobody: see Copier. Try again later.
+	ErrStateOld error = &storeError{"engine: the node's copy of the State is old, so it admits nobody",
+		"this server does not know the latest bans, try again"}
 	// ErrStoreFull: the store has no space for messages.
 	ErrStoreFull error = &storeError{"engine: the store is full",
 		"the server's store is full: try again later"}

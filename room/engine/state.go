@@ -10,7 +10,7 @@ import (
 // State stores small entries: the members of a room, read marks, mutes and bans, the settings
 // of a room. The meaning of an entry's value is defined by its table.
 //
-//   - The version of an entry is a number above 0. No other value ever had the same version. A
+//   - The version of an entry is a number above 0, and above those of all changes before it. A
 //     write with an old version gets ErrVersion and changes nothing. So if two callers change an
 //     entry at the same time, one of them reads again, and no change is lost.
 //   - Once done was called without an error, the change outlives the call, and each read on this
@@ -18,9 +18,12 @@ import (
 //     milliseconds, and within seconds after their connection was lost. Until then they answer with
 //     the value that they had, whose version makes their writes fail with ErrVersion.
 //   - A watcher is called with all entries of its table, and then with each change, once, in the
-//     order in which they were made. If another node has missed changes of an entry, because its
+//     order in which they were made; changes of urgent entries (Key.IsUrgent) may come before earlier
+//     changes of others. If another node has missed changes of an entry, because its
 //     connection was lost or a newer change came first, it calls the watcher once for all of them.
 //     On the node that made the change, the watcher is called before done.
+//   - A change of an urgent entry reaches other nodes in two ways: with the rest of the State, and at once
+//     in a message, as far as messages pass. So it also holds on a node whose copy of the State is behind.
 //   - However full the engine is, there is space for the bans and mutes that moderators impose in
 //     rooms without a roster; see Key.IsReserved.
 //   - An entry with an expiry is removed at that time or a little later.
@@ -69,6 +72,16 @@ const Reserve = 8
 // moderators impose, except in rooms with a roster, which any user can make.
 func (k Key) IsReserved() bool {
 	return k.Table == TableRevoked || (k.Table == TableBan || k.Table == TableBanIP || k.Table == TableMute) && !name.IsRoster(k.Of)
+}
+
+// IsUrgent reports whether somebody could stay, hear, speak or come in who may not any more, if a node learned of a change of
+// this entry late. See State.
+func (k Key) IsUrgent() bool {
+	switch k.Table {
+	case TableBan, TableBanIP, TableMute, TableRevoked, TableErased, TableMember, TableRoom:
+		return true
+	}
+	return false
 }
 
 // Entry is a value of the State with its version.

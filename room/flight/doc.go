@@ -4,6 +4,7 @@
 //	recorder.go  Recorder: the ends of the connections of this node
 //	record.go    Record: one end, as operators read it
 //	trace.go     the trace of a user or a room on this node
+//	move.go      the records move to another process, in a live upgrade
 //	collect.go   Collect: the ends that all nodes remember of a user, an address or a connection
 //
 // # Rules
@@ -13,7 +14,8 @@
 //   - The memory is limited: maxOpened records of connections that were open, and maxNever of others, for
 //     which a client needs less. If there are more, the oldest of the user or address that has most goes
 //     first, so that a client that connects again and again does not make the records of others go.
-//   - Records do not outlive the process.
+//   - Records do not outlive the process, except that they move in a live upgrade. Those of connections that have stayed in the
+//     old process do not.
 //
 // # Lock order
 //

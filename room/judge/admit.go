@@ -19,9 +19,12 @@ func (j *Judge) Admit(s policy.Subject, room string) error {
 		return wire.DisconnectBanned
 	case banned:
 		return wire.ErrBanned
-	case j.cfg.StateIsOld != nil && j.cfg.StateIsOld():
+	case j.IsStateOld():
 		j.cfg.Log.Warn("a client is refused: the copy of the state is old", "room", room, "see", "/ready, NATS")
 		return ErrStateOld
 	}
 	return nil
 }
+
+// IsStateOld reports whether this node's copy of the State is old, so that Admit admits nobody.
+func (j *Judge) IsStateOld() bool { return j.cfg.StateIsOld != nil && j.cfg.StateIsOld() }

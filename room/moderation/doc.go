@@ -4,7 +4,8 @@
 // # Rules
 //
 //   - A sanction is an entry of the engine's State. Every node watches these tables and has a copy
-//     of them in memory (Cache), so that no message waits for the State.
+//     of them in memory (Cache), so that no message waits for the State. The engine brings their changes to all
+//     nodes at once: see engine.Key.IsUrgent.
 //   - Package policy decides whether a sanction binds a subject. Package moderation only tells
 //     policy which sanctions there are: see Cache.Standing.
 //   - A ban ends what it forbids on every node: Enforcer.EnforceBan closes the connections, or removes

@@ -1,11 +1,14 @@
 package plain
 
 import (
+	"github.com/gobwas/ws"
+
 	"webim/netpoll"
 	"webim/netpoll/snapshot"
 	"webim/room/cost"
 	"webim/room/identity"
 	"webim/room/token"
+	"webim/room/wire"
 )
 
 // movedMember is a member that moves to another process in a live upgrade.
@@ -66,6 +69,12 @@ func (d *Dialect) Adopt(c netpoll.Conn, data []byte) error {
 	}
 	if err := d.hub.Adopt(m.room, c); err != nil {
 		return err
+	}
+	if m.who != nil {
+		d.hub.Control().CheckErased(m.who.Identity().User, func() {
+			end := wire.DisconnectForceNoReconnect
+			d.close(c, netpoll.ByOperator, ws.StatusCode(end), end.Text(), "the API's erase")
+		})
 	}
 	d.closeUnwanted(c, m.room) // another node may have banned it while this one moved, and this process may have other rights
 	return nil

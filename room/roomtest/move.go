@@ -25,6 +25,10 @@ type Node struct {
 	Server *netpoll.Server
 	Addr   string
 
+	// Meanwhile, if not nil, is called in Successor, when the successor has the state of the engine and no connections: before its
+	// hub starts, and again after that.
+	Meanwhile func(next *Node, started bool)
+
 	t       testing.TB
 	handler *mux.Handler
 	held    *netpoll.Held
@@ -117,7 +121,9 @@ func (n *Node) Successor(cfg room.Config, nc netpoll.Config) *Node {
 	if err := next.hold(func(context.Context) error { return nil }); err != nil {
 		n.t.Fatal(err)
 	}
+	n.meanwhile(next, false)
 	next.handler.Start(next.Server)
+	n.meanwhile(next, true)
 	for _, l := range n.Server.Listeners() {
 		l.FD, l.Handler, l.HTTP = n.dup(l.FD), nil, nil
 		next.listen(l)
@@ -147,6 +153,12 @@ func (n *Node) Successor(cfg room.Config, nc netpoll.Config) *Node {
 		n.t.Fatal(err)
 	}
 	return next
+}
+
+func (n *Node) meanwhile(next *Node, started bool) {
+	if n.Meanwhile != nil {
+		n.Meanwhile(next, started)
+	}
 }
 
 func (n *Node) dup(fd int) int {

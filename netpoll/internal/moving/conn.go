@@ -62,6 +62,9 @@ type Conn struct {
 
 	BytesIn, BytesOut, MessagesIn, MessagesOut uint64
 
+	RoundTrip uint64 // of the last answered ping, in µs; 0: not known
+	HighWater int    // the most bytes that its socket has refused at a time
+
 	// Of a connection that closes.
 	Cause  string
 	Code   ws.StatusCode

@@ -137,6 +137,10 @@ func (c *Conn) readOutput(d *snapshot.Decoder, field int) {
 		c.Output.Exempt = size(d)
 	case 50:
 		c.Data = bytes.Clone(d.Bytes())
+	case 51:
+		c.RoundTrip = d.Uint()
+	case 52:
+		c.HighWater = size(d)
 	}
 }
 

@@ -30,6 +30,8 @@ func (c *Conn) Append(e *snapshot.Encoder) {
 	e.Bytes(42, c.Output.Pong)
 	e.Uint(43, uint64(c.Output.Exempt))
 	e.Bytes(50, c.Data)
+	e.Uint(51, c.RoundTrip)
+	e.Uint(52, uint64(c.HighWater))
 }
 
 func (c *Conn) appendInput(e *snapshot.Encoder) {

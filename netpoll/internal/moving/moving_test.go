@@ -23,6 +23,7 @@ func full() *Conn {
 		ID: 7<<32 | 5, Listener: 2, Addr: netip.MustParseAddrPort("[2001:db8::1]:4321"), Stage: Open, Flags: Opened | Closing | Last | Armed | High | Ready | Given, Heartbeat: 3,
 		Begun: -1e9, Seen: -200, Sent: -100, Deadline: 25_000, Due: 30_000, Rest: 1000, Since: -4000,
 		BytesIn: 1, BytesOut: 1 << 40, MessagesIn: 3, MessagesOut: 4,
+		RoundTrip: 1500, HighWater: 77,
 		Cause: "server closed", Code: 1000, Reason: "bye",
 		Unread: []byte{0x81}, Scanned: 1, Lines: 4,
 		Message: frame.State{Op: ws.OpText, Compressed: true, Fin: true, InFrame: true, Mask: 0xdeadbeef, MaskPos: 3, Left: 9, Fragments: 2, Body: []byte("hello"), Checked: 4},

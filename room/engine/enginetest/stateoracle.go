@@ -16,6 +16,7 @@ import (
 // stateOracle is the State in the plainest way: a map.
 type stateOracle struct {
 	*cluster
+	table   string
 	entries map[engine.Key]stateValue
 	watched []*watched // by node
 }
@@ -43,23 +44,23 @@ var (
 	someOf    = []string{"", "a", "b"}
 	someNames = []string{"", "x", "y", "z"}
 	someKey   = rapid.Custom(func(t *rapid.T) engine.Key {
-		return engine.Key{Table: "t", Of: rapid.SampledFrom(someOf).Draw(t, "of"), Name: rapid.SampledFrom(someNames).Draw(t, "name")}
+		return engine.Key{Of: rapid.SampledFrom(someOf).Draw(t, "of"), Name: rapid.SampledFrom(someNames).Draw(t, "name")}
 	})
 )
 
-// testStateOracle compares the State with a map.
+// testStateOracle compares the State with a map: a table whose entries are urgent, and another one.
 func testStateOracle(t *testing.T, with Implementation) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := &stateOracle{cluster: with.start(t, Limits{}), entries: map[engine.Key]stateValue{}}
+		o := &stateOracle{cluster: with.start(t, Limits{}), table: rapid.SampledFrom([]string{"t", engine.TableBan}).Draw(t, "table"), entries: map[engine.Key]stateValue{}}
 		for _, m := range o.nodes {
 			w := &watched{values: map[engine.Key]string{}}
-			m.Watch("t", w.change)
+			m.Watch(o.table, w.change)
 			o.watched = append(o.watched, w)
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			o.step(t)
 			if with.CheckTable != nil {
-				with.CheckTable(t, o.node(0), "t", len(o.entries))
+				with.CheckTable(t, o.node(0), o.table, len(o.entries))
 			}
 		}
 	})
@@ -68,6 +69,7 @@ func testStateOracle(t *testing.T, with Implementation) {
 // step makes a change on a node, and checks all nodes: this one at once, the others after a while.
 func (o *stateOracle) step(t *rapid.T) {
 	k, node := someKey.Draw(t, "key"), o.someNode(t)
+	k.Table = o.table
 	m := o.node(node)
 	switch rapid.IntRange(0, 3).Draw(t, "step") {
 	case 0:
@@ -126,17 +128,17 @@ func (o *stateOracle) drawCheck(t *rapid.T) func(t *rapid.T, node int) error {
 
 func (o *stateOracle) checkOf(t *rapid.T, m engine.Engine, of, after, before string, limit int) error {
 	for _, name := range someNames {
-		k := engine.Key{Table: "t", Of: of, Name: name}
+		k := engine.Key{Table: o.table, Of: of, Name: name}
 		if got, want := get(t, m, k), o.entries[k]; string(got.Value) != want.text || !got.Expires.Equal(want.expires) {
 			return fmt.Errorf("%v is %q until %v, want %q until %v", k, got.Value, got.Expires, want.text, want.expires)
 		}
 	}
 	want := slices.DeleteFunc(slices.Clone(someNames), func(name string) bool {
-		_, there := o.entries[engine.Key{Table: "t", Of: of, Name: name}]
+		_, there := o.entries[engine.Key{Table: o.table, Of: of, Name: name}]
 		return !there || name <= after
 	})
 	all := strings.Join(want[:min(limit, len(want))], " ")
-	if got := names(t, m, "t", of, after, limit); got != all {
+	if got := names(t, m, o.table, of, after, limit); got != all {
 		return fmt.Errorf("%d of %q after %q: %q, want %q", limit, of, after, got, all)
 	}
 	between := 0
@@ -145,7 +147,7 @@ func (o *stateOracle) checkOf(t *rapid.T, m engine.Engine, of, after, before str
 			between++
 		}
 	}
-	if n := count(t, m, "t", of, after, before); n != between {
+	if n := count(t, m, o.table, of, after, before); n != between {
 		return fmt.Errorf("%d of %q between %q and %q, want %d", n, of, after, before, between)
 	}
 	return nil

@@ -215,6 +215,13 @@ func (s *Entries) Remove(k engine.Key, version uint64) bool {
 	return true
 }
 
+// Keep makes Reloaded keep an entry that Apply has set, as another call of Apply with the same version would.
+func (s *Entries) Keep(k engine.Key) {
+	if r := s.held(k); r != nil {
+		r.round = s.round
+	}
+}
+
 // Reload begins to read all entries again from a store. The caller calls Apply for each entry that the
 // store has, and then Reloaded.
 func (s *Entries) Reload() { s.round++ }

@@ -51,6 +51,7 @@
 //     stream, which webim writes into the stream's metadata.
 //   - A node asks only for rooms that have members here, and reads only for a member or a caller.
 //   - Nothing in the store depends on which node wrote it.
+//   - An urgent change of the State (engine.Key.IsUrgent) is also told to the other nodes, through package cluster.
 //   - The State waits for no other stream and for no job: a goroutine of its own keeps the copy current, and asks the leader
 //     of the stream how far it has to be. So a node knows when its copy may be old: then it admits nobody.
 //   - While the node moves to another process, calls that change something wait, and nobody is called (move.go).

@@ -226,7 +226,7 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	e.state, err = state.New(e.nc, e.js, e.read, state.Config{Max: e.cfg.MaxState, Apart: []string{engine.TableErased, cuts.Table, stubs.Table, retire.Table}, Now: e.cfg.Now, Log: e.log, Go: e.jobs.Go, Broken: e.stateBroken, Silent: e.isSilent,
-		Commit: func(done func(error)) { e.disk.Then(state.Stream, done) }})
+		Commit: func(done func(error)) { e.disk.Then(state.Stream, done) }, Tell: e.tellChange})
 	if err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
@@ -246,7 +246,7 @@ func (e *Engine) open(ctx context.Context) (err error) {
 	}
 	e.workers.Go(e.dispatch)
 	nodes := e.cfg.nodes
-	nodes.Subscribers, nodes.Tell, nodes.Log, nodes.Alone, nodes.Held = e.subscribers, e.tell, e.log, e.cfg.Alone, e.cfg.Held
+	nodes.Subscribers, nodes.Tell, nodes.Changed, nodes.Log, nodes.Alone, nodes.Held = e.subscribers, e.tell, e.state.Ahead, e.log, e.cfg.Alone, e.cfg.Held
 	e.cluster = cluster.New(e.nc, nodes)
 	e.made.Store(true)
 	if err := e.cluster.Start(ctx); err != nil {

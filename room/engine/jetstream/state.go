@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/frames"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/state"
 )
@@ -92,6 +93,13 @@ func (e *Engine) stateBroken(err error) {
 	}
 	e.failed("the state is read again, because changes may be missing", "", err)
 	e.wakeState()
+}
+
+// tellChange tells the other nodes a change of the State that this node has made.
+func (e *Engine) tellChange(c frames.Change) {
+	if e.made.Load() {
+		e.cluster.TellChange(c)
+	}
 }
 
 // wakeState makes keepState look at once.

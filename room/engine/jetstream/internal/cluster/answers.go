@@ -7,8 +7,11 @@ import (
 	"webim/room/engine/jetstream/internal/frames"
 )
 
-// question handles a question of another node. It is answered by a job.
+// question handles a question of another node, which a job answers, or a change that it tells.
 func (c *Cluster) question(reply string, f frames.Frame) {
+	if f.Kind == frames.Changed {
+		c.changed(f)
+	}
 	if reply == "" {
 		return
 	}

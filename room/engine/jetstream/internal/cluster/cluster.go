@@ -27,6 +27,8 @@ type Config struct {
 	Subscribers func(room string) []engine.Subscriber
 	// Tell gives a join or a leave to the subscribers of a room on this node.
 	Tell func(room string, n engine.Notice)
+	// Changed is called with each change of the State that another node tells. It must not block.
+	Changed func(frames.Change)
 
 	Beat     time.Duration // between the beats of a node; 0: 1 s
 	Lease    time.Duration // after which a node that was not heard is dead; 0: 5 s
@@ -41,7 +43,7 @@ const (
 	subjectAlive   = "ctl.alive" // beats and farewells
 	subjectHello   = "ctl.hello" // greetings
 	subjectAsk     = "ctl.ask"   // questions
-	subjectControl = "ctl.do"    // control messages
+	subjectControl = "ctl.do"    // control messages, and changes of the State
 )
 
 // The limits of a node.
@@ -63,7 +65,7 @@ type Cluster struct {
 	faults  *ratelog.Logger // of messages that others may send as often as they like
 	hubs    hubs.List
 	work    *jobs.Pool // questions and the ends of questions
-	apply   *jobs.Pool // control messages: one at a time
+	apply   *jobs.Pool // control messages, and changes of the State: one at a time
 	telling *jobs.Pool // joins and leaves: one at a time
 	told    *told.Members
 	inbox   string // prefix of the subjects for answers
@@ -77,7 +79,7 @@ type Cluster struct {
 	applied  applied            // owned by the jobs of apply
 	frozen   bool               // owned by the goroutine that reads, as kept is
 	kept     []*nats.Msg        // that have arrived while it was frozen
-	guests   atomic.Int32       // questions and control messages of other nodes that wait here
+	guests   atomic.Int32       // questions, control messages and changes of other nodes that wait here
 	owned    atomic.Int32       // control messages of this node that wait to be applied
 	sketches recent[[]byte]     // the users of large rooms on this node
 	counts   recent[count]      // of large rooms

@@ -48,13 +48,21 @@ func (r *result) unconfirmed() error {
 	}
 	for _, a := range r.answers {
 		if a.refused != "" {
-			errs = append(errs, fmt.Errorf("cluster: node %s: %s", a.from, a.refused))
+			errs = append(errs, refusal(a))
 		}
 	}
 	for _, id := range slices.Concat(r.late, r.died) {
 		errs = append(errs, fmt.Errorf("%w: node %s", engine.ErrUnconfirmed, id))
 	}
 	return errors.Join(errs...)
+}
+
+// refusal returns the error of another node.
+func refusal(a answer) error {
+	if a.refused == engine.ErrStateOld.Error() {
+		return fmt.Errorf("%w: node %s", engine.ErrStateOld, a.from)
+	}
+	return fmt.Errorf("cluster: node %s: %s", a.from, a.refused)
 }
 
 // applyHere applies a control message to the hubs of this process. It runs on the job of apply.

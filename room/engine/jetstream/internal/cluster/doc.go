@@ -6,6 +6,7 @@
 //	questions.go  a question goes to all nodes, and their answers come back
 //	answers.go    questions of other nodes
 //	control.go    control messages, and reports of the nodes
+//	change.go     changes of the State that are told at once
 //	presence.go   counts and lists of members
 //	compare.go    joins and leaves that the rooms of this node have missed
 //	users.go      sets of users that can be merged
@@ -40,6 +41,8 @@
 //
 // A control message is sent twice if a node has not confirmed it after half of that time. It has an id, the
 // subject for the answers, and each node applies an id once.
+//
+// A change of the State that is urgent is told once, without an answer: the stream of the State brings it, too.
 //
 // # Rules
 //

@@ -90,6 +90,28 @@ func DecodeListed(body []byte) (l Listed, err error) {
 	return l, r.end("a list of members")
 }
 
+// Change says that an entry of the State has changed. Package state defines the bytes of the entry.
+type Change struct {
+	Incarnation string // of the stream
+	Sequence    uint64 // of the message in it; not above the maximum of an int64
+	Subject     string // of the message
+	Data        []byte // of the message
+}
+
+// AppendChange appends the body of Changed: a number of 8 bytes, two strings with 2 bytes of length, and the data as the rest.
+func AppendChange(dst []byte, c *Change) []byte {
+	dst = appendShort(appendShort(appendNumber(dst, int(c.Sequence)), c.Incarnation), c.Subject)
+	return append(dst, c.Data...)
+}
+
+// DecodeChange decodes the body of Changed. Data is a part of body.
+func DecodeChange(body []byte) (c Change, err error) {
+	r := reader{rest: body}
+	c.Sequence, c.Incarnation, c.Subject = uint64(r.number()), r.short(), r.short()
+	c.Data, r.rest = r.rest, nil
+	return c, r.end("a change of the state")
+}
+
 func flag(set bool) byte {
 	if set {
 		return 1

@@ -33,8 +33,9 @@ const (
 	Answer                  // to a question
 	Refusal                 // the answer is an error; the body is its text
 	Ended                   // reports of the hubs, with the records that the body asks for: see engine.Question.Ended
+	Changed                 // an entry of the State has changed: see Change; there is no answer
 
-	lastKind = Ended
+	lastKind = Changed
 )
 
 // MaxID is the maximum length of the id of a node, in bytes.

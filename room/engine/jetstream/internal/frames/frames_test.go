@@ -86,7 +86,8 @@ func TestGolden(t *testing.T) {
 		{"question", string(AppendRoom(nil, "r", 300)), "\x00\x00\x00\x00\x00\x00\x01\x2cr"},
 		{"count", string(AppendCounted(nil, Counted{1, 2, []byte("x")})), "\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x02x"},
 		{"ids", string(AppendIDs(nil, []string{"a", "bc"})), "\x00\x01a\x00\x02bc"},
-		{"kinds", fmt.Sprint(lastKind), "10"},
+		{"change", string(AppendChange(nil, &Change{"i", 7, "state.ban.=.=", []byte("x")})), "\x00\x00\x00\x00\x00\x00\x00\x07\x00\x01i\x00\x0dstate.ban.=.=x"},
+		{"kinds", fmt.Sprint(lastKind), "11"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s:\n got %q\nwant %q", c.what, c.got, c.want)
@@ -136,6 +137,7 @@ func TestWrongBodies(t *testing.T) {
 		"an unknown kind":   second(Decode([]byte{Version, 0, byte(lastKind) + 1, 0, 0, 0})),
 		"version 0":         second(Decode([]byte{0, 0, 1, 0, 0, 0})),
 		"nothing":           second(Decode(nil)),
+		"half a change":     second(DecodeChange([]byte("\x00\x00\x00\x00\x00\x00\x00\x07\x00\x01i\x00"))),
 		"a notice's flag":   second(DecodeNotice(append([]byte{Version, 4}, make([]byte, 14)...))),
 	} {
 		if !errors.Is(err, ErrMalformed) {
@@ -196,6 +198,8 @@ func FuzzDecode(f *testing.F) {
 		same("count", AppendCounted(nil, counted), err)
 		ids, err := DecodeIDs(b)
 		same("ids", AppendIDs(nil, ids), err)
+		change, err := DecodeChange(b)
+		same("change", AppendChange(nil, &change), err)
 		room, limit, err := DecodeRoom(b)
 		same("question", AppendRoom(nil, room, limit), err)
 		if m, err := DecodeControl(b); err == nil {

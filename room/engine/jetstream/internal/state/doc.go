@@ -5,6 +5,7 @@
 //	write.go   writing
 //	wait.go    a write waits for the copy
 //	feed.go    loading the copy, and following the stream
+//	ahead.go   changes of urgent entries that come before the stream brings them
 //	proof.go   until when the copy had everything
 //	record.go  keys ↔ subjects, entries ↔ bytes
 //
@@ -16,8 +17,8 @@
 //
 // # Rules
 //
-//   - Only the stream changes the copy: a write is done when the stream has brought it back. So the copy
-//     changes in one order on all nodes.
+//   - The stream changes the copy: a write is done when the stream has brought it back. So each entry
+//     changes in one order on all nodes. An urgent entry also changes when a message says that it was written: see ahead.go.
 //   - One consumer feeds the copy. If something may be missing, because the connection was lost or the
 //     consumer has skipped a message, the whole stream is read again, and entries that are not there any
 //     more are removed. So a node that was away misses no removal, however old it is. Reads go on from

@@ -50,6 +50,7 @@ func (s *Store) Load(ctx context.Context, incarnation string) error {
 	s.mu.Lock()
 	if s.incarnation != incarnation {
 		s.proved = time.Time{}
+		clear(s.ahead)
 		s.entries.Reload()
 		s.entries.Reloaded()
 	}
@@ -137,6 +138,7 @@ func (f *feed) wholeLocked() {
 	}
 	f.whole = true
 	f.s.current = true
+	f.s.keepAheadLocked()
 	f.s.entries.Reloaded()
 	close(f.loaded)
 }
@@ -221,21 +223,31 @@ func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []wait
 		s.cfg.Log.Warn("an entry of the state cannot be read and is left out", "sequence", seq, "err", err)
 	} else {
 		e.Key, e.Version = k, seq
-		// The watchers hear of each change: that the old entry has expired, and then of the new one, even
-		// if it has expired on the way.
-		s.entries.Get(k, s.cfg.Now())
-		if e.Value == nil || !f.whole && isExpired(&e, s.cfg.Now()) {
-			s.entries.Remove(k, seq)
+		if s.isBehindLocked(k, seq) {
+			ready = s.appliedLocked(k, seq)
 		} else {
-			s.entries.Apply(e)
+			ready = s.applyLocked(e, !f.whole && isExpired(&e, s.cfg.Now()))
 		}
-		ready = s.appliedLocked(k, seq)
 	}
 	if s.current {
 		f.wholeLocked()
 	}
 	s.provedLocked()
 	return ready
+}
+
+// applyLocked applies a change to the copy, and returns the writes that are done by it. The change is a removal if the entry has
+// no value, or if gone is true.
+func (s *Store) applyLocked(e engine.Entry, gone bool) []waiter {
+	// The watchers hear of each change: that the old entry has expired, and then of the new one, even
+	// if it has expired on the way.
+	s.entries.Get(e.Key, s.cfg.Now())
+	if e.Value == nil || gone {
+		s.entries.Remove(e.Key, e.Version)
+	} else {
+		s.entries.Apply(e)
+	}
+	return s.appliedLocked(e.Key, e.Version)
 }
 
 func isExpired(e *engine.Entry, now time.Time) bool {

@@ -33,8 +33,12 @@ func (s *Store) Prove(seq uint64, asked time.Time) {
 	}
 	s.provedLocked()
 	behind := !s.proof.at.IsZero() && asked.Sub(s.proof.at) > maxBehind
+	wrong := s.endAheadLocked(seq, asked)
 	s.mu.Unlock()
-	if behind {
+	switch {
+	case wrong:
+		f.fail(errAhead)
+	case behind:
 		f.fail(errBehind)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/entries"
 	"webim/room/engine/jetstream/internal/acks"
+	"webim/room/engine/jetstream/internal/frames"
 	"webim/room/engine/jetstream/internal/logread"
 )
 
@@ -36,6 +37,9 @@ type Config struct {
 	// Broken is called when the copy may miss changes although the connection was not lost. Then Load has
 	// to be called again. It must not block.
 	Broken func(error)
+	// Tell tells the other nodes a change of an urgent entry that this node has made: their Ahead gets it, unless it is lost. It
+	// must not block.
+	Tell func(frames.Change)
 	// Silent is that of acks.Config.
 	Silent func() bool
 }
@@ -64,6 +68,7 @@ type Store struct {
 	clock       time.Time // the latest time that tick has seen
 	feed        *feed     // nil: none
 	keys        map[engine.Key]*key
+	ahead       map[engine.Key]ahead
 	writes      int // that are not done
 }
 
@@ -102,7 +107,7 @@ func New(nc *nats.Conn, js jetstream.JetStream, read *logread.Reader, cfg Config
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, js: js, read: read, pub: pub, stop: make(chan struct{}), entries: entries.New(cfg.Max, cfg.Apart...), keys: map[engine.Key]*key{}}
+	s := &Store{cfg: cfg, js: js, read: read, pub: pub, stop: make(chan struct{}), entries: entries.New(cfg.Max, cfg.Apart...), keys: map[engine.Key]*key{}, ahead: map[engine.Key]ahead{}}
 	s.Reader = entries.NewReader(&s.mu, s.entries, cfg.Now)
 	s.done.Go(s.tick)
 	return s, nil

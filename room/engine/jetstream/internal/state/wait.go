@@ -39,7 +39,7 @@ func (s *Store) wait(w *write, until waiter) {
 		k.busy = next != nil
 	}
 	// Of a refusal, the copy may have had the reason before this write began.
-	ready := k.seen >= until.seq || until.err != nil && s.position >= until.seq
+	ready := max(k.seen, s.ahead[w.key].seq) >= until.seq || until.err != nil && s.position >= until.seq
 	if ready {
 		s.endedLocked(w.key, k, len(w.dones))
 	} else {

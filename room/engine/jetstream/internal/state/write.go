@@ -155,6 +155,7 @@ func (s *Store) answered(w *write, seq uint64, err error) {
 				s.wait(w, waiter{err: fmt.Errorf("%w: %w", engine.ErrUnknown, err)})
 				return
 			}
+			s.told(w, seq)
 			s.wait(w, waiter{seq: seq})
 		})
 	case errors.As(err, &refused) && refused.IsWrongSequence() && w.version == 0:
