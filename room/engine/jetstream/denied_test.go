@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/removals"
@@ -104,7 +105,7 @@ func TestDeniedRemoval(t *testing.T) {
 	s := startServer(t)
 	a := open(t, s, Config{Keep: always})
 	at := publish(t, a, "r", text("x")).pos.Offset
-	publish(t, a, "r", text("y"))
+	last := publish(t, a, "r", text("y")).pos.Offset
 	one, err := a.read.At(t.Context(), ever, at)
 	if err != nil {
 		t.Fatal(err)
@@ -115,6 +116,8 @@ func TestDeniedRemoval(t *testing.T) {
 		t.Error(err)
 	}
 	prove()
+	// The other node hears of the stub a moment later.
+	wstest.Eventually(t, "the stub", func() bool { return a.state.Entry(stub.Key).Version != 0 })
 	if h := history(t, a, "r", engine.Span{Limit: -1}).Publications; len(h) != 2 || !h[0].Redacted() || string(h[1].Data) != "y" {
 		t.Errorf("the room has %+v", h)
 	}
@@ -126,7 +129,9 @@ func TestDeniedRemoval(t *testing.T) {
 	if l.hasDenied() == was {
 		t.Error("nothing was denied, so the test proves nothing")
 	}
-	eventually(t, func() error { return checkReadable(t, a, "r", engine.Span{Limit: -1}, "") })
+	if cut := e.cuts.Get(e.class("r").cutOf("r")); cut.Offset != last {
+		t.Errorf("the history is removed up to %d, want %d", cut.Offset, last)
+	}
 }
 
 // TestDeniedExport exports a room while the servers that answer have nothing of it.
