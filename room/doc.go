@@ -43,6 +43,7 @@
 //	engine/hubs        for engines: the nodes in this process
 //	engine/published   for engines: which messages with a Key were published not long ago
 //	engine/jetstream                    the engine on NATS JetStream
+//	engine/jetstream/natstest           for tests: one node's copy of the State is held back
 //	engine/jetstream/archive            backups of the store, and restoring them
 //	engine/jetstream/internal/erasures  the list of erased users, in a stream
 //	engine/jetstream/internal/removals  deleted messages are noted while a backup is restored
@@ -56,6 +57,8 @@
 //	engine/jetstream/internal/gate      calls wait while an engine moves to another process
 //	engine/jetstream/internal/frames    the bytes of messages between nodes
 //	engine/jetstream/internal/keys      the keys of users, in a stream
+//	engine/jetstream/internal/keyuse    the keys that texts of the log need
+//	engine/jetstream/internal/retire    the rules by which keys without texts are removed
 //	engine/jetstream/internal/seal      what users say is encrypted, with a key for each user
 //	engine/jetstream/internal/state     the State on one stream, with a copy in memory
 //	engine/jetstream/internal/envelope  the bytes of a message in the log
