@@ -3,6 +3,7 @@ package timers
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,12 +90,15 @@ func TestEnd(t *testing.T) {
 // what has waited comes after it.
 func TestHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // of calls: those that have waited run at the same time
 		var calls []string
 		var panics int
 		s, begun := set(&panics), time.Now()
 		call := func(name string, takes time.Duration) func() {
 			return func() {
 				time.Sleep(takes) // of the test's own clock
+				mu.Lock()
+				defer mu.Unlock()
 				calls = append(calls, name+time.Since(begun).String())
 			}
 		}
