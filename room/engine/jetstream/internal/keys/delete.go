@@ -25,16 +25,21 @@ func (s *Store) erase(ctx context.Context, seq uint64) error {
 		return engine.ErrUnavailable
 	}
 	err := s.stream.SecureDeleteMsg(ctx, seq)
-	if !isGone(err) {
+	if !isRefused(err) {
 		return changeError(err)
 	}
 	// Another node was first, if the server that says so has everything.
 	if err := s.prove(ctx); err != nil {
 		return err
 	}
+	return s.absent(ctx, seq)
+}
+
+// absent returns an error if there is a message with this sequence, or may be.
+func (s *Store) absent(ctx context.Context, seq uint64) error {
 	m, err := s.get(ctx, map[string]any{"seq": seq})
 	if err == nil && m.Seq == seq {
-		err = fmt.Errorf("%w: the server that was to delete a key did not have it", engine.ErrUnavailable)
+		err = fmt.Errorf("%w: the server has refused to delete a message of the keys", engine.ErrUnavailable)
 	}
 	return err
 }

@@ -12,10 +12,8 @@ import (
 
 // The codes of nats-server for which the library has no name.
 const (
-	codeNoSequence   = 10043 // the message to delete is not there
-	codeNoResources  = 10023 // the account or the server has no space
-	codeStoreFailed  = 10077 // the stream has no space
-	codeDeleteFailed = 10057 // the message was perhaps deleted
+	codeNoResources = 10023 // the account or the server has no space
+	codeStoreFailed = 10077 // the stream has no space
 )
 
 // isConflict reports whether a user has a key already.
@@ -24,11 +22,9 @@ func isConflict(err error) bool {
 	return errors.As(err, &e) && (e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
 }
 
-// isGone reports whether a message to delete is not there any more.
-func isGone(err error) bool {
-	var e *jetstream.APIError
-	return errors.As(err, &e) && (e.ErrorCode == codeNoSequence || e.ErrorCode == jetstream.JSErrCodeMessageNotFound)
-}
+// isRefused reports whether the server has refused to delete a message. The library drops the reason: the message may be gone, or
+// the store may have failed.
+func isRefused(err error) bool { return errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) }
 
 // changeError returns the error of a change for the caller.
 func changeError(err error) error {
@@ -38,7 +34,7 @@ func changeError(err error) error {
 		return nil
 	case errors.As(err, &e) && (e.ErrorCode == codeNoResources || e.ErrorCode == codeStoreFailed):
 		return fmt.Errorf("%w: %w", engine.ErrStoreFull, err)
-	case errors.As(err, &e) && e.ErrorCode != codeDeleteFailed, errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
+	case errors.As(err, &e), errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrNoStreamResponse):
 		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w", engine.ErrUnknown, err)

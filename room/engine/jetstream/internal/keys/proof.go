@@ -131,7 +131,10 @@ func (s *Store) mark(ctx context.Context) error {
 // unmark deletes the marker, so that the stream has only keys.
 func (s *Store) unmark(ctx context.Context, seq uint64) error {
 	err := s.stream.DeleteMsg(ctx, seq)
-	s.prover.stored = err != nil && !isGone(err)
+	if isRefused(err) {
+		err = s.absent(ctx, seq)
+	}
+	s.prover.stored = err != nil
 	if !s.prover.stored {
 		return nil
 	}

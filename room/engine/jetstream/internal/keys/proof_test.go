@@ -164,3 +164,28 @@ func TestSole(t *testing.T) {
 		t.Errorf("a marker was stored: %v", err)
 	}
 }
+
+// TestDeletedTwice checks that it is no error if another node has deleted a key first, and that a refusal is one if the key is
+// there.
+func TestDeletedTwice(t *testing.T) {
+	nc := connect(t, start(t, t.TempDir()))
+	s := open(t, nc, Config{})
+	if got := create(t, s, "ann", record("ann", 1)); got.err != nil {
+		t.Fatal(got.err)
+	}
+	_, seq, err := s.newest(t.Context(), "ann")
+	if err != nil || seq == 0 {
+		t.Fatal(seq, err)
+	}
+	if err := s.absent(t.Context(), seq); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("the key is there, and absent returns %v", err)
+	}
+	for range 2 {
+		if err := s.erase(t.Context(), seq); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.absent(t.Context(), seq); err != nil {
+		t.Error(err)
+	}
+}
