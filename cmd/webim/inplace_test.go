@@ -67,24 +67,15 @@ func testInPlaceStore(t *testing.T, program string) {
 func testInPlaceFails(t *testing.T, program string) {
 	dir := t.TempDir()
 	inPlace, file, key := filepath.Join(dir, "webim"), filepath.Join(dir, "webim.yaml"), filepath.Join(dir, "key")
-	replace := func(path, text string) {
-		t.Helper()
-		if err := os.WriteFile(path+".new", []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
-			t.Fatal(err)
-		}
-	}
 	b, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const good = "open: true\ndata: store\n"
 	t.Chdir(dir)
-	replace(inPlace, string(b))
-	replace(file, good)
-	replace(key, "0123456789abcdef0123456789abcdef")
+	putInPlace(t, inPlace, string(b))
+	putInPlace(t, file, good)
+	putInPlace(t, key, "0123456789abcdef0123456789abcdef")
 	internal := "unix:" + filepath.Join(dir, "internal")
 	m := startMoving(t, inPlace, "--config", file, "--internal", internal, "--api-key-file", key)
 	m.inPlace = true
@@ -107,16 +98,16 @@ func testInPlaceFails(t *testing.T, program string) {
 		{"no certificate", string(b), good + "tls_listen: " + m.addr + "\ntls_cert: x\n", "tls_key"},
 		{"dies at the start", "#!/bin/sh\nkill -9 $$\n", good, "the new process has ended"},
 	} {
-		replace(inPlace, bad.program)
-		replace(file, bad.file)
+		putInPlace(t, inPlace, bad.program)
+		putInPlace(t, file, bad.file)
 		if got := verdict(); !strings.Contains(got, "rolled back: ") || !strings.Contains(got, bad.want) {
 			t.Errorf("%s: %q, want %q", bad.name, got, bad.want)
 		}
 		n := c.got.Load()
 		wstest.Eventually(t, "the old program serves on", func() bool { return c.got.Load() > n+100 })
 	}
-	replace(inPlace, string(b))
-	replace(file, good)
+	putInPlace(t, inPlace, string(b))
+	putInPlace(t, file, good)
 	for range 2 {
 		if got := verdict(); !strings.HasPrefix(got, "moved: the process "+strconv.Itoa(m.pid)+" ") {
 			t.Fatalf("the verdict is %q", got)

@@ -71,25 +71,16 @@ func testStoreUpgrade(t *testing.T, program string) {
 func testUpgradeFails(t *testing.T, program string) {
 	dir := t.TempDir()
 	inPlace, file := filepath.Join(dir, "webim"), filepath.Join(dir, "webim.yaml")
-	replace := func(path, text string) {
-		t.Helper()
-		if err := os.WriteFile(path+".new", []byte(text), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
-			t.Fatal(err)
-		}
-	}
 	b, err := os.ReadFile(program)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const good = "open: true\nengine: memory\n"
-	replace(inPlace, string(b))
-	replace(file, good)
+	putInPlace(t, inPlace, string(b))
+	putInPlace(t, file, good)
 	internal := wstest.FreeAddr(t).String()
 	key := filepath.Join(dir, "key")
-	replace(key, "0123456789abcdef0123456789abcdef")
+	putInPlace(t, key, "0123456789abcdef0123456789abcdef")
 	m := startMoving(t, inPlace, "--config", file, "--internal", internal, "--api-key-file", key)
 	c := gather(t, m.addr, 20, 2)
 	defer c.end()
@@ -107,8 +98,8 @@ func testUpgradeFails(t *testing.T, program string) {
 		{"wrong settings", string(b), good + "max_queue: 1MiB\nmax_queued: 1KiB\n", "lower the first or raise the second"},
 		{"dies at the start", "#!/bin/sh\nkill -9 $$\n", good, "the new process has ended"},
 	} {
-		replace(inPlace, bad.program)
-		replace(file, bad.file)
+		putInPlace(t, inPlace, bad.program)
+		putInPlace(t, file, bad.file)
 		if bad.file != good { // the command would refuse the settings itself
 			n := len(m.lines(linesRolledBack))
 			m.signalUpgrade()
@@ -121,8 +112,8 @@ func testUpgradeFails(t *testing.T, program string) {
 		n := c.got.Load()
 		wstest.Eventually(t, "the old process serves on", func() bool { return c.got.Load() > n+100 })
 	}
-	replace(inPlace, string(b))
-	replace(file, good)
+	putInPlace(t, inPlace, string(b))
+	putInPlace(t, file, good)
 	n := len(m.lines(linesUpgraded))
 	if got := verdict(); !strings.HasPrefix(got, "moved: the process ") {
 		t.Fatalf("the verdict is %q", got)

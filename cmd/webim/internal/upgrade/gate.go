@@ -3,7 +3,6 @@ package upgrade
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"sync"
 )
 
@@ -21,7 +20,7 @@ type Gate struct {
 func (g *Gate) Over(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !g.enter(r.Context()) {
-			w.Header().Set("Retry-After", strconv.Itoa(0))
+			w.Header().Set("Retry-After", "0")
 			w.Header().Set("Connection", "close")
 			http.Error(w, "Another process serves now: send the request again.", http.StatusServiceUnavailable)
 			return
