@@ -82,7 +82,7 @@ var rules = []rule{
 	{"room/engine/published", "room/engine room/budget"},
 	{"room/engine/jetstream", "netpoll/ratelog room/engine/jetstream/embedded room/engine/jetstream/internal/... room/engine/window room/engine/entries room/engine/published room/engine room/budget"},
 	{"room/engine/jetstream/embedded", "netpoll/ratelog room/engine/jetstream/internal/format room/engine/jetstream/embedded/internal/..."},
-	{"room/engine/jetstream/natstest", ""},
+	{"room/engine/jetstream/natstest", "room/engine/jetstream/embedded"},
 	{"room/engine/jetstream/archive", "room/engine/jetstream/internal/... room/engine"},
 	{"room/engine/jetstream/internal/erasures", "room/engine/jetstream/internal/streams room/engine/jetstream/internal/logread room/engine/jetstream/internal/subject"},
 	{"room/engine/jetstream/internal/removals", "room/engine/jetstream/internal/streams room/engine/jetstream/internal/logread room/engine"},

@@ -1,4 +1,4 @@
-// Package natstest is for tests of nodes on NATS: it holds back the copy of the State of one node.
+// Package natstest is for tests on NATS: it starts a server, and it holds back the copy of the State of one node.
 //
 // # Lock order
 //

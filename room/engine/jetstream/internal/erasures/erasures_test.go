@@ -11,29 +11,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/netpoll/wstest"
-	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/streams"
+	"webim/room/engine/jetstream/natstest"
 )
 
 func TestMain(m *testing.M) { wstest.Main(m) }
 
 // TestAnswerLacksAnErasure adds erasures, also after an answer that lacks a later one: the latest one stays.
 func TestAnswerLacksAnErasure(t *testing.T) {
-	s, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := s.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)

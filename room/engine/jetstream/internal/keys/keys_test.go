@@ -23,36 +23,13 @@ import (
 	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/format"
 	"webim/room/engine/jetstream/internal/seal"
+	"webim/room/engine/jetstream/natstest"
 )
 
 func TestMain(m *testing.M) { wstest.Main(m) }
 
 // users have names of each kind.
 var users = []string{"ann", "", "bob smith", "user.42.>", "*", "聊天", strings.Repeat("x", 255)}
-
-func start(t *testing.T, dir string) *embedded.Server {
-	t.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
-}
-
-func connect(t *testing.T, s *embedded.Server) *nats.Conn {
-	t.Helper()
-	nc, err := s.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
-}
 
 func open(t *testing.T, nc *nats.Conn, cfg Config) *Store {
 	t.Helper()
@@ -130,7 +107,7 @@ func filesWith(t *testing.T, dir string, what []byte) (names []string) {
 }
 
 func TestStore(t *testing.T) {
-	s := open(t, connect(t, start(t, t.TempDir())), Config{})
+	s := open(t, natstest.Connect(t, natstest.Start(t, t.TempDir())), Config{})
 	for _, user := range users {
 		first, second := record(user, 1), record(user, 2)
 		if a := get(t, s, user); a.err != nil || a.record != nil {
@@ -169,8 +146,8 @@ func TestStore(t *testing.T) {
 // leaves it, and the store after a restart. The keys are in the newest file and in an older one.
 func TestDeletedKeyIsInNoFile(t *testing.T) {
 	dir := t.TempDir()
-	server := start(t, dir)
-	nc := connect(t, server)
+	server := natstest.Start(t, dir)
+	nc := natstest.Connect(t, server)
 	s := open(t, nc, Config{})
 	deleted := []string{"deleted old", "deleted new"}
 	kept := []string{"kept old", "kept new"}
@@ -221,21 +198,21 @@ func TestDeletedKeyIsInNoFile(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(crashed, "jetstream"), os.DirFS(filepath.Join(dir, "jetstream"))); err != nil {
 		t.Fatal(err)
 	}
-	check("after a crash", crashed, open(t, connect(t, start(t, crashed)), Config{}))
+	check("after a crash", crashed, open(t, natstest.Connect(t, natstest.Start(t, crashed)), Config{}))
 
 	nc.Close()
 	if err := server.Close(); err != nil {
 		t.Fatal(err)
 	}
-	check("after a restart", dir, open(t, connect(t, start(t, dir)), Config{}))
+	check("after a restart", dir, open(t, natstest.Connect(t, natstest.Start(t, dir)), Config{}))
 }
 
 // TestRings uses the store as two nodes do.
 func TestRings(t *testing.T) {
-	server := start(t, t.TempDir())
+	server := natstest.Start(t, t.TempDir())
 	var rings []*seal.Ring
 	for range 2 {
-		rings = append(rings, seal.NewRing(seal.Config{Store: open(t, connect(t, server), Config{})}))
+		rings = append(rings, seal.NewRing(seal.Config{Store: open(t, natstest.Connect(t, server), Config{})}))
 	}
 	type result struct {
 		key *seal.Key
@@ -294,7 +271,7 @@ func TestCommit(t *testing.T) {
 	var streams []string
 	fault := errors.New("the disk does not sync")
 	var now error
-	s := open(t, connect(t, start(t, t.TempDir())), Config{Commit: func(stream string, done func(error)) {
+	s := open(t, natstest.Connect(t, natstest.Start(t, t.TempDir())), Config{Commit: func(stream string, done func(error)) {
 		mu.Lock()
 		streams = append(streams, stream)
 		err := now
@@ -365,7 +342,7 @@ func TestErrors(t *testing.T) {
 
 // TestNumberOfKeys checks that the number of keys is limited, and that a deleted key makes space for another one.
 func TestNumberOfKeys(t *testing.T) {
-	nc := connect(t, start(t, t.TempDir()))
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	s := open(t, nc, Config{})
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -402,8 +379,8 @@ func TestNumberOfKeys(t *testing.T) {
 
 // TestUnanswered checks the errors of changes that the server does not answer: they may have been made.
 func TestUnanswered(t *testing.T) {
-	server := start(t, t.TempDir())
-	nc := connect(t, server)
+	server := natstest.Start(t, t.TempDir())
+	nc := natstest.Connect(t, server)
 	s := open(t, nc, Config{Timeout: 50 * time.Millisecond})
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -434,7 +411,7 @@ func TestUnanswered(t *testing.T) {
 // TestUnansweredWaitTogether asks for many keys at once while nobody answers. All end when the first ones do, and those
 // that have only waited have sent no request.
 func TestUnansweredWaitTogether(t *testing.T) {
-	nc := connect(t, start(t, t.TempDir()))
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	s := open(t, nc, Config{Timeout: time.Second, Parallel: 2})
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -475,7 +452,7 @@ func TestUnansweredWaitTogether(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
-	nc := connect(t, start(t, t.TempDir()))
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	for range 2 {
 		open(t, nc, Config{})
 	}
@@ -505,7 +482,7 @@ func never() bool { return false }
 // TestGroups checks that the keys of a payer are counted, also by another node, after a restart, and after a loss of the stream,
 // and that payers in other groups have a share of their own.
 func TestGroups(t *testing.T) {
-	nc := connect(t, start(t, t.TempDir()))
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	s, other := open(t, nc, Config{}), open(t, nc, Config{})
 	count := func(s *Store, payer string) int {
 		t.Helper()

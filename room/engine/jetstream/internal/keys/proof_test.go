@@ -13,6 +13,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/seal"
+	"webim/room/engine/jetstream/natstest"
 )
 
 // watch counts the markers and the reads of keys that a server gets.
@@ -42,9 +43,9 @@ func watch(t *testing.T, nc *nats.Conn) (markers, reads func() int) {
 // TestManyMissingKeys asks for many keys that are not there, as after a restore without keys: all get an answer, one proof
 // serves many of them, and the stream has no marker afterwards.
 func TestManyMissingKeys(t *testing.T) {
-	server := start(t, t.TempDir())
-	s := open(t, connect(t, server), Config{})
-	markers, reads := watch(t, connect(t, server))
+	server := natstest.Start(t, t.TempDir())
+	s := open(t, natstest.Connect(t, server), Config{})
+	markers, reads := watch(t, natstest.Connect(t, server))
 	const n = 30 // as many requests are under way at a time
 	s.prover.turn <- struct{}{}
 	answers := make(chan answer, n)
@@ -81,7 +82,7 @@ func TestManyMissingKeys(t *testing.T) {
 
 // TestMarkerThatStays leaves a marker in the stream: it is no key, and the next proof replaces it.
 func TestMarkerThatStays(t *testing.T) {
-	s := open(t, connect(t, start(t, t.TempDir())), Config{})
+	s := open(t, natstest.Connect(t, natstest.Start(t, t.TempDir())), Config{})
 	if a := create(t, s, "ann", record("ann", 1)); !a.created {
 		t.Fatal(a.err)
 	}
@@ -106,7 +107,7 @@ func TestMarkerThatStays(t *testing.T) {
 
 // TestUnproven asks for a missing key while no marker can be stored: nobody can say that it is missing.
 func TestUnproven(t *testing.T) {
-	s := open(t, connect(t, start(t, t.TempDir())), Config{})
+	s := open(t, natstest.Connect(t, natstest.Start(t, t.TempDir())), Config{})
 	full := s.stream.CachedInfo().Config
 	full.MaxMsgs = 1
 	if _, err := s.js.UpdateStream(t.Context(), full); err != nil {
@@ -145,7 +146,7 @@ func TestUnproven(t *testing.T) {
 
 // TestSole asks a server in the same process: without an error, its answer needs no marker.
 func TestSole(t *testing.T) {
-	nc := connect(t, start(t, t.TempDir()))
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	ill := errors.New("ill")
 	var err error
 	s := open(t, nc, Config{Sole: true, Err: func() error { return err }})
@@ -168,7 +169,7 @@ func TestSole(t *testing.T) {
 // TestDeletedTwice checks that it is no error if another node has deleted a key first, and that a refusal is one if the key is
 // there.
 func TestDeletedTwice(t *testing.T) {
-	nc := connect(t, start(t, t.TempDir()))
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	s := open(t, nc, Config{})
 	if got := create(t, s, "ann", record("ann", 1)); got.err != nil {
 		t.Fatal(got.err)

@@ -12,10 +12,10 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
-	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/subject"
+	"webim/room/engine/jetstream/natstest"
 )
 
 func TestMain(m *testing.M) { wstest.Main(m) }
@@ -23,21 +23,7 @@ func TestMain(m *testing.M) { wstest.Main(m) }
 // start starts a server with the stream of a class.
 func start(t *testing.T, c subject.Class) jetstream.JetStream {
 	t.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := s.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(natstest.Connect(t, natstest.Start(t, t.TempDir())))
 	if err == nil {
 		_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: c.Stream, Subjects: []string{c.Rooms()}})
 	}

@@ -8,8 +8,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/netpoll/wstest"
-	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/format"
+	"webim/room/engine/jetstream/natstest"
 )
 
 func TestMain(m *testing.M) { wstest.Main(m) }
@@ -17,21 +17,7 @@ func TestMain(m *testing.M) { wstest.Main(m) }
 // start starts a server, and returns an opener on it.
 func start(t *testing.T) *Opener {
 	t.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	nc, err := s.Connect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(natstest.Connect(t, natstest.Start(t, t.TempDir())))
 	if err != nil {
 		t.Fatal(err)
 	}
