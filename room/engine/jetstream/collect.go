@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/keys"
@@ -226,19 +224,13 @@ func (c *collector) deleteDoomed() error {
 // scan calls use with the id of each key that the logs need which it has not read yet. It leaves out logs whose messages are gone
 // before a copy of the State is too old: what was sealed there by a node that did not know of the round has gone, too.
 func (c *collector) scan(use func(id uint64)) error {
-	var all []subject.Class
-	names := c.e.js.StreamNames(c.e.ctx)
-	for name := range names.Name() {
-		token, ok := strings.CutPrefix(name, subject.StreamPrefix)
-		if class, is := subject.ClassWith(token); ok && is {
-			all = append(all, class)
-		}
+	names, err := c.e.streams.Names(c.e.ctx, subject.StreamPrefix)
+	if err != nil {
+		return err
 	}
-	if err := names.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return fmt.Errorf("jetstream: listing the streams: %w", err)
-	}
-	for _, class := range all {
-		if class.Age > 0 && class.Age <= c.e.cfg.unused.fresh {
+	for _, name := range names {
+		class, ok := subject.ClassWith(strings.TrimPrefix(name, subject.StreamPrefix))
+		if !ok || class.Age > 0 && class.Age <= c.e.cfg.unused.fresh {
 			continue
 		}
 		s, err := c.e.js.Stream(c.e.ctx, class.Stream)

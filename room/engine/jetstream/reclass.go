@@ -36,16 +36,14 @@ func (e *Engine) followClasses(ctx context.Context) error {
 	if streams.Note(s, noteClasses) == e.cfg.Classes {
 		return nil
 	}
-	all := e.js.StreamNames(ctx)
-	for name := range all.Name() {
-		if token, ok := strings.CutPrefix(name, subject.StreamPrefix); ok {
-			if err := e.movedFrom(ctx, name, token); err != nil {
-				return fmt.Errorf("jetstream: looking for rooms that have changed their history age: stream %s: %w", name, err)
-			}
-		}
+	names, err := e.streams.Names(ctx, subject.StreamPrefix)
+	if err != nil {
+		return err
 	}
-	if err := all.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return fmt.Errorf("jetstream: listing the streams: %w", err)
+	for _, name := range names {
+		if err := e.movedFrom(ctx, name, strings.TrimPrefix(name, subject.StreamPrefix)); err != nil {
+			return fmt.Errorf("jetstream: looking for rooms that have changed their history age: stream %s: %w", name, err)
+		}
 	}
 	if err := e.streams.SetNote(ctx, s, noteClasses, e.cfg.Classes); err != nil {
 		return fmt.Errorf("jetstream: stream %s: %w", state.Stream, err)

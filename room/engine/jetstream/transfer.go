@@ -3,11 +3,8 @@ package jetstream
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/codec"
@@ -20,18 +17,12 @@ import (
 // come in their order. It leaves out publications that were removed, redacted or erased, or are not in the history. It may
 // wait, and ends with the first error of f. Whatever the number of publications, it holds one in memory.
 func (e *Engine) ExportRooms(ctx context.Context, room string, f func(room string, p engine.Publication) error) error {
-	var tokens []string
-	all := e.js.StreamNames(ctx)
-	for name := range all.Name() {
-		if token, ok := strings.CutPrefix(name, subject.StreamPrefix); ok {
-			tokens = append(tokens, token)
-		}
+	names, err := e.streams.Names(ctx, subject.StreamPrefix)
+	if err != nil {
+		return err
 	}
-	if err := all.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return fmt.Errorf("jetstream: listing the streams: %w", err)
-	}
-	for _, token := range tokens {
-		if c := e.classWith(token); c != nil {
+	for _, name := range names {
+		if c := e.classWith(strings.TrimPrefix(name, subject.StreamPrefix)); c != nil {
 			if err := e.exportClass(ctx, c, room, f); err != nil {
 				return err
 			}

@@ -23,6 +23,7 @@ import (
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/internal/streams"
+	"webim/room/engine/jetstream/internal/subject"
 )
 
 // format is the version of the files of a backup.
@@ -147,21 +148,16 @@ func (a *archiver) backup(ctx context.Context, dir string) error {
 
 // streams returns the streams of a backup, the State first.
 func (a *archiver) streams(ctx context.Context) (all []string, err error) {
-	list := a.opener.JS.StreamNames(ctx)
-	for name := range list.Name() {
-		if name == state.Stream || strings.HasPrefix(name, "ROOMS_") {
-			all = append(all, name)
-		}
+	if all, err = a.opener.Names(ctx, ""); err != nil {
+		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(name string) bool { return name != state.Stream && !strings.HasPrefix(name, subject.StreamPrefix) })
 	slices.SortFunc(all, func(a, b string) int {
 		if (a == state.Stream) != (b == state.Stream) {
 			return map[bool]int{true: -1, false: 1}[a == state.Stream]
 		}
 		return strings.Compare(a, b)
 	})
-	if err := list.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return nil, err
-	}
 	return all, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -43,6 +44,20 @@ type Opener struct {
 	// Seams for tests.
 	format int
 	steps  func(stream string) format.Steps
+}
+
+// Names returns the names of the streams that begin with prefix.
+func (o *Opener) Names(ctx context.Context, prefix string) (names []string, err error) {
+	all := o.JS.StreamNames(ctx)
+	for name := range all.Name() {
+		if strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	if err := all.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
+		return nil, fmt.Errorf("streams: listing the streams: %w", err)
+	}
+	return names, nil
 }
 
 // Open finds or makes a stream with these settings. want has no metadata.
