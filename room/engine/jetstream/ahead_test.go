@@ -119,6 +119,31 @@ func TestLateMessageUndoesNothing(t *testing.T) {
 	}
 }
 
+// TestExpiredOnTheWay checks that watchers hear of a change that has expired when the message about it comes, as they do if the
+// stream brings it: of the entry, and of its end.
+func TestExpiredOnTheWay(t *testing.T) {
+	a, b, _ := startBehind(t)
+	var mu sync.Mutex
+	seen := map[engine.Key][]string{}
+	for _, k := range urgent {
+		b.Watch(k.Table, func(_, is engine.Entry) {
+			mu.Lock()
+			defer mu.Unlock()
+			seen[is.Key] = append(seen[is.Key], string(is.Value))
+		})
+		if _, err := put(t, a, engine.Entry{Key: k, Value: []byte("1"), Expires: time.Now().Add(-time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, k := range urgent {
+		wstest.Eventually(t, fmt.Sprint("the watcher of ", k, " sees it come and go"), func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Equal(seen[k], []string{"1", ""})
+		})
+	}
+}
+
 // TestWrongMessageEnds checks that the State decides: a change that the leader of the stream does not know for a long time is
 // taken back, and the entry of the stream is there again.
 func TestWrongMessageEnds(t *testing.T) {

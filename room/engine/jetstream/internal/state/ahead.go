@@ -61,7 +61,7 @@ func (s *Store) goAhead(incarnation string, e engine.Entry) (ready []waiter) {
 		return nil
 	}
 	s.ahead[e.Key] = ahead{e.Version, time.Now()}
-	return s.applyLocked(e, isExpired(&e, s.cfg.Now()))
+	return s.applyLocked(e)
 }
 
 // isBehindLocked reports whether the copy has had a change of the stream, or a later one of the same entry, before the stream

@@ -226,7 +226,10 @@ func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []wait
 		if s.isBehindLocked(k, seq) {
 			ready = s.appliedLocked(k, seq)
 		} else {
-			ready = s.applyLocked(e, !f.whole && isExpired(&e, s.cfg.Now()))
+			if !f.whole && isExpired(&e, s.cfg.Now()) {
+				e.Value = nil // what had expired before it was read has never been there
+			}
+			ready = s.applyLocked(e)
 		}
 	}
 	if s.current {
@@ -237,12 +240,12 @@ func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []wait
 }
 
 // applyLocked applies a change to the copy, and returns the writes that are done by it. The change is a removal if the entry has
-// no value, or if gone is true.
-func (s *Store) applyLocked(e engine.Entry, gone bool) []waiter {
+// no value.
+func (s *Store) applyLocked(e engine.Entry) []waiter {
 	// The watchers hear of each change: that the old entry has expired, and then of the new one, even
 	// if it has expired on the way.
 	s.entries.Get(e.Key, s.cfg.Now())
-	if e.Value == nil || gone {
+	if e.Value == nil {
 		s.entries.Remove(e.Key, e.Version)
 	} else {
 		s.entries.Apply(e)
