@@ -68,6 +68,9 @@ func (s *Server) pauseListener(ln *listener, errno unix.Errno) {
 func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, back *reupgrade) {
 	ip, refuse := s.countConn(addr, back != nil)
 	if refuse != "" && !s.takeRefusalSlot(refuse) {
+		if back != nil {
+			back.left()
+		}
 		s.open.Add(-1)
 		s.countOut(ip, refuse, false)
 		s.refusals.Count(refusal.Unanswered)
@@ -92,6 +95,9 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 	r.mu.Lock()
 	gen := r.gen.Begin()
 	r.mu.Unlock()
+	if back != nil {
+		back.left()
+	}
 	s.noteWaiting(r, gen, refuse, back != nil)
 	if err != nil {
 		s.cfg().Logger.Error("netpoll: parking failed", "err", err)
@@ -209,4 +215,5 @@ func (s *Server) unwatch(ln *listener) {
 type reupgrade struct {
 	head []byte
 	tls  *tlsmem.Conn
+	left func() // gives the slot at net/http back
 }

@@ -104,10 +104,15 @@ func (s *Server) Hold(ctx context.Context) (*Held, error) {
 	return h, nil
 }
 
-// Freeze stops everything else: no Turn runs, and nothing is written. After an error the caller calls Thaw.
+// Freeze stops everything else: no Turn runs, nothing is written, and no request comes back from net/http. After an error the caller calls Thaw.
 func (h *Held) Freeze(ctx context.Context) error {
 	if err := h.s.ready.HoldAll(ctx); err != nil {
 		return fmt.Errorf("netpoll: a turn runs too long: %w", err)
+	}
+	for _, ln := range h.s.listeners() {
+		if err := ln.http.Freeze(ctx); err != nil {
+			return fmt.Errorf("netpoll: a request does not come back from net/http: %w", err)
+		}
 	}
 	h.conns = make([]heldConn, 0, h.s.open.Load())
 	for c := range h.s.all() {

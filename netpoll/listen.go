@@ -110,8 +110,8 @@ func (s *Server) newHTTPBridge(ln *listener) *httpbridge.Bridge {
 	return httpbridge.New(httpbridge.Config{
 		Addr: ln.addr, Handler: ln.HTTP, Conns: &s.httpConns, Refusals: s.refusals, Running: &s.running,
 		Logger: s.cfg().Logger, MaxHead: s.cfg().MaxHead, Timeout: s.cfg().HandshakeTimeout, ProxyProtocol: ln.ProxyProtocol,
-		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn) {
-			s.addConn(ln, fd, addr.Addr(), addr.Port(), &reupgrade{head: head, tls: tls})
+		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn, left func()) {
+			s.addConn(ln, fd, addr.Addr(), addr.Port(), &reupgrade{head: head, tls: tls, left: left})
 		},
 	})
 }

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/netip"
 	"os"
 	"reflect"
 	"strings"
@@ -15,6 +18,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll/internal/flight"
+	"webim/netpoll/internal/tlsmem"
 	"webim/netpoll/wstest"
 )
 
@@ -341,6 +345,73 @@ func TestMoveRequest(t *testing.T) {
 	post("third")
 	if got := read(); got != "new third" {
 		t.Error(got)
+	}
+}
+
+// TestMoveReturningRequest stops a request on its way from net/http back to the loop. Until the loop has it, it counts as one that
+// net/http has, and the server does not freeze. Then it moves.
+func TestMoveReturningRequest(t *testing.T) {
+	answer := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, name) })
+	}
+	cfg := movingConfig()
+	cfg.HTTP = answer("old")
+	old, _, addr := movable(t, cfg, Listener{Addr: "127.0.0.1:0"})
+	arrived, goOn := make(chan bool), make(chan bool)
+	bridge := old.listeners()[0].http
+	back := bridge.Back
+	bridge.Back = func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn, left func()) {
+		arrived <- true
+		<-goOn
+		back(fd, addr, head, tls, left)
+	}
+	client := wstest.Dial(t, addr)
+	ask := func() { client.SendBytes([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n")) }
+	read := func() string {
+		var body bytes.Buffer
+		body.ReadFrom(client.Response().Body)
+		return body.String()
+	}
+	ask()
+	if got := read(); got != "old" {
+		t.Fatal(got)
+	}
+	h, err := old.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask()
+	<-arrived
+	if n := old.Stats().HTTP; n != 1 {
+		t.Errorf("net/http has %d connections, and the loop has none", n)
+	}
+	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := h.Freeze(short); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the server freezes while a request is on its way: %v", err)
+	}
+	h.Thaw()
+	if h, err = old.Hold(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	frozen := make(chan error)
+	go func() { frozen <- h.Freeze(t.Context()) }()
+	close(goOn)
+	if err := <-frozen; err != nil {
+		t.Fatal(err)
+	}
+	if n := old.Stats().HTTP; n != 0 {
+		t.Errorf("net/http has %d connections", n)
+	}
+	cfg.HTTP = answer("new")
+	_, _, to := successor(t, cfg, h)
+	if moved, err := h.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
+		t.Errorf("%d connections have moved: %v", moved, err)
+	}
+	h.Release()
+	to.Thaw()
+	if got := read(); got != "new" {
+		t.Errorf("%q; want an answer of the new server", got)
 	}
 }
 

@@ -31,10 +31,11 @@ type Config struct {
 
 	ProxyProtocol bool // names the clients, so X-Forwarded-For is not read
 
-	// Back takes a connection back for an upgrade. It owns the descriptor and the TLS then. head is the
-	// request with the bytes behind it. The connection is still counted among those of the server, but
-	// not in its address.
-	Back func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn)
+	// Back takes a connection back. It owns the descriptor and the TLS then. head is the request with
+	// the bytes behind it. The connection is still counted among those of the server, but not in its
+	// address. It keeps its slot until Back calls left, once: when the loop has the connection, and
+	// before it goes on with it.
+	Back func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn, left func())
 }
 
 // Bridge is the http.Server of a listener.
@@ -45,6 +46,9 @@ type Bridge struct {
 	done  chan struct{}
 	once  sync.Once
 	held  atomic.Pointer[chan struct{}] // is closed by Release; nil: requests are answered
+
+	returning atomic.Int64 // connections that may be on their way back to the loop
+	frozen    atomic.Bool  // none goes back
 }
 
 // New makes a Bridge, whose goroutine runs until Close.
@@ -113,37 +117,60 @@ func (b *Bridge) serve(w http.ResponseWriter, r *http.Request) {
 		state := c.tls.TLS.ConnectionState()
 		r.TLS = &state
 	}
-	if held := b.held.Load(); held != nil {
-		if c != nil && c.tls == nil {
-			b.giveBack(w, r, c)
+	for {
+		held := b.held.Load()
+		upgrade := slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return head.ListHas([]byte(v), "websocket") })
+		switch {
+		case c != nil && (held == nil && upgrade || held != nil && c.tls == nil):
+			if b.giveBack(w, r, c) {
+				return
+			}
+		case held == nil:
+			b.answer(w, r, c)
 			return
 		}
-		<-*held
+		if held = b.held.Load(); held != nil {
+			<-*held
+		}
 	}
-	if c == nil || !slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return head.ListHas([]byte(v), "websocket") }) {
-		b.answer(w, r, c)
-		return
-	}
-	b.giveBack(w, r, c)
 }
 
 // Hold makes the requests that come from now on wait until Release: a plain one goes back to the loop, as an upgrade
 // does, and another process may answer it. One over TLS waits here. Requests under way go on.
 func (b *Bridge) Hold() { b.held.CompareAndSwap(nil, new(make(chan struct{}))) }
 
-// Release ends Hold.
+// Freeze makes all requests wait here, after Hold, and waits until the loop has every connection that goes back to it. When ctx
+// ends, it returns the error of ctx.
+func (b *Bridge) Freeze(ctx context.Context) error {
+	b.frozen.Store(true)
+	for b.returning.Load() > 0 {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		time.Sleep(10 * time.Microsecond) // it takes a few system calls
+	}
+	return nil
+}
+
+// Release ends Hold and Freeze.
 func (b *Bridge) Release() {
+	b.frozen.Store(false)
 	if held := b.held.Swap(nil); held != nil {
 		close(*held)
 	}
 }
 
-// giveBack gives the connection of a request back to the loop, with the request.
-func (b *Bridge) giveBack(w http.ResponseWriter, r *http.Request, c *Conn) {
+// giveBack gives the connection of a request back to the loop, with the request. It returns false if the bridge is frozen.
+func (b *Bridge) giveBack(w http.ResponseWriter, r *http.Request, c *Conn) bool {
+	b.returning.Add(1)
+	defer b.returning.Add(-1)
+	if b.frozen.Load() {
+		return false
+	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		http.Error(w, "this is not possible on this connection", http.StatusInternalServerError)
-		return
+		return true
 	}
 	var head bytes.Buffer
 	writeHead(&head, r)
@@ -152,6 +179,7 @@ func (b *Bridge) giveBack(w http.ResponseWriter, r *http.Request, c *Conn) {
 	head.Write(c.head) // bytes that net/http has not read yet
 	conn.SetDeadline(time.Time{})
 	c.giveBack(head.Bytes())
+	return true
 }
 
 // answer calls the listener's handler for a request. Of the requests that come through a listed

@@ -49,7 +49,8 @@ func serve(t *testing.T, max int, h http.HandlerFunc) *bridged {
 	s.b = New(Config{
 		Addr: ln.Addr(), Handler: h, Conns: &s.conns, Refusals: refusal.NewReporter(nil), Running: &running,
 		Logger: slog.New(slog.DiscardHandler), MaxHead: 4096, Timeout: time.Minute,
-		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn) {
+		Back: func(fd int, addr netip.AddrPort, head []byte, tls *tlsmem.Conn, left func()) {
+			left()
 			s.backs <- string(head)
 			s.fds <- fd
 		},

@@ -80,19 +80,25 @@ func (c *Conn) Serve() {
 }
 
 // giveBack gives a connection that net/http has given up back to the loop. head is the request, with the
-// bytes behind it.
+// bytes behind it. Somebody counts the connection at every moment: it has its slot until the loop has it.
 func (c *Conn) giveBack(head []byte) {
+	l := c.b.Conns
 	fd, err := socket.Dup(c.raw)
 	if c.tls != nil {
 		c.tls.EndDirect()
 	}
 	c.raw.Close()
-	switch mine := c.leave(); {
+	mine := l.remove(c)
+	if mine {
+		l.Addrs.Remove(c.ip, false)
+	}
+	switch left := func() { l.GiveSlotBack(c.ip) }; {
 	case mine && err == nil:
-		c.b.Back(fd, c.addr, head, c.tls)
+		c.b.Back(fd, c.addr, head, c.tls, left)
 		return
 	case mine:
-		c.b.Conns.Left()
+		left()
+		l.Left()
 		c.b.Logger.Error("netpoll: taking a connection back from net/http", "err", err)
 	case err == nil: // the shutdown has closed it first
 		unix.Close(fd)
