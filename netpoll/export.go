@@ -78,8 +78,9 @@ func (s *Server) canMove(r *record) bool {
 		return false
 	case r.stage == stageHTTP:
 		return f&fClosing == 0 && s.refusalOf(r) == ""
+	default:
+		return f&fOpen != 0
 	}
-	return r.flags.Load()&fOpen != 0
 }
 
 // describeLocked fills in everything but the stage and the data of the handler.
