@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -253,9 +254,10 @@ func TestTwoCollectors(t *testing.T) {
 	}
 }
 
-// late is a server to which messages for rooms come late: after release.
+// late is a server to which a message for a room, or what the test says, comes late: after free is closed.
 type late struct {
 	*natsServer
+	what string // how its subject begins; "": room.
 	mu   sync.Mutex
 	hold bool
 	free chan struct{}
@@ -279,7 +281,7 @@ type lateConn struct {
 
 func (c lateConn) Write(b []byte) (int, error) {
 	c.l.mu.Lock()
-	hold := c.l.hold && strings.Contains(string(b), "PUB room.")
+	hold := c.l.hold && strings.Contains(string(b), "PUB "+cmp.Or(c.l.what, "room."))
 	if hold {
 		c.l.hold = false
 	}

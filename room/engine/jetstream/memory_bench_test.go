@@ -7,11 +7,11 @@ import (
 	"testing"
 
 	"github.com/gobwas/ws"
-	"github.com/nats-io/nats.go"
 
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/acks"
+	"webim/room/engine/jetstream/internal/ids"
 )
 
 // BenchmarkMemory reports the heap of the process, with the NATS server in it, for each of b.N ids and rooms: an id
@@ -49,7 +49,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 	class := e.class("warm")
 	all(func(i int, done func(error)) {
-		header := nats.Header(idOf("warm", fmt.Sprint("store", i)))
+		header := ids.Of("warm", fmt.Sprint("store", i)).Header()
 		e.acks.Publish(acks.Message{Subject: class.Room("warm"), Header: header, Done: func(_ acks.Ack, err error) { done(err) }})
 	})
 	report("B/id-in-store")

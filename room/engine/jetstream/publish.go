@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/budget"
@@ -17,6 +16,7 @@ import (
 	"webim/room/engine/jetstream/internal/fault"
 	"webim/room/engine/jetstream/internal/ids"
 	"webim/room/engine/jetstream/internal/logread"
+	"webim/room/engine/jetstream/internal/seal"
 )
 
 // Publish implements engine.Log. It does not block: the message waits in a queue, and if that is full or
@@ -122,19 +122,15 @@ func (e *Engine) inClass(room string, m engine.Message, done func(engine.Positio
 func (e *Engine) publish(c *class, room string, m engine.Message, done func(engine.Position, error)) {
 	now := e.now()
 	m.Keep = nil // the settings say it to each node
-	before := c.known.Seq()
-	back, depth := e.topics.hint(room)
-	env := codec.Encode(&m, now, back, depth)
-	var header nats.Header
+	var id ids.ID
 	if m.Key != "" {
 		if pos, known, err := e.findKey(room, m, now); known {
 			done(pos, err)
 			return
 		}
 		m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original) // they are compared later
-		env.Key = ids.Content(&m)
 		if e.ids.Take(m.Payer, now) {
-			header = idOf(room, m.Key)
+			id = ids.Of(room, m.Key)
 		} else {
 			done = e.noteUnsaved(room, m, done)
 		}
@@ -143,6 +139,14 @@ func (e *Engine) publish(c *class, room string, m engine.Message, done func(engi
 		done(engine.Position{}, engine.ErrStoreFull)
 		return
 	}
+	e.store(c, room, m, id, done)
+}
+
+// store seals a message, and gives it to the store with this id.
+func (e *Engine) store(c *class, room string, m engine.Message, id ids.ID, done func(engine.Position, error)) {
+	before := c.known.Seq()
+	back, depth := e.topics.hint(room)
+	env := codec.Encode(&m, e.now(), back, depth)
 	payer := m.Payer
 	e.seal(room, env, func() (string, bool) { return e.mayMakeKey(payer) }, func(s sealing, err error) {
 		if err != nil {
@@ -152,13 +156,13 @@ func (e *Engine) publish(c *class, room string, m engine.Message, done func(engi
 			done(engine.Position{}, fault.Of(err))
 			return
 		}
-		e.send(c, room, m, env, s, header, before, done)
+		e.send(c, room, m, env, s, id, before, done)
 	})
 }
 
 // send gives a sealed message to the store. before is the highest sequence that was known when the message came.
-func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, header nats.Header, before uint64, done func(engine.Position, error)) {
-	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: header, Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
+func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, before uint64, done func(engine.Position, error)) {
+	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: id.Header(), Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
 		if errors.Is(err, acks.ErrNoStream) {
 			e.lookFor(c)
 		}
@@ -171,12 +175,13 @@ func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Env
 			case err != nil:
 				done(engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, err))
 			case a.Duplicate:
-				e.repeated(c, room, m, a.Seq, done)
+				e.repeated(c, room, m, a.Seq, done, func() { e.store(c, room, m, id.After(a.Seq), done) })
 			default:
 				e.acknowledged(c, a.Seq, before)
-				e.confirm(c, room, m, env, s, done, func() {
+				kept := func() {
 					e.published(c, room, m, codec.Tip{Offset: a.Seq, Back: env.Back, Depth: env.Depth}, done)
-				})
+				}
+				e.confirm(env.From.User, s, done, kept, func() { e.sendAgain(c, room, m, env, s, id.After(a.Seq), done, kept) })
 			}
 		})
 	}})
@@ -227,29 +232,56 @@ func (e *Engine) published(c *class, room string, m engine.Message, at codec.Tip
 	done(pos, nil)
 }
 
-// repeated is called when the store knows the key of a message, which this node does not: it was published
-// at seq, on another node or before a restart. A job compares the two messages.
-func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, done func(engine.Position, error)) {
+// repeated is called when the store knows the id of a message, which this node does not: it was published at seq, on
+// another node or before a restart. A job compares the two messages. It calls lost if the stored one cannot be read by
+// anybody: its node may have ended before it confirmed the key, and the sender was told nothing.
+func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, done func(engine.Position, error), lost func()) {
+	epoch, _ := e.epochOf(c, room)
+	pos := engine.Position{Epoch: epoch, Offset: seq}
+	there := func() {
+		e.keys.Add(room, m, pos, e.now())
+		done(pos, engine.ErrRepeated)
+	}
 	e.jobs.Go(func() {
-		one, err := e.read.Leader().At(e.ctx, c.Stream, seq)
-		if err != nil && !errors.Is(err, logread.ErrNone) {
+		leader := e.read.Leader()
+		one, err := leader.Sure(e.ctx, c.Stream, c.marker(), func() (logread.Stored, error) { return leader.At(e.ctx, c.Stream, seq) })
+		if errors.Is(err, logread.ErrNone) {
+			there() // it was removed
+			return
+		}
+		if err != nil {
 			done(engine.Position{}, fault.Of(err))
 			return
 		}
-		epoch, _ := e.epochOf(c, room)
-		pos := engine.Position{Epoch: epoch, Offset: seq}
+		env, err := envelope.Decode(one.Data)
+		if errors.Is(err, envelope.ErrVersion) {
+			done(engine.Position{}, unknown(err))
+			return
+		}
+		// The round is noted before the key is taken, as when a message is sealed.
+		s := sealing{round: e.unused.view.ID(), unsure: env.Sealed != nil && !e.unused.view.May(seal.KeyID(env.Sealed))}
+		same := false
 		if err == nil {
-			switch same, err := e.codec.IsSame(one.Data, &m); {
-			case err != nil:
-				done(engine.Position{}, fault.Of(err))
-				return
-			case !same:
-				done(engine.Position{}, engine.ErrKeyReused)
+			same, s.key, err = e.codec.IsSame(room, &env, &m)
+		}
+		unreadable := func() {
+			if env.HasAuthor && e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)) {
+				there() // nobody can tell whether it was the same
 				return
 			}
+			e.failed("a message that is sent again is in the store, and nobody can read it: it is stored again", room, err)
+			lost()
 		}
-		e.keys.Add(room, m, pos, e.now())
-		done(pos, engine.ErrRepeated)
+		switch {
+		case errors.Is(err, seal.ErrErased) || codec.IsDamaged(err):
+			unreadable()
+		case err != nil:
+			done(engine.Position{}, fault.Of(err))
+		case !same:
+			done(engine.Position{}, engine.ErrKeyReused)
+		default:
+			e.confirm(env.From.User, s, done, there, unreadable)
+		}
 	})
 }
 
@@ -269,7 +301,12 @@ func (e *Engine) known(c *class, room string, m engine.Message, done func(engine
 		return
 	}
 	m.Data, m.Original = slices.Clone(m.Data), slices.Clone(m.Original)
-	header := idOf(room, m.Key)
+	e.askFor(c, room, m, ids.Of(room, m.Key), done)
+}
+
+// askFor asks the store whether it knows the id of a message.
+func (e *Engine) askFor(c *class, room string, m engine.Message, id ids.ID, done func(engine.Position, error)) {
+	header := id.Header()
 	header.Set(jetstream.MsgRollup, neverRollup)
 	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: header, Done: func(a acks.Ack, err error) {
 		var refused *acks.Refusal
@@ -279,7 +316,7 @@ func (e *Engine) known(c *class, room string, m engine.Message, done func(engine
 		case err != nil:
 			done(engine.Position{}, fault.Of(err))
 		default:
-			e.repeated(c, room, m, a.Seq, done)
+			e.repeated(c, room, m, a.Seq, done, func() { e.askFor(c, room, m, id.After(a.Seq), done) })
 		}
 	}})
 }
@@ -287,11 +324,6 @@ func (e *Engine) known(c *class, room string, m engine.Message, done func(engine
 // neverRollup asks for a rollup that no stream does: those of webim permit none, and no kind of rollup has
 // this name.
 const neverRollup = "none"
-
-// idOf returns the header by which the store knows a message with this key again.
-func idOf(room, key string) nats.Header {
-	return nats.Header{nats.MsgIdHdr: []string{ids.Of(room, key)}}
-}
 
 // Pace implements engine.Pacer. If several hubs share the engine, the last one sets the pause.
 func (e *Engine) Pace(pause func() time.Duration) { e.acks.Pace(pause) }

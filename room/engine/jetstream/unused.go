@@ -9,6 +9,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/ids"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
 )
@@ -61,8 +62,9 @@ func (g guard) Claim(id uint64, done func(bool, error)) {
 
 // sealing says with which key a message was sealed, and in which round.
 type sealing struct {
-	key   *seal.Key // nil: it is not sealed
-	round uint64
+	key    *seal.Key // nil: it is not sealed
+	round  uint64
+	unsure bool // the key may have been named already in this round
 }
 
 // seal is codec.Codec.Seal on a node whose copy of the State is not too old. Otherwise the text could be sealed with a key that is being removed.
@@ -72,7 +74,7 @@ func (e *Engine) seal(room string, env *envelope.Envelope, may func() (string, b
 		return
 	}
 	round := e.unused.view.ID() // before the key is taken
-	e.codec.Seal(room, env, may, func(k *seal.Key, err error) { done(sealing{k, round}, err) })
+	e.codec.Seal(room, env, may, func(k *seal.Key, err error) { done(sealing{key: k, round: round}, err) })
 }
 
 // isFresh reports whether the copy of the State had everything at most this long ago, by both clocks: that of a machine that was suspended stands still.
@@ -84,25 +86,25 @@ func (e *Engine) isFresh(age time.Duration) bool {
 
 // isSafe reports whether no round removes the key of something that is stored now, as far as the copy of the State says.
 func (e *Engine) isSafe(s sealing) bool {
-	return s.key == nil || e.unused.view.ID() == s.round && e.unused.view.May(s.key.ID())
+	return s.key == nil || !s.unsure && e.unused.view.ID() == s.round && e.unused.view.May(s.key.ID())
 }
 
 // confirm calls kept if the store keeps the key of a message that it has: at once, if the copy of the State is fresh. Otherwise it first brings the copy up to
-// date. If the key is being removed, the message is sent again.
-func (e *Engine) confirm(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, done func(engine.Position, error), kept func()) {
+// date. If the key is being removed, or is gone, a job calls lost. If that cannot be found out, done gets engine.ErrUnknown.
+func (e *Engine) confirm(user string, s sealing, done func(engine.Position, error), kept, lost func()) {
 	if s.key == nil || e.isSafe(s) && e.isFresh(e.cfg.unused.fresh) {
 		kept()
 		return
 	}
 	e.jobs.Go(func() {
-		e.isKept(env.From.User, s, func(is bool, err error) {
+		e.isKept(user, s, func(is bool, err error) {
 			switch {
 			case err != nil:
 				done(engine.Position{}, unknown(err))
 			case is:
 				kept()
 			default:
-				e.jobs.Go(func() { e.sendAgain(c, room, m, env, s, done, kept) })
+				e.jobs.Go(lost)
 			}
 		})
 	})
@@ -132,7 +134,7 @@ func (e *Engine) isKept(user string, s sealing, done func(bool, error)) {
 
 // sendAgain sends a message again that was sealed with a key which is not there any more. The first message stays unreadable, as that of an
 // erased user. If the user was erased meanwhile, so is the message.
-func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, done func(engine.Position, error), kept func()) {
+func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, done func(engine.Position, error), kept func()) {
 	if e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)) {
 		kept()
 		return
@@ -143,11 +145,14 @@ func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelop
 		done(engine.Position{}, unknown(err))
 		return
 	}
+	if m.Key != "" {
+		opened.Key = ids.Content(&m)
+	}
 	e.seal(room, opened, nil, func(s sealing, err error) {
 		if err != nil {
 			done(engine.Position{}, unknown(err))
 			return
 		}
-		e.send(c, room, m, opened, s, nil, c.known.Seq(), done)
+		e.send(c, room, m, opened, s, id, c.known.Seq(), done)
 	})
 }

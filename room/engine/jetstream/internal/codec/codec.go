@@ -34,6 +34,9 @@ func Encode(m *engine.Message, now time.Time, back uint64, depth uint8) *envelop
 	if m.From != nil {
 		env.HasAuthor, env.From = true, *m.From
 	}
+	if m.Key != "" {
+		env.Key = ids.Content(m)
+	}
 	return env
 }
 
@@ -151,23 +154,18 @@ func (c *Codec) keyOf(env *envelope.Envelope, wait bool) (*seal.Key, error) {
 	}
 }
 
-// IsSame reports whether a stored message has the content of another one with the same Key. If its author
-// was erased, nobody can tell, and it counts as the same.
-func (c *Codec) IsSame(data []byte, m *engine.Message) (bool, error) {
-	env, err := envelope.Decode(data)
-	if err != nil {
-		return true, nil
-	}
+// IsSame reports whether a stored message has the content of another one with the same Key. k is the key with which the stored one is sealed; nil:
+// it is not. If nobody can read the stored one, the error is seal.ErrErased, or one for which IsDamaged is true. It may wait.
+func (c *Codec) IsSame(room string, env *envelope.Envelope, m *engine.Message) (same bool, k *seal.Key, err error) {
 	content := ids.Content(m)
 	if env.Sealed != nil {
-		k, err := c.keyOf(&env, true)
-		if errors.Is(err, seal.ErrErased) {
-			return true, nil
+		if k, err = c.keyOf(env, true); err == nil {
+			_, err = Unseal(room, env, k)
 		}
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 		content = ids.Short(k.Digest([]byte(content)))
 	}
-	return env.Key == content, nil
+	return env.Key == content, k, nil
 }

@@ -7,19 +7,45 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"webim/room/budget"
 	"webim/room/engine"
 )
 
+// ID is the name by which the store knows a message again; "" is none.
+type ID string
+
 // Of returns the id of a message with this key.
-func Of(room, key string) string {
+func Of(room, key string) ID { return hashOf(room, key) }
+
+// After returns the id of a message that is stored once more, because the one with this id has a sequence at which nobody can read it. It is the same on all
+// nodes, so the message is stored once more only once. None has none after it.
+func (id ID) After(seq uint64) ID {
+	if id == "" {
+		return ""
+	}
+	return hashOf(string(id), strconv.FormatUint(seq, 10), "again")
+}
+
+// Header returns the header of a message with this id; nil: none.
+func (id ID) Header() nats.Header {
+	if id == "" {
+		return nil
+	}
+	return nats.Header{nats.MsgIdHdr: []string{string(id)}}
+}
+
+func hashOf(parts ...string) ID {
 	h := sha256.New()
-	writePart(h, room)
-	writePart(h, key)
-	return Short(h.Sum(nil))
+	for _, part := range parts {
+		writePart(h, part)
+	}
+	return ID(Short(h.Sum(nil)))
 }
 
 // Content returns a hash of the content of a message, by which another node compares it. As in package

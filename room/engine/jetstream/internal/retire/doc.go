@@ -32,7 +32,8 @@
 //     node opens the text, which it still can, and stores it again under another key. The sender hears of it only after that.
 //
 // So each text whose sender was told that it is stored has a key. A node that ends before it has told that may leave a message that nobody can
-// read, as that of an erased user; its sender was told nothing.
+// read, as that of an erased user; its sender was told nothing. If the sender sends it again, the node that gets it does not yet say that it is there: it asks for the key of the stored
+// text as above. If that is gone, it stores the message once more.
 //
 // If a collector ends or is cut off, others abandon its round, unless it is in the phase Deleting: this they complete. To do so twice does no
 // harm.

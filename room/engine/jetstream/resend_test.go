@@ -1,0 +1,206 @@
+package jetstream
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/ids"
+)
+
+// askKnown calls Known.
+func askKnown(t testing.TB, e *Engine, room string, m engine.Message) outcome {
+	t.Helper()
+	c := make(chan outcome, 1)
+	e.Known(room, m, func(p engine.Position, err error) { c <- outcome{p, err} })
+	return receive(t, c)
+}
+
+// keyed is a message of a user with a key.
+func keyed(user, data, key string) engine.Message {
+	m := said(user, data)
+	m.Key = key
+	return m
+}
+
+// dying returns a node whose messages come late to the server, and a function with which a message comes, is stored, and the node dies
+// before it confirms it.
+func dying(t *testing.T, l *late) (a *Engine, hold, die func()) {
+	t.Helper()
+	var mu sync.Mutex
+	armed := false
+	stored := make(chan struct{})
+	cfg := collecting(nil)
+	cfg.Connect = l.connect
+	cfg.Commit = func(stream string, done func(error)) {
+		mu.Lock()
+		dies := armed && stream != "KEYS" && stream != "STATE"
+		mu.Unlock()
+		if !dies {
+			done(nil)
+			return
+		}
+		select {
+		case <-stored:
+		default:
+			close(stored) // the node never hears that it is on the disk
+		}
+	}
+	a = openWith(t, cfg)
+	hold = func() {
+		mu.Lock()
+		armed = true
+		mu.Unlock()
+		l.mu.Lock()
+		l.hold = true
+		l.mu.Unlock()
+	}
+	free := sync.OnceFunc(func() { close(l.free) })
+	t.Cleanup(free)
+	die = sync.OnceFunc(func() {
+		free()
+		receive(t, stored)
+		a.Close()
+	})
+	return a, hold, die
+}
+
+// TestSentAgain sends a message again after its node has died between storing and confirming it, while its key is being removed. Nobody is told that the
+// message is there if nobody can read it; it is stored once more, and only once, however often it is sent.
+func TestSentAgain(t *testing.T) {
+	for _, at := range []string{"scanning", "naming", "look again", "deleting", "delete", "idle", "end"} {
+		t.Run(at, func(t *testing.T) {
+			l := &late{natsServer: startServer(t), free: make(chan struct{}), held: make(chan struct{})}
+			a, hold, die := dying(t, l)
+			c, d := open(t, l.natsServer, collecting(nil)), open(t, l.natsServer, collecting(nil))
+			m := keyed("ann", "late", "k")
+			again := sync.OnceFunc(func() {
+				die()
+				known := askKnown(t, c, "r", m)
+				got := publish(t, c, "r", m)
+				if got.err != nil && got.err != engine.ErrRepeated || (known.err == nil) != (got.err == nil) {
+					t.Errorf("sent again: %+v, known: %+v", got, known)
+				}
+				for _, third := range []outcome{askKnown(t, c, "r", m), askKnown(t, d, "r", m), publish(t, d, "r", m)} {
+					if third.err != engine.ErrRepeated || third.pos != got.pos {
+						t.Errorf("sent a third time: %+v, before: %+v", third, got)
+					}
+				}
+				if other := publish(t, open(t, l.natsServer, Config{Keep: always}), "r", keyed("ann", "other", "k")); other.err != engine.ErrKeyReused {
+					t.Errorf("another message with this key: %+v", other)
+				}
+			})
+			b := open(t, l.natsServer, collecting(func(_ *Engine, name string) error {
+				if name == at {
+					again()
+				}
+				return nil
+			}))
+			publish(t, a, "r", said("ann", "x"))
+			expire(t, a, "r", 0)
+			hold()
+			a.Publish("r", m, nil)
+			<-l.held
+			b.unused.stored.Store(1)
+			if err := b.collect(); err != nil {
+				t.Fatal(err)
+			}
+			again()
+			for _, e := range []*Engine{b, c, d, open(t, l.natsServer, Config{Keep: always})} {
+				h, err := readable(history(t, e, "r", engine.Span{Limit: -1}))
+				if err != nil || strings.TrimPrefix(h, "- ") != "late" {
+					t.Errorf("the room has %q, %v", h, err)
+				}
+			}
+		})
+	}
+}
+
+// TestSentAgainMeanwhile asks for a message while its key is being deleted: the node still finds the key, and stands still until the key is gone and the
+// round over.
+func TestSentAgainMeanwhile(t *testing.T) {
+	l := &late{natsServer: startServer(t), free: make(chan struct{}), held: make(chan struct{})}
+	probes := &late{natsServer: l.natsServer, what: "state.", free: make(chan struct{}), held: make(chan struct{})}
+	a, hold, die := dying(t, l)
+	cfg := collecting(nil)
+	cfg.Connect = probes.connect
+	c := openWith(t, cfg)
+	m := keyed("ann", "late", "k")
+	answer := make(chan outcome, 1)
+	b := open(t, l.natsServer, collecting(func(_ *Engine, name string) error {
+		if name == "delete" {
+			die()
+			probes.mu.Lock()
+			probes.hold = true
+			probes.mu.Unlock()
+			c.Known("r", m, func(p engine.Position, err error) { answer <- outcome{p, err} })
+			<-probes.held
+		}
+		return nil
+	}))
+	publish(t, a, "r", said("ann", "x"))
+	expire(t, a, "r", 0)
+	hold()
+	a.Publish("r", m, nil)
+	<-l.held
+	b.unused.stored.Store(1)
+	if err := b.collect(); err != nil {
+		t.Fatal(err)
+	}
+	close(probes.free)
+	if got := receive(t, answer); got.err != nil {
+		t.Errorf("known: %+v", got)
+	}
+	if got := publish(t, c, "r", m); got.err != nil {
+		t.Errorf("sent again: %+v", got)
+	}
+	for _, e := range []*Engine{b, c} {
+		if err := checkReadable(t, e, "r", engine.Span{Limit: -1}, "- late"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestSentAgainLost sends a message again whose key the store has lost, whose stored bytes are damaged, or whose user was erased since.
+func TestSentAgainLost(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	all := []string{"lost", "erased", "there"}
+	for _, user := range all {
+		publish(t, a, user, keyed(user, "text", "k"))
+	}
+	c := a.class("lost")
+	if _, err := a.js.PublishMsg(t.Context(), damagedWith(a, c, "damaged", "k")); err != nil {
+		t.Fatal(err)
+	}
+	erase(t, a, "erased")
+	if err := a.wait(func(done func(error)) { a.userKeys.Delete("lost", done) }); err != nil {
+		t.Fatal(err)
+	}
+	b := open(t, s, Config{Keep: always})
+	for _, room := range append(slices.Clone(all), "damaged") {
+		isLost := room == "lost" || room == "damaged"
+		known, got := askKnown(t, b, room, keyed(room, "text", "k")), publish(t, b, room, keyed(room, "text", "k"))
+		for _, is := range []outcome{known, got} {
+			if isLost != (is.err == nil) || !isLost && is.err != engine.ErrRepeated {
+				t.Errorf("%s: %+v", room, is)
+			}
+		}
+	}
+	for room, want := range map[string]string{"lost": "- text", "erased": "-", "there": "text", "damaged": "text"} {
+		if err := checkReadable(t, b, room, engine.Span{Limit: -1}, want); err != nil {
+			t.Error(fmt.Errorf("%s: %w", room, err))
+		}
+	}
+}
+
+// damagedWith returns a message with the id of a key whose bytes nobody can read.
+func damagedWith(e *Engine, c *class, room, key string) *nats.Msg {
+	return &nats.Msg{Subject: c.Room(room), Header: ids.Of(room, key).Header(), Data: []byte{envelope.Version, 0xff}}
+}
