@@ -1,71 +1,19 @@
 package api
 
 import (
-	"cmp"
 	"errors"
 	"io"
-	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
-	"time"
 
-	"github.com/go-json-experiment/json"
-
-	"webim/netpoll/ratelog"
-	"webim/room"
-	"webim/room/apikey"
 	"webim/room/wire"
 )
-
-// Config holds the settings of a Handler. Hub and Guard are required.
-type Config struct {
-	Hub *room.Hub
-	// Guard has the keys that open the API, and the names that a request's Host header may have. The Handler asks it at
-	// each request, so Guard.Replace takes effect at once. Without keys, only tokens open the API.
-	Guard *apikey.Guard
-	// MaxBody limits the bytes of a request's body. 0 means 4 MiB.
-	MaxBody int64
-	// MaxChannels limits the rooms of a broadcast. 0 means 1000.
-	MaxChannels int
-	// MaxCommands limits the commands of a batch. 0 means 1000.
-	MaxCommands int
-	// Timeout limits how long a call waits for the engine. 0 means 10 s.
-	Timeout time.Duration
-	// Logger gets internal errors, which clients do not see, one line for each successful call that
-	// takes something from users, and rate-limited lines about refused requests. nil means
-	// slog.Default().
-	Logger *slog.Logger
-}
 
 // Prefix is the path of the methods; the name of the method follows it.
 const Prefix = "/api/"
 
 // Serves reports whether path belongs to the API.
 func Serves(path string) bool { return path == linesPath || strings.HasPrefix(path, Prefix) }
-
-// Handler serves the API's paths (see Serves). It is safe for concurrent use.
-type Handler struct {
-	cfg  Config
-	told *ratelog.Logger // logs refused requests
-}
-
-// New returns a Handler. The error names the missing setting.
-func New(cfg Config) (*Handler, error) {
-	if cfg.Hub == nil || cfg.Guard == nil {
-		return nil, errors.New("api: Config.Hub or Config.Guard is missing")
-	}
-	cfg.MaxBody = cmp.Or(cfg.MaxBody, 4<<20)
-	cfg.MaxChannels = cmp.Or(cfg.MaxChannels, 1000)
-	cfg.MaxCommands = cmp.Or(cfg.MaxCommands, 1000)
-	cfg.Timeout = cmp.Or(cfg.Timeout, 10*time.Second)
-	cfg.Logger = cmp.Or(cfg.Logger, slog.Default())
-	return &Handler{cfg, ratelog.New(cfg.Logger)}, nil
-}
-
-// Methods returns the names of all methods, sorted.
-func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
 
 // ServeHTTP answers a request. If the HTTP request itself is wrong, the status says so. If the call
 // fails, the status is 200 and the body has the error.
@@ -144,39 +92,4 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request, m *method, body
 	default:
 		write(w, http.StatusOK, success{result})
 	}
-}
-
-// success and failure are the two forms of a response body.
-type success struct {
-	Result any `json:"result"`
-}
-
-type failure struct {
-	Error *Error `json:"error"`
-}
-
-// refuse refuses a request of a caller with a valid key or token that is no call, and logs that.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, status int, e *Error) {
-	h.told.Info("api: refused a request that is no call", "status", status, "reason", e.Message, "by", callerOf(r.Context()), "addr", r.RemoteAddr)
-	refuse(w, status, e)
-}
-
-func refuse(w http.ResponseWriter, status int, e *Error) { write(w, status, failure{e}) }
-
-// write writes a response. It ignores a write error, because the client is gone then.
-func write(w http.ResponseWriter, status int, answer any) {
-	b, err := json.Marshal(answer, json.Deterministic(true))
-	if err != nil { // the engine stored data that is not JSON
-		status, b = http.StatusInternalServerError, []byte(`{"error":{"code":100,"message":"internal server error"}}`)
-	}
-	writeBytes(w, status, b)
-}
-
-func writeBytes(w http.ResponseWriter, status int, b []byte) {
-	header := w.Header()
-	header.Set("Content-Type", "application/json")
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	_, _ = w.Write(b)
 }

@@ -11,9 +11,6 @@ import (
 	"webim/room/wire"
 )
 
-// batchName is the name of the method batch, which needs no right of its own.
-const batchName = "batch"
-
 type batchRequest struct {
 	// Each command has one field, named after its method, and optionally a numeric id, which webim
 	// copies into the reply.

@@ -6,33 +6,12 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"webim/room/await"
 	"webim/room/chat"
 	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/token"
 	"webim/room/wire"
 )
-
-// target selects connections: all of a user, or one.
-type target struct {
-	User    string `json:"user"`
-	Client  string `json:"client"`
-	Session string `json:"session"`
-}
-
-func (t target) target() engine.Target {
-	return engine.Target{User: t.User, Client: t.Client, Session: t.Session}
-}
-
-// command sends a control message. Success means that the engine has accepted it, not that
-// connections have changed.
-func (h *Handler) command(ctx context.Context, o engine.ControlMessage) (*empty, error) {
-	if err := await.Error(ctx, func(done func(error)) { h.cfg.Hub.Control().Send(o, done) }); err != nil {
-		return nil, err
-	}
-	return &empty{}, nil
-}
 
 // unix converts seconds since 1970; 0 means never.
 func unix(seconds int64) time.Time {
@@ -53,6 +32,8 @@ type subscribeRequest struct {
 	RecoverSince *position       `json:"recover_since"`
 	Override     *token.Override `json:"override"`
 }
+
+func (q *subscribeRequest) rooms() []*string { return []*string{&q.Channel} }
 
 // overrideOf is policy.OverrideOf, but refuses the overrides that policy.OverrideOf ignores.
 func overrideOf(v *token.Override) (engine.Override, error) {
@@ -90,6 +71,8 @@ type unsubscribeRequest struct {
 	Channel string `json:"channel"`
 	target  `json:",inline"`
 }
+
+func (q *unsubscribeRequest) rooms() []*string { return []*string{&q.Channel} }
 
 func (h *Handler) unsubscribe(ctx context.Context, q *unsubscribeRequest) (*empty, error) {
 	return h.command(ctx, engine.ControlMessage{Kind: engine.ControlUnsubscribe, To: q.target.target(), Room: q.Channel})

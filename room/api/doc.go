@@ -14,18 +14,23 @@
 // openapi.json describes every field, method and error. GET /api/openapi.json serves it,
 // and a test compares it with the handlers.
 //
-//	api.go       Config and Handler: routing, status codes, size limits
-//	who.go       the caller: a backend with a key, or a moderator with a token
-//	key.go       the methods and rooms that a key opens, by package room/apikey
-//	method.go    the table of methods; decoding a request, calling, encoding the result
-//	publish.go   publish, broadcast, send
+//	api.go       requests: routing, status codes, size limits
+//	lines.go     POST /api: the older form, {"method":…,"params":…} on each line
+//	openapi.go   serves openapi.json
+//	methods.go   the table of methods, and the rights of keys that name them
+//	batch.go     batch
+//	sanctions.go ban, unban, mute, unmute, kick, sanctions
 //	control.go   subscribe, unsubscribe, disconnect, refresh, revoke, erase
 //	rooms.go     history, history_remove, presence, presence_stats, channels, info
-//	sanctions.go ban, unban, mute, unmute, kick, sanctions
-//	batch.go     batch
-//	lines.go     POST /api: the older form, {"method":…,"params":…} on each line
+//	publish.go   publish, broadcast, send
+//	target.go    control messages to the connections of a user
+//	admit.go     finding the caller of a request
+//	method.go    a method: decoding a request, calling, encoding the result
+//	who.go       the caller: a backend with a key, or a moderator with a token, and what it may do
+//	key.go       the methods and rooms that a key opens, by package room/apikey
+//	respond.go   the forms of a response
 //	errors.go    errors, with Centrifugo's codes
-//	openapi.go   serves openapi.json
+//	handler.go   Config and Handler
 //
 // # Access
 //

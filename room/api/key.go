@@ -1,26 +1,15 @@
 package api
 
 import (
-	"errors"
-	"fmt"
-	"strings"
-
 	"webim/room/apikey"
 	"webim/room/name"
 )
 
-// ParseRight parses the right of a key, which must name a method of the API or *. See
-// apikey.ParseRight for the syntax. The error is a sentence without a full stop.
-func ParseRight(text string) (apikey.Right, error) {
-	method, _, _ := strings.Cut(text, "@")
-	if _, known := methods[method]; !known && method != "*" {
-		return apikey.Right{}, fmt.Errorf("there is no method %q: write the name of a method, as publish, or *", method)
-	}
-	if method == batchName {
-		return apikey.Right{}, errors.New("batch needs no right: each of its commands does")
-	}
-	return apikey.ParseRight(text)
-}
+// batchName is the name of the method batch, which needs no right of its own.
+const batchName = "batch"
+
+// aboutRooms is a request that names rooms. rooms returns pointers to the names, some of which may be "".
+type aboutRooms interface{ rooms() []*string }
 
 // keyCalls reports whether a key has a right to a method, in any room. Every key may call batch,
 // because each command of the batch is checked.

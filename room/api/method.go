@@ -26,39 +26,6 @@ type method struct {
 // noAction marks a method that only a key opens.
 const noAction policy.Action = 255
 
-// methods has all methods by name.
-var methods map[string]*method
-
-func init() { // not in the declaration, which would be a cycle: batch uses methods
-	methods = map[string]*method{}
-	for _, m := range []*method{
-		define("publish", (*Handler).publish),
-		define("broadcast", (*Handler).broadcast),
-		define("send", (*Handler).send),
-		define("subscribe", (*Handler).subscribe),
-		define("unsubscribe", (*Handler).unsubscribe),
-		noted(needs(policy.ActKick, define("disconnect", (*Handler).disconnect))),
-		define("refresh", (*Handler).refresh),
-		noted(define("revoke", (*Handler).revoke)),
-		noted(define("erase", (*Handler).erase)),
-		needs(policy.ActHistory, define("history", (*Handler).history)),
-		noted(needs(policy.ActManage, define("history_remove", (*Handler).historyRemove))),
-		needs(policy.ActPresence, define("presence", (*Handler).presence)),
-		needs(policy.ActPresence, define("presence_stats", (*Handler).presenceStats)),
-		needs(policy.ActKick, define("channels", (*Handler).channels)),
-		needs(policy.ActKick, define("info", (*Handler).info)),
-		needs(policy.ActBan, define("ban", (*Handler).ban)),
-		needs(policy.ActBan, define("unban", (*Handler).unban)),
-		needs(policy.ActMute, define("mute", (*Handler).mute)),
-		needs(policy.ActMute, define("unmute", (*Handler).unmute)),
-		needs(policy.ActKick, define("kick", (*Handler).kick)),
-		needs(policy.ActBan, define("sanctions", (*Handler).sanctions)),
-		bare(define(batchName, (*Handler).batch)),
-	} {
-		methods[m.name] = m
-	}
-}
-
 // The options for reading a request. Clients of the older form, such as gocent, send field names
 // with capital letters, and null for an unset field.
 var (
@@ -85,11 +52,6 @@ func define[Q, R any](name string, f func(*Handler, context.Context, *Q) (*R, er
 	}
 	return m
 }
-
-func needs(a policy.Action, m *method) *method { m.needs = a; return m }
-
-func noted(m *method) *method { m.note = true; return m }
-func bare(m *method) *method  { m.bare = true; return m }
 
 // maxNote limits the bytes of a request that the log shows.
 const maxNote = 1 << 10

@@ -106,6 +106,8 @@ type publishRequest struct {
 	message `json:",inline"`
 }
 
+func (q *publishRequest) rooms() []*string { return []*string{&q.Channel} }
+
 type position struct {
 	Offset uint64 `json:"offset"`
 	Epoch  string `json:"epoch"`
@@ -129,6 +131,13 @@ func (h *Handler) publish(ctx context.Context, q *publishRequest) (*position, er
 type broadcastRequest struct {
 	Channels []string `json:"channels"`
 	message  `json:",inline"`
+}
+
+func (q *broadcastRequest) rooms() (all []*string) {
+	for i := range q.Channels {
+		all = append(all, &q.Channels[i])
+	}
+	return all
 }
 
 type broadcastResult struct {

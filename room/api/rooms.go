@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -21,6 +22,8 @@ type roomRequest struct {
 	Channel string `json:"channel"`
 }
 
+func (q *roomRequest) rooms() []*string { return []*string{&q.Channel} }
+
 func (q roomRequest) check() error {
 	if q.Channel == "" {
 		return bad("channel is missing")
@@ -34,6 +37,8 @@ type historyRequest struct {
 	Since   *position `json:"since"`
 	Reverse bool      `json:"reverse"`
 }
+
+func (q *historyRequest) rooms() []*string { return []*string{&q.Channel} }
 
 type historyResult struct {
 	Publications []publication `json:"publications"`
@@ -154,14 +159,11 @@ type channelInfo struct {
 
 // channels lists the rooms that have members on any node.
 func (h *Handler) channels(ctx context.Context, q *channelsRequest) (*channelsResult, error) {
+	q.Pattern = names.Normal(q.Pattern)
 	if len(q.Pattern) > token.MaxPattern {
 		return nil, bad(fmt.Sprintf("pattern has %d bytes, more than %d: the names of rooms are shorter", len(q.Pattern), token.MaxPattern))
 	}
-	pattern := names.Normal(q.Pattern)
-	if pattern == "" {
-		pattern = "*"
-	}
-	all, err := h.survey(ctx, engine.Question{Rooms: pattern})
+	all, err := h.survey(ctx, engine.Question{Rooms: cmp.Or(q.Pattern, "*")})
 	if err != nil {
 		return nil, err
 	}

@@ -17,6 +17,8 @@ type sanctionRequest struct {
 	Reason  string `json:"reason"`
 }
 
+func (q *sanctionRequest) rooms() []*string { return []*string{&q.Channel} }
+
 // sanction converts a request. table is room.TableBan or room.TableMute, or "" for a kick.
 func (h *Handler) sanction(ctx context.Context, q *sanctionRequest, table string) (s moderation.Sanction, err error) {
 	const most = 100 * 366 * 24 * 3600
@@ -72,6 +74,8 @@ func (h *Handler) kick(ctx context.Context, q *sanctionRequest) (*empty, error) 
 type sanctionsRequest struct {
 	Channel string `json:"channel"` // "" means the bans and mutes that hold everywhere
 }
+
+func (q *sanctionsRequest) rooms() []*string { return []*string{&q.Channel} }
 
 type sanctionsResult struct {
 	Bans  []sanction `json:"bans"`

@@ -1,7 +1,8 @@
 // Package jetstream is the engine on NATS JetStream: its store outlives the process, and several
 // nodes share it. The NATS server is either inside the process (package embedded) or a cluster outside.
 //
-//	engine.go   Engine: opening and closing
+//	engine.go   Config and Engine
+//	open.go     opening and closing an Engine
 //	move.go     the node moves to another process
 //	conn.go     the connection: lost, back, health
 //	class.go    retention classes: one stream for all rooms that keep their publications equally long
