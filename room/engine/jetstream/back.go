@@ -6,15 +6,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/internal/streams"
 )
-
-// lookAgain is the time after which a node that has renewed the incarnation of a stream looks whether another node has
-// done so at the same time. The last one counts.
-const lookAgain = 6 * time.Second
 
 // compareEvery is how often a node compares the incarnations of its streams with those in the store. Another node may have
 // renewed one, or this node has, and did not hear that the store has made the change.
@@ -48,18 +43,6 @@ func (e *Engine) compare() {
 func (e *Engine) reopen() {
 	if e.made.Load() && e.reconnects.Add(1) == 1 { // otherwise Open fails by itself
 		e.jobs.Go(e.back)
-	}
-}
-
-// seeTips notes the last publications of the topics of a class.
-func (e *Engine) seeTips(c *class) {
-	incarnation := c.incarnation.Load()
-	for _, t := range e.topics.all() {
-		t.mu.Lock()
-		if t.class == c && t.began && incarnation != nil && cuts.Incarnation(t.epoch) == *incarnation {
-			c.known.See(t.tip.Offset)
-		}
-		t.mu.Unlock()
 	}
 }
 

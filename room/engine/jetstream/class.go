@@ -105,6 +105,18 @@ func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	return nil
 }
 
+// seeTips notes the last publications of the topics of a class.
+func (e *Engine) seeTips(c *class) {
+	incarnation := c.incarnation.Load()
+	for _, t := range e.topics.all() {
+		t.mu.Lock()
+		if t.class == c && t.began && incarnation != nil && cuts.Incarnation(t.epoch) == *incarnation {
+			c.known.See(t.tip.Offset)
+		}
+		t.mu.Unlock()
+	}
+}
+
 // marker is one of logread.Leader.Prove.
 func (c *class) marker() string { return logread.Marker("room." + c.Token + ".") }
 
@@ -114,6 +126,10 @@ func (e *Engine) stream(c *class) jetstream.Stream {
 	defer c.openMu.Unlock()
 	return c.handle
 }
+
+// lookAgain is the time after which a node that has renewed the incarnation of a stream looks whether another node has
+// done so at the same time. The last one counts.
+const lookAgain = 6 * time.Second
 
 // openStream finds or makes a stream, and returns it with its incarnation. Calls with the same known do not overlap.
 func (e *Engine) openStream(ctx context.Context, known *streams.Known, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {

@@ -135,24 +135,6 @@ func (e *Engine) check(ctx context.Context) error {
 	return nil
 }
 
-func (e *Engine) setDown(why string) { e.down.Store(&why) }
-
-// unavailable returns engine.ErrUnavailable while the store cannot be used.
-func (e *Engine) unavailable() error {
-	if e.down.Load() != nil {
-		return engine.ErrUnavailable
-	}
-	return nil
-}
-
-// unwritable returns engine.ErrUnavailable while the store cannot be used, or nothing can be written.
-func (e *Engine) unwritable() error {
-	if e.isSilent() {
-		return engine.ErrUnavailable
-	}
-	return e.unavailable()
-}
-
 // sole is that of logread.Config.
 func (e *Engine) sole() func() error {
 	switch {
@@ -163,9 +145,6 @@ func (e *Engine) sole() func() error {
 	}
 	return e.cfg.Err
 }
-
-// isSilent reports whether the store has failed, so that it answers no writes.
-func (e *Engine) isSilent() bool { return e.cfg.Err != nil && e.cfg.Err() != nil }
 
 // Health implements engine.Healther.
 func (e *Engine) Health() (ok bool, why string) {
@@ -200,12 +179,4 @@ func (e *Engine) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 		}
 	}
 	e.failed("NATS reports an error", "", err)
-}
-
-// failed logs an error.
-func (e *Engine) failed(what, room string, err error) {
-	if e.ctx.Err() != nil {
-		return
-	}
-	e.faults.Warn(what, "room", room, "err", err)
 }

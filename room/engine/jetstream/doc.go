@@ -5,6 +5,7 @@
 //	open.go     opening and closing an Engine
 //	move.go     the node moves to another process
 //	conn.go     the connection: lost, back, health
+//	down.go     a store that cannot be used
 //	class.go    retention classes: one stream for all rooms that keep their publications equally long
 //	back.go     a store that has lost acknowledged messages
 //	reclass.go  rooms that change their class
