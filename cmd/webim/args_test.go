@@ -14,7 +14,8 @@ func parseFlags(t *testing.T, flags ...string) (*config.Flags, map[string]bool) 
 	flags = testargs.WithEngine(flags)
 	var cli commands
 	var helped bool
-	ctx, err := newParser(&cli, os.Stdout, os.Stderr, &helped).Parse(append([]string{"check"}, flags...))
+	args := append([]string{"check"}, flags...)
+	ctx, err := newParser(&cli, args, os.Stdout, os.Stderr, &helped).Parse(args)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -175,7 +175,7 @@ func parseExample(t *testing.T, place string, words []string) {
 	}
 	var cli commands
 	var helped bool
-	ctx, err := newParser(&cli, io.Discard, io.Discard, &helped).Parse(words)
+	ctx, err := newParser(&cli, words, io.Discard, io.Discard, &helped).Parse(words)
 	if err != nil {
 		t.Errorf("%s: webim %s: %v", place, strings.Join(words, " "), err)
 		return

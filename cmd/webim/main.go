@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -20,15 +21,9 @@ const (
 	exitUsage  = 2
 )
 
-// serveCommand is the command line of a server. It is parsed by itself, because all flags of all commands take 40 ms of a
-// processor, and in an upgrade in place the clients wait meanwhile.
-type serveCommand struct {
-	Serve config.Flags `cmd:"" help:"Serve until SIGTERM or SIGINT."`
-}
-
-// commands are the commands of the command line.
+// commands are the commands of the command line. A command has the name of its field.
 type commands struct {
-	serveCommand
+	Serve   config.Flags   `cmd:"" help:"Serve until SIGTERM or SIGINT."`
 	Check   config.Flags   `cmd:"" help:"Check the settings and print them, as a file for --config, with the source of each value."`
 	Erase   eraseCommand   `cmd:"" help:"Make everything that a user has said unreadable for ever, and remove the user from rooms. Takes the settings of serve, whose store it works on, whether webim runs or not."`
 	Backup  backupCommand  `cmd:"" help:"Copy the store to a new folder, without the keys of users, whether webim runs or not. Takes the settings of serve."`
@@ -99,11 +94,7 @@ func run(args, environ []string, in io.Reader, out, errs io.Writer) (code int) {
 // do parses the command line, and runs the command that it names.
 func do(args, environ []string, in io.Reader, out, errs io.Writer) error {
 	var cli commands
-	var parsed any = &cli
-	if len(args) > 0 && args[0] == "serve" {
-		parsed = &cli.serveCommand
-	}
-	ctx, err := parse(parsed, args, out, errs)
+	ctx, err := parse(&cli, args, out, errs)
 	if ctx == nil {
 		return err
 	}
@@ -128,9 +119,9 @@ func do(args, environ []string, in io.Reader, out, errs io.Writer) error {
 }
 
 // parse parses a command line into cli. If the command line asks for help, parse prints it and returns nil.
-func parse(cli any, args []string, out, errs io.Writer) (*kong.Context, error) {
+func parse(cli *commands, args []string, out, errs io.Writer) (*kong.Context, error) {
 	var helped bool
-	ctx, err := newParser(cli, out, errs, &helped).Parse(args)
+	ctx, err := newParser(cli, args, out, errs, &helped).Parse(args)
 	var value *config.ValueError
 	switch {
 	case helped:
@@ -143,9 +134,20 @@ func parse(cli any, args []string, out, errs io.Writer) (*kong.Context, error) {
 	return ctx, nil
 }
 
-// newParser returns a parser of command lines. It sets helped when it has printed the help.
-func newParser(cli any, out, errs io.Writer, helped *bool) *kong.Kong {
-	parser, err := kong.New(cli, append(config.FlagOptions(),
+// newParser returns a parser of the command line args. If args begin with the name of a command, the parser knows only that
+// command: all flags of all commands take 40 ms of a processor, and in an upgrade in place the clients wait meanwhile. It sets
+// helped when it has printed the help.
+func newParser(cli *commands, args []string, out, errs io.Writer, helped *bool) *kong.Kong {
+	var grammar any = cli
+	options := config.FlagOptions()
+	if len(args) > 0 {
+		all := reflect.ValueOf(cli).Elem()
+		if f, ok := all.Type().FieldByNameFunc(func(name string) bool { return strings.ToLower(name) == args[0] }); ok {
+			grammar = &struct{}{}
+			options = append(options, kong.DynamicCommand(args[0], f.Tag.Get("help"), "", all.FieldByIndex(f.Index).Addr().Interface()))
+		}
+	}
+	parser, err := kong.New(grammar, append(options,
 		kong.Name("webim"),
 		kong.Description("A chat server: rooms over WebSocket, and a web page to use them."),
 		kong.Writers(out, errs),

@@ -89,7 +89,7 @@ func groupTitles(t *testing.T, into map[string][]*setting.Setting) (all []group)
 	t.Helper()
 	var cli commands
 	var helped bool
-	parser := newParser(&cli, &bytes.Buffer{}, &bytes.Buffer{}, &helped)
+	parser := newParser(&cli, []string{"serve"}, &bytes.Buffer{}, &bytes.Buffer{}, &helped)
 	for _, node := range parser.Model.Children {
 		if node.Name != "serve" {
 			continue
