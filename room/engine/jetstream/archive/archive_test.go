@@ -25,6 +25,7 @@ import (
 	"webim/room/engine/jetstream/archive"
 	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/erasures"
+	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/streams"
 )
 
@@ -471,6 +472,61 @@ func TestErasedKeys(t *testing.T) {
 		}
 	}
 	openStore(t, s.dir).want("a", "-")
+}
+
+// TestRemovedKeys restores a history after the key of its author was removed as unused, and the author has got another one: all is readable again, with both keys, and a later
+// backup and its keys file have both. Then the author is erased: neither key is left.
+func TestRemovedKeys(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "store"))
+	folder := t.TempDir()
+	name := func(n string) string { return filepath.Join(folder, n) }
+	backup := func(n string) {
+		t.Helper()
+		if err := s.backup(name("backup"+n), name("keys"+n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func() {
+		t.Helper()
+		err := s.with("", func(cfg archive.Config) error {
+			store, err := keys.Open(t.Context(), cfg.Conn, keys.Config{Sole: true, Sync: cfg.SyncStream})
+			if err != nil {
+				return err
+			}
+			defer store.Close()
+			done := make(chan error, 1)
+			store.Delete("ann", func(err error) { done <- err })
+			return <-done
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.close()
+		s = openStore(t, s.dir)
+	}
+	s.say("a", "ann", "first")
+	backup("1")
+	remove()
+	s.say("a", "ann", "second")
+	backup("2")
+	s.restore(name("backup1"), name("keys1"))
+	s.want("a", "first")
+	s.say("a", "ann", "third")
+	s.restore(name("backup2"), "")
+	s.want("a", "first second") // both keys are there
+	backup("3")
+	remove()
+	s.restore(name("backup1"), name("keys3"))
+	s.want("a", "first")
+	all := [][]byte{keyIn(t, name("keys1"), "ann"), keyIn(t, name("keys2"), "ann")}
+	s.wait(func(done func(error)) { s.Erase("ann", done) })
+	s.want("a", "-")
+	s.close()
+	for _, key := range all {
+		if names := filesWith(t, s.dir, key); len(names) != 0 {
+			t.Errorf("a key is in %v", names)
+		}
+	}
 }
 
 // keyIn returns the key of a user in a keys file.

@@ -267,13 +267,14 @@ func readErased(dir string, f func(user string, at time.Time) error) error {
 	}
 }
 
-// restoreKeys stores the keys of the keys file, except those of users that have one or were erased since.
+// restoreKeys stores the keys of the keys file, except those that the store has, and those of users that were erased since. A user may have got
+// another key since, because no text needed this one: then the user has both.
 func (a *archiver) restoreKeys(ctx context.Context) (n int, err error) {
 	erased := map[string]time.Time{}
 	if err := a.erased.Each(ctx, func(user string, at time.Time) error { erased[user] = at; return nil }); err != nil {
 		return 0, err
 	}
-	store, err := keys.Open(ctx, a.Conn, keys.Config{Replicas: a.Replicas, Fixed: true, Sync: a.SyncStream, Log: discard})
+	store, err := keys.Open(ctx, a.Conn, keys.Config{Replicas: a.Replicas, Fixed: true, Sole: a.SyncStream != nil, Sync: a.SyncStream, Log: discard})
 	if err != nil {
 		return 0, err
 	}
@@ -282,19 +283,11 @@ func (a *archiver) restoreKeys(ctx context.Context) (n int, err error) {
 		if at, is := erased[user]; is && at.After(began) {
 			return nil
 		}
-		done := make(chan error, 1)
-		store.Create(user, record, "", func(created bool, err error) {
-			if created {
-				n++
-			}
-			done <- err
-		})
-		select {
-		case err := <-done:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
+		added, err := store.Restore(ctx, user, record)
+		if added {
+			n++
 		}
+		return err
 	}, func(string, time.Time) error { return nil })
 	return n, err
 }

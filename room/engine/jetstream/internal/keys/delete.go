@@ -8,14 +8,28 @@ import (
 	"webim/room/engine/jetstream/internal/seal"
 )
 
-// DeleteID deletes the key of a user if it has this id: see seal.Store.
+// DeleteID deletes the key of a user that has this id: see seal.Store.
 func (s *Store) DeleteID(user string, id uint64, done func(error)) {
+	s.deleteIf(user, func(record []byte) bool {
+		is, ok := seal.RecordID(record)
+		return ok && is == id
+	}, done)
+}
+
+// deleteIf deletes those keys of a user for which is reports true.
+func (s *Store) deleteIf(user string, is func(record []byte) bool, done func(error)) {
 	s.do(done, func(ctx context.Context) {
-		record, seq, err := s.sure(ctx, user)
-		if is, ok := seal.RecordID(record); err == nil && ok && is == id {
-			err = s.erase(ctx, seq)
+		for _, name := range s.subjects(user) {
+			record, seq, err := s.sure(ctx, name)
+			if err == nil && record != nil && is(record) {
+				err = s.erase(ctx, seq)
+			}
+			if err != nil {
+				done(err)
+				return
+			}
 		}
-		s.commit(err, done)
+		s.commit(nil, done) // also if there is none: another node may have deleted it just now
 	})
 }
 

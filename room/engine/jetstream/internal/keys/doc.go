@@ -2,7 +2,7 @@
 //
 // The stream KEYS has one message for each user with a key, with the subject "key." and the token of the
 // user. The server accepts a key only if the subject has no message, so nodes that make a key at the same time
-// agree on one.
+// agree on one. A user may also have keys of restored backups: see backup.go.
 //
 // # Deleting
 //

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +16,6 @@ import (
 	"webim/room/engine/jetstream/internal/jobs"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/streams"
-	"webim/room/engine/jetstream/internal/subject"
 )
 
 // Stream is the name of the stream.
@@ -60,6 +58,7 @@ type Store struct {
 
 	incarnation atomic.Pointer[string] // of the stream; stored by Open and Reopen, which do not overlap
 	last        atomic.Uint64          // the highest sequence of a key that this node knows of
+	further     atomic.Int64           // the highest number of a key: see backup.go
 	groups      groups
 	prover      prover
 }
@@ -79,6 +78,7 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 	}
 	s := &Store{nc: nc, js: js, opener: opener, stream: stream, cfg: cfg, jobs: jobs.New(cfg.Parallel), prover: prover{turn: make(chan struct{}, 1), marker: newMarker()}}
 	s.incarnation.Store(new(streams.Incarnation(stream)))
+	s.further.Store(further(stream))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -93,6 +93,7 @@ func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("keys: %w", err)
 	}
+	s.further.Store(further(stream))
 	if lost = streams.Incarnation(stream) != s.Incarnation(); lost {
 		s.groups.forget()
 		s.incarnation.Store(new(streams.Incarnation(stream)))
@@ -133,8 +134,6 @@ func (s *Store) Close() {
 	s.jobs.Close()
 }
 
-func subjectOf(user string) string { return "key." + subject.Token(user) }
-
 // do runs a request as a job. The time for the request begins now: if others do not get an answer, it does not wait behind
 // them for longer than that, and refuse gets engine.ErrUnavailable without a request.
 func (s *Store) do(refuse func(error), f func(ctx context.Context)) {
@@ -151,20 +150,31 @@ func (s *Store) do(refuse func(error), f func(ctx context.Context)) {
 
 // Get reads a key: see seal.Store. The leader of the stream answers: another replica could lag behind, and bring a
 // deleted key back. If it is not proved that there is no key, the error is engine.ErrUnavailable and seal.ErrUnproven.
-func (s *Store) Get(user string, sure bool, done func(record []byte, err error)) {
+func (s *Store) Get(user string, id uint64, sure bool, done func(record []byte, err error)) {
 	read := s.newest
 	if sure {
 		read = s.sure
 	}
 	s.do(func(err error) { done(nil, err) }, func(ctx context.Context) {
-		record, _, err := read(ctx, user)
-		done(record, err)
+		own, _, err := read(ctx, subjectOf(user, 0))
+		if is, _ := seal.RecordID(own); err != nil || id == 0 || is == id {
+			done(own, err)
+			return
+		}
+		for _, name := range s.subjects(user)[1:] {
+			record, _, err := read(ctx, name)
+			if is, ok := seal.RecordID(record); err != nil || ok && is == id {
+				done(record, err)
+				return
+			}
+		}
+		done(own, nil)
 	})
 }
 
-// newest returns a key, and the sequence of its message. The key is nil if there is none.
-func (s *Store) newest(ctx context.Context, user string) (record []byte, seq uint64, err error) {
-	m, err := s.get(ctx, map[string]any{"last_by_subj": subjectOf(user)})
+// newest returns the key with a subject, and the sequence of its message. The key is nil if there is none.
+func (s *Store) newest(ctx context.Context, name string) (record []byte, seq uint64, err error) {
+	m, err := s.get(ctx, map[string]any{"last_by_subj": name})
 	return m.Data, m.Seq, err
 }
 
@@ -206,7 +216,7 @@ func (s *Store) get(ctx context.Context, what map[string]any) (stored, error) {
 	}
 }
 
-// Each calls f with the key of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that
+// Each calls f with the keys of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that
 // there are no more keys. It may wait, and so may f.
 func (s *Store) Each(ctx context.Context, f func(user string, record []byte) error) error {
 	proved := false
@@ -230,7 +240,7 @@ func (s *Store) Each(ctx context.Context, f func(user string, record []byte) err
 		if isMarker(m.Subject) {
 			continue
 		}
-		user, err := subject.Parse(strings.TrimPrefix(m.Subject, "key."))
+		user, err := userOf(m.Subject)
 		if err == nil {
 			err = f(user, m.Data)
 		}
@@ -242,36 +252,36 @@ func (s *Store) Each(ctx context.Context, f func(user string, record []byte) err
 
 // Create stores a key if the user has none: see seal.Store. mark is a result of Mark, or "".
 func (s *Store) Create(user string, record []byte, mark string, done func(created bool, err error)) {
-	m := &nats.Msg{Subject: subjectOf(user), Data: record}
-	if mark != "" {
-		m.Header = nats.Header{hdrGroup: []string{mark}}
-	}
 	s.do(func(err error) { done(false, err) }, func(ctx context.Context) {
-		ack, err := s.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
-		if isConflict(err) {
-			done(false, nil)
+		created, err := s.create(ctx, subjectOf(user, 0), record, mark)
+		if !created {
+			done(false, err)
 			return
 		}
-		if err == nil {
-			s.knows(ack.Sequence)
-		}
-		s.commit(changeError(err), func(err error) { done(err == nil, err) })
+		s.commit(nil, func(err error) { done(err == nil, err) })
 	})
 }
 
-// Delete deletes the key of a user: see seal.Store.
+// create stores a key if there is none with this subject.
+func (s *Store) create(ctx context.Context, name string, record []byte, mark string) (created bool, err error) {
+	m := &nats.Msg{Subject: name, Data: record}
+	if mark != "" {
+		m.Header = nats.Header{hdrGroup: []string{mark}}
+	}
+	ack, err := s.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
+	switch {
+	case isConflict(err):
+		return false, nil
+	case err != nil:
+		return false, changeError(err)
+	}
+	s.knows(ack.Sequence)
+	return true, nil
+}
+
+// Delete deletes the keys of a user: see seal.Store.
 func (s *Store) Delete(user string, done func(error)) {
-	s.do(done, func(ctx context.Context) {
-		record, seq, err := s.sure(ctx, user)
-		if err != nil {
-			done(err)
-			return
-		}
-		if record != nil {
-			err = s.erase(ctx, seq)
-		}
-		s.commit(err, done) // also if there is none: another node may have deleted it just now
-	})
+	s.deleteIf(user, func([]byte) bool { return true }, done)
 }
 
 // commit calls done with err, or, if that is nil, when the stream is on the disk.

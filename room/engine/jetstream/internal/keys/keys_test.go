@@ -64,7 +64,7 @@ func receive(t *testing.T, c <-chan answer) answer {
 func get(t *testing.T, s *Store, user string) answer {
 	t.Helper()
 	c := make(chan answer, 1)
-	s.Get(user, true, func(record []byte, err error) { c <- answer{record: record, err: err} })
+	s.Get(user, 0, true, func(record []byte, err error) { c <- answer{record: record, err: err} })
 	return receive(t, c)
 }
 
@@ -468,7 +468,7 @@ func TestOpen(t *testing.T) {
 	if cfg.DenyDelete || cfg.AllowDirect || cfg.MaxMsgsPerSubject != 1 || !cfg.DiscardNewPerSubject || cfg.Storage != jetstream.FileStorage || cfg.MaxAge != 0 {
 		t.Errorf("the stream is %+v", cfg)
 	}
-	cfg.Metadata = map[string]string{"webim-format": "2"}
+	cfg.Metadata = map[string]string{"webim-format": "3"}
 	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -567,7 +567,7 @@ func BenchmarkCount(b *testing.B) {
 	}
 	defer s.Close()
 	for i := range n {
-		if err := nc.PublishMsg(&nats.Msg{Subject: subjectOf(fmt.Sprint("guest", i)), Header: nats.Header{hdrGroup: {"7"}}, Data: record("guest", 1)}); err != nil {
+		if err := nc.PublishMsg(&nats.Msg{Subject: subjectOf(fmt.Sprint("guest", i), 0), Header: nats.Header{hdrGroup: {"7"}}, Data: record("guest", 1)}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -142,8 +142,8 @@ func (s *Store) unmark(ctx context.Context, seq uint64) error {
 }
 
 // sure returns what newest does. If there is no key, that is proved.
-func (s *Store) sure(ctx context.Context, user string) (record []byte, seq uint64, err error) {
-	if record, seq, err = s.newest(ctx, user); err != nil || seq != 0 {
+func (s *Store) sure(ctx context.Context, name string) (record []byte, seq uint64, err error) {
+	if record, seq, err = s.newest(ctx, name); err != nil || seq != 0 {
 		return record, seq, err
 	}
 	if err = s.prove(ctx); err != nil {
@@ -152,5 +152,5 @@ func (s *Store) sure(ctx context.Context, user string) (record []byte, seq uint6
 	if s.cfg.Sole {
 		return nil, 0, nil
 	}
-	return s.newest(ctx, user)
+	return s.newest(ctx, name)
 }

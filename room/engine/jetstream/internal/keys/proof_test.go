@@ -50,7 +50,7 @@ func TestManyMissingKeys(t *testing.T) {
 	s.prover.turn <- struct{}{}
 	answers := make(chan answer, n)
 	for i := range n {
-		s.Get(fmt.Sprint("user", i), true, func(record []byte, err error) { answers <- answer{record: record, err: err} })
+		s.Get(fmt.Sprint("user", i), 0, true, func(record []byte, err error) { answers <- answer{record: record, err: err} })
 	}
 	wstest.Eventually(t, "all were asked for", func() bool { return reads() == n })
 	if got := markers(); got != 0 {
@@ -174,7 +174,7 @@ func TestDeletedTwice(t *testing.T) {
 	if got := create(t, s, "ann", record("ann", 1)); got.err != nil {
 		t.Fatal(got.err)
 	}
-	_, seq, err := s.newest(t.Context(), "ann")
+	_, seq, err := s.newest(t.Context(), subjectOf("ann", 0))
 	if err != nil || seq == 0 {
 		t.Fatal(seq, err)
 	}

@@ -32,7 +32,7 @@ func (r *Ring) work(u *user) {
 			r.claim(u, unfit.id)
 			return
 		default:
-			r.fetch(u, c.kind == opening, forgets, maxTries)
+			r.fetch(u, c.id, c.kind == opening, forgets, maxTries)
 			return
 		}
 	}
@@ -47,10 +47,10 @@ func (r *Ring) popLocked(u *user) call {
 	return c
 }
 
-// fetch reads the key of a user for the first call. If the call is for sealing and there is no key, it makes one. If sure is
+// fetch reads the key of a user for the first call, if that is for opening the one with this id. If the call is for sealing and there is no key, it makes one. If sure is
 // false, an answer that there is none may be wrong.
-func (r *Ring) fetch(u *user, sure bool, forgets, tries int) {
-	r.store.Get(u.name, sure, func(record []byte, err error) {
+func (r *Ring) fetch(u *user, id uint64, sure bool, forgets, tries int) {
+	r.store.Get(u.name, id, sure, func(record []byte, err error) {
 		var k *Key
 		if err == nil && record != nil {
 			k, err = parseKey(record)
@@ -113,7 +113,7 @@ func (r *Ring) create(u *user, mark string, forgets, tries int) {
 		case tries == 1:
 			r.fail(u, ErrBusy)
 		default: // another node was first, or the answer that there is no key was wrong: read the key that is there
-			r.fetch(u, true, forgets, tries-1)
+			r.fetch(u, 0, true, forgets, tries-1)
 		}
 	})
 }

@@ -6,7 +6,8 @@
 //
 // A key is 32 random bytes with a random id of 8 bytes. A Store keeps it. The ring (ring.go) has the
 // keys of the users that were needed last in memory. Once a key has been deleted, the user gets a new one, with
-// another id, when the user says something again. So each sealed text names the key that opens it.
+// another id, when the user says something again. So each sealed text names the key that opens it. A user may also have an older key beside the
+// newest one, from a backup; either may seal.
 //
 // # What a sealed text is
 //

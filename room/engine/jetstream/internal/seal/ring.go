@@ -8,16 +8,16 @@ import (
 // Store keeps the keys of all users. Its methods do not block. They call done once, from any goroutine,
 // perhaps before they return.
 type Store interface {
-	// Get reads the record of a user's key, or nil if the user has none. It must know the newest write of any
+	// Get reads the record of a user's key, or nil if the user has none. If the user has several keys, and one has this id, it reads that one. It must know the newest write of any
 	// node: a copy that lags behind would bring a deleted key back. If sure is true, and it is not certain that the user has
 	// none, as after a failure of a server, done gets an error that is ErrUnproven. Otherwise the answer may be wrong if there is
 	// none: Create finds that out. The ring does not keep the record.
-	Get(user string, sure bool, done func(record []byte, err error))
+	Get(user string, id uint64, sure bool, done func(record []byte, err error))
 	// Create stores a key if the user has none, with the mark that ForSealing was given for it. created is false if the user has one.
 	Create(user string, record []byte, mark string, done func(created bool, err error))
-	// Delete deletes a user's key, so that nobody can read it any more. It is no error if there is certainly none.
+	// Delete deletes the keys of a user, so that nobody can read it any more. It is no error if there is certainly none.
 	Delete(user string, done func(error))
-	// DeleteID is Delete if the user's key has this id. Otherwise it does nothing.
+	// DeleteID is Delete for the key that has this id. If the user has none, it does nothing.
 	DeleteID(user string, id uint64, done func(error))
 }
 

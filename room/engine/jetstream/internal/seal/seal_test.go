@@ -221,7 +221,7 @@ func (m *memory) do(what string, op func(err error) (answer func())) {
 	later()
 }
 
-func (m *memory) Get(user string, _ bool, done func([]byte, error)) {
+func (m *memory) Get(user string, _ uint64, _ bool, done func([]byte, error)) {
 	m.do("get "+user, func(err error) func() {
 		record := m.records[user]
 		if err != nil {

@@ -4,6 +4,7 @@
 // # The metadata of a stream
 //
 //	webim-format       the version of the stored format: subjects, headers, and the bytes of messages
+//	                   2 has the same bytes as 1, and keeps webim 0.1.0 out: see Opener.RefuseOlder
 //	webim-incarnation  a random name that changes when sequences may come again with other messages
 //
 // # Rules

@@ -18,6 +18,10 @@ import (
 // Format is the version of the stored format that this program writes.
 const Format = 1
 
+// strict is a version with the same bytes as Format. A stream gets it when something comes that webim 0.1.0, which refuses it, would not handle: see
+// RefuseOlder.
+const strict = 2
+
 const (
 	metaFormat      = "webim-format"
 	metaIncarnation = "webim-incarnation"
@@ -97,15 +101,19 @@ func (o *Opener) upgrade(ctx context.Context, s jetstream.Stream) (jetstream.Str
 	if o.steps != nil {
 		steps = o.steps(s.CachedInfo().Config.Name)
 	}
-	return s, format.Upgrade(is, o.current(), steps, func(version int) (err error) {
+	return s, format.Upgrade(is, max(o.current(), min(is, strict)), steps, func(version int) (err error) {
 		s, err = o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[metaFormat] = strconv.Itoa(version) })
 		return err
 	})
 }
 
-// change changes the settings of a stream.
+// change changes the settings of a stream, as they are now: another node may have changed them since s was opened.
 func (o *Opener) change(ctx context.Context, s jetstream.Stream, f func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
-	c := s.CachedInfo().Config
+	info, err := s.Info(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := info.Config
 	c.Metadata = maps.Clone(c.Metadata)
 	f(&c)
 	changed, err := o.JS.UpdateStream(ctx, c)
@@ -120,6 +128,19 @@ func (o *Opener) sync(stream string) error {
 		return nil
 	}
 	return o.Sync(stream)
+}
+
+// RefuseOlder makes webim 0.1.0 refuse a stream whenever it opens that: when it starts, and the State and the logs also when it has lost its
+// connection. Until then both may use the stream.
+func (o *Opener) RefuseOlder(ctx context.Context, stream string) error {
+	s, err := o.JS.Stream(ctx, stream)
+	if err == nil && s.CachedInfo().Config.Metadata[metaFormat] == strconv.Itoa(Format) {
+		_, err = o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[metaFormat] = strconv.Itoa(strict) })
+	}
+	if err != nil {
+		return fmt.Errorf("stream %s: %w", stream, err)
+	}
+	return nil
 }
 
 // Renew gives a stream a new incarnation, and returns it.

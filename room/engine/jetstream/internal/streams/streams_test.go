@@ -160,3 +160,31 @@ func TestSync(t *testing.T) {
 		t.Errorf("Open on an ill disk: %v", err)
 	}
 }
+
+// TestRefuseOlder raises the format of a stream, whose bytes stay as they are. An older webim refuses it: it compares the format with 1. A node that has opened the stream before
+// and changes something else leaves it so.
+func TestRefuseOlder(t *testing.T) {
+	o := start(t)
+	before, err := o.Open(t.Context(), logStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := o.RefuseOlder(t.Context(), logStream.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := o.SetNote(t.Context(), before, "note", "text"); err != nil {
+		t.Fatal(err)
+	}
+	s, err := o.Open(t.Context(), logStream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if is := s.CachedInfo().Config.Metadata; is[metaFormat] != "2" || is["note"] != "text" {
+		t.Errorf("the stream has %v", is)
+	}
+	if err := o.RefuseOlder(t.Context(), "OTHER"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Errorf("no stream: %v", err)
+	}
+}
