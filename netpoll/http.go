@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"webim/netpoll/internal/head"
+	"webim/netpoll/internal/httpbridge"
 	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/tlsmem"
 )
@@ -113,6 +114,12 @@ func (s *Server) handOver(r *record, head []byte) {
 	}
 	c.Serve()
 }
+
+// Postpone gives a request that an http.Handler has got from a server back to the server, if that is held (see Held) and not
+// frozen: the handler gets the request once more after Thaw, or that of the process to which the connection moves. The handler must have read
+// nothing of the body and written nothing. Postpone reports whether it did; then the handler returns. It cannot for a connection
+// over TLS.
+func Postpone(w http.ResponseWriter, r *http.Request) bool { return httpbridge.Postpone(w, r) }
 
 // mayAskHealth reports whether a request may be one for Config.Health.
 func (q *Request) mayAskHealth() bool {

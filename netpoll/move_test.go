@@ -415,6 +415,95 @@ func TestMoveReturningRequest(t *testing.T) {
 	}
 }
 
+// TestMovePostponedRequest checks that a handler gives a request back while its server is held, and at no other time, and that the
+// next server answers it.
+func TestMovePostponedRequest(t *testing.T) {
+	cfg := movingConfig()
+	come, goOn := make(chan bool), make(chan bool)
+	cfg.HTTP = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		come <- true
+		<-goOn
+		if !Postpone(w, r) {
+			fmt.Fprint(w, "old")
+		}
+	})
+	old, _, addr := movable(t, cfg, Listener{Addr: "127.0.0.1:0"})
+	request := func(body string) *wstest.Client {
+		client := wstest.Dial(t, addr)
+		client.SendBytes([]byte("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n" + body))
+		<-come
+		return client
+	}
+	read := func(client *wstest.Client) string {
+		var body bytes.Buffer
+		body.ReadFrom(client.Response().Body)
+		return body.String()
+	}
+	first := request("body")
+	goOn <- true
+	if got := read(first); got != "old" {
+		t.Errorf("the server is not held, and the answer is %q", got)
+	}
+	early, late := request("bo"), request("bo")
+	h, err := old.Hold(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	goOn <- true // one of the two
+	wstest.Eventually(t, "a request is back", func() bool { return old.Stats().HTTP == 2 })
+	if err := h.Freeze(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	goOn <- true
+	cfg.HTTP = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body bytes.Buffer
+		body.ReadFrom(r.Body)
+		fmt.Fprint(w, "new ", body.String())
+	})
+	_, _, to := successor(t, cfg, h)
+	if moved, err := h.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
+		t.Errorf("%d connections have moved: %v", moved, err)
+	}
+	h.Release()
+	to.Thaw()
+	early.SendBytes([]byte("dy"))
+	late.SendBytes([]byte("dy"))
+	if one, two := read(early), read(late); min(one, two) != "new body" || max(one, two) != "old" {
+		t.Errorf("the answers are %q and %q", one, two)
+	}
+}
+
+// TestMoveRefusesRequests checks that requests which cannot move get an answer before the program is replaced.
+func TestMoveRefusesRequests(t *testing.T) {
+	cfg := movingConfig()
+	cfg.HTTP = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served") })
+	old, _, addr := movable(t, cfg, Listener{Addr: "127.0.0.1:0"})
+	client := wstest.Dial(t, addr)
+	ask := func() *http.Response {
+		client.SendBytes([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
+		return client.Response()
+	}
+	if r := ask(); r.StatusCode != http.StatusOK {
+		t.Fatal(r.Status)
+	}
+	h := hold(t, old)
+	refused := make(chan bool)
+	go func() {
+		defer close(refused)
+		h.RefuseRequests(t.Context())
+	}()
+	r := ask() // on a connection that net/http has
+	<-refused
+	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") != "1" || !r.Close {
+		t.Errorf("%s, %v", r.Status, r.Header)
+	}
+	h.Thaw()
+	client = wstest.Dial(t, addr)
+	if r := ask(); r.StatusCode != http.StatusOK {
+		t.Errorf("after the hold: %s", r.Status)
+	}
+}
+
 // TestMoveLeavesNothing counts descriptors and registrations before and after a move: the old server has none left.
 func TestMoveLeavesNothing(t *testing.T) {
 	old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})

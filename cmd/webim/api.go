@@ -9,6 +9,7 @@ import (
 
 	"slices"
 
+	"webim/netpoll"
 	"webim/room/api"
 	"webim/room/apikey"
 	"webim/web"
@@ -31,6 +32,7 @@ func (p *program) handlers() (inside http.Handler, err error) {
 	if p.cfg.Dev {
 		pages = p.liveOver(pages)
 	}
+	p.gate.Postpone = netpoll.Postpone
 	gated := p.gate.Over(server)
 	inside = apiOver(gated, inside, p.guard.HasKeys)
 	pages = apiOver(gated, pages, p.apiOutside)

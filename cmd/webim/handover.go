@@ -26,6 +26,7 @@ type handover struct {
 	held  *netpoll.Held // the server of the clients; nil: it is not held
 	inner *netpoll.Held // the internal server
 	asker *os.File      // the connection of webim upgrade, if this process ends without an answer; nil: there is none
+	hello upgrade.Hello // of the new process
 	gc    int           // the GC percentage from before the move
 }
 
@@ -37,6 +38,8 @@ const (
 	moveTime = 15 * time.Second
 	// requestTime is how long the upgrade waits for a moment without a request to the server API.
 	requestTime = time.Second
+	// refusalTime is how long a program that is about to be replaced waits for its last answers.
+	refusalTime = 100 * time.Millisecond
 	// ownFiles is the number of descriptors that the new process needs besides those of clients.
 	ownFiles = 64
 )
@@ -93,6 +96,7 @@ func environWithoutPID() (all []string) {
 
 // check refuses a new process that cannot take everything, while everybody is still served.
 func (h *handover) check(hello upgrade.Hello) error {
+	h.hello = hello
 	if _, ok := h.hub.Engine().(engine.Movable); !ok {
 		return errors.New("the engine cannot move")
 	}
@@ -114,12 +118,12 @@ func (h *handover) freeze(ctx context.Context) (err error) {
 		return err
 	}
 	h.gc = debug.SetGCPercent(-1) // a collection would only make everybody wait for longer
-	h.gate.Close()                // the requests that have not begun go back to the server, as far as they can
 	if h.program.inner != nil {
 		if h.inner, err = h.program.inner.server.Hold(ctx); err != nil {
 			return err
 		}
 	}
+	h.gate.Close() // the requests that have not begun go back to the servers, which are held, as far as they can
 	requests, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	if h.gate.Empty(requests) != nil {
@@ -127,6 +131,11 @@ func (h *handover) freeze(ctx context.Context) (err error) {
 	}
 	if err := h.hub.Quiesce(ctx); err != nil {
 		return err
+	}
+	if h.inner != nil {
+		if err := h.inner.Freeze(ctx); err != nil {
+			return err
+		}
 	}
 	return h.held.Freeze(ctx)
 }
@@ -203,7 +212,14 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 	if _, err := h.held.Export(w.Conns); err != nil {
 		return err
 	}
-	return frame(upgrade.Stayed, h.hub.ExportStayed)
+	if err := frame(upgrade.Stayed, h.hub.ExportStayed); err != nil || h.inner == nil || !h.hello.Inner {
+		return err
+	}
+	if err := w.Frame(upgrade.Inner, h.inner.State()); err != nil {
+		return err
+	}
+	_, err := h.inner.Export(w.InnerConns) // those with a request that waits
+	return err
 }
 
 // export writes down the state of the program itself.
@@ -214,7 +230,14 @@ func (h *handover) export(e *snapshot.Encoder) {
 	e.Message(4, h.flights.Export)
 }
 
-func (h *handover) commit() error { return h.held.Commit() }
+func (h *handover) commit() error {
+	if h.inner != nil {
+		if err := h.inner.Commit(); err != nil {
+			return err
+		}
+	}
+	return h.held.Commit()
+}
 
 // release leaves everything to the new process. What has stayed goes on until leave closes it.
 func (h *handover) release() {

@@ -19,6 +19,13 @@ func (r *runner) replaceProgram(ctx context.Context, a *asker) error {
 		return err
 	}
 	old.Exclusive, old.Mute = r.store != nil, r.signals.mute
+	old.Commit = func() error {
+		err := h.commit()
+		if err == nil {
+			h.refuse()
+		}
+		return err
+	}
 	old.Prepare = func(ctx context.Context) error {
 		r.closeTLS(ctx)
 		h.asker = a.take()
@@ -27,6 +34,19 @@ func (r *runner) replaceProgram(ctx context.Context, a *asker) error {
 	r.manager.Reloading()
 	defer r.manager.Serving()
 	return old.Exec(ctx)
+}
+
+// refuse answers the requests that wait and cannot move, before the new program cuts their connections: nothing of them has been
+// done, and their clients send them again.
+func (h *handover) refuse() {
+	ctx, cancel := context.WithTimeout(context.Background(), refusalTime)
+	defer cancel()
+	h.held.RefuseRequests(ctx)
+	if h.inner != nil {
+		h.inner.RefuseRequests(ctx)
+	}
+	h.gate.Retire()
+	_ = h.gate.Empty(ctx)
 }
 
 // closeTLS closes the connections that cannot move, with the usual code for a restart. They reconnect: to this program, so that few of

@@ -136,6 +136,7 @@ func TestLiveUpgrade(t *testing.T) {
 		{"Fails", testUpgradeFails},
 		{"Manager", testUpgradeManager},
 		{"Why", testUpgradeWhy},
+		{"Requests", testUpgradeRequests},
 		{"InPlace", testInPlace},
 		{"InPlaceStore", testInPlaceStore},
 		{"InPlaceFails", testInPlaceFails},

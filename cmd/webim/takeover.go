@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"webim/cmd/webim/internal/upgrade"
 	"webim/cmd/webim/internal/version"
 	"webim/netpoll"
@@ -109,7 +111,9 @@ func (t *takeover) hold() (err error) {
 		err = t.held.Freeze(ctx)
 	}
 	if err == nil && t.program.inner != nil {
-		t.inner, err = t.program.inner.server.Hold(ctx)
+		if t.inner, err = t.program.inner.server.Hold(ctx); err == nil {
+			err = t.inner.Freeze(ctx)
+		}
 	}
 	return err
 }
@@ -154,10 +158,21 @@ func (t *takeover) restore() error {
 			err = t.held.Adopt(payload, fds)
 		case upgrade.Stayed:
 			stayed = payload
+		case upgrade.Inner:
+			if t.inner != nil {
+				err = t.inner.Restore(payload)
+			}
+		case upgrade.InnerConns:
+			err = t.adoptInner(payload, fds)
 		case upgrade.Ending:
 			t.stayed = t.before - int(t.server.Stats().Open)
 			if err := t.hub.Resume(stayed); err != nil {
 				return err
+			}
+			if t.inner != nil {
+				if err := t.inner.Adopted(); err != nil {
+					return err
+				}
 			}
 			return t.held.Adopted()
 		}
@@ -165,6 +180,17 @@ func (t *takeover) restore() error {
 			return err
 		}
 	}
+}
+
+// adoptInner takes over connections of the internal server. They end if this program has none.
+func (t *takeover) adoptInner(state []byte, fds []int) error {
+	if t.inner != nil {
+		return t.inner.Adopt(state, fds)
+	}
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+	return nil
 }
 
 // begin waits until the old process has given everything up, and serves. A rehearsal ends there.

@@ -3,6 +3,7 @@ package httpbridge
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -45,10 +46,18 @@ type Bridge struct {
 	conns chan net.Conn
 	done  chan struct{}
 	once  sync.Once
-	held  atomic.Pointer[chan struct{}] // is closed by Release; nil: requests are answered
+	held  atomic.Pointer[hold] // nil: requests are answered
 
+	arriving  atomic.Int64 // connections whose first request is on its way to serve
 	returning atomic.Int64 // connections that may be on their way back to the loop
 	frozen    atomic.Bool  // none goes back
+	waiting   atomic.Int64 // requests that wait for the end of the hold
+}
+
+// A hold is the time from Hold to Release.
+type hold struct {
+	ended, refused chan struct{}
+	refuse         sync.Once // closes refused
 }
 
 // New makes a Bridge, whose goroutine runs until Close.
@@ -112,42 +121,88 @@ type connKey struct{}
 // serve answers a request. An upgrade on a connection that was kept alive, as proxies do, goes back to
 // the loop instead.
 func (b *Bridge) serve(w http.ResponseWriter, r *http.Request) {
-	c, _ := r.Context().Value(connKey{}).(*Conn)
-	if c != nil && c.tls != nil {
+	c := r.Context().Value(connKey{}).(*Conn)
+	if c.tls != nil {
 		state := c.tls.TLS.ConnectionState()
 		r.TLS = &state
 	}
+	upgrade := slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return head.ListHas([]byte(v), "websocket") })
 	for {
 		held := b.held.Load()
-		upgrade := slices.ContainsFunc(r.Header["Upgrade"], func(v string) bool { return head.ListHas([]byte(v), "websocket") })
-		switch {
-		case c != nil && (held == nil && upgrade || held != nil && c.tls == nil):
-			if b.giveBack(w, r, c) {
-				return
-			}
-		case held == nil:
+		if held == nil && !upgrade {
+			c.arrived()
 			b.answer(w, r, c)
 			return
 		}
-		if held = b.held.Load(); held != nil {
-			<-*held
+		if held == nil || c.tls == nil {
+			err := b.giveBack(w, r, c)
+			if err != nil && err != errFrozen {
+				http.Error(w, "this is not possible on this connection", http.StatusInternalServerError)
+			}
+			if err != errFrozen {
+				c.arrived()
+				return
+			}
+		}
+		c.arrived()
+		if held = b.held.Load(); held != nil && !b.wait(w, held) {
+			return
 		}
 	}
 }
 
+// wait waits for the end of a hold. It returns false if it has refused the request.
+func (b *Bridge) wait(w http.ResponseWriter, held *hold) bool {
+	b.waiting.Add(1)
+	defer b.waiting.Add(-1)
+	select {
+	case <-held.ended:
+		return true
+	case <-held.refused:
+	}
+	w.Header().Set("Retry-After", "1")
+	w.Header().Set("Connection", "close")
+	http.Error(w, "The server is being replaced: send the request again.", http.StatusServiceUnavailable)
+	_ = http.NewResponseController(w).Flush() // it fails only if the client has gone
+	return false
+}
+
 // Hold makes the requests that come from now on wait until Release: a plain one goes back to the loop, as an upgrade
 // does, and another process may answer it. One over TLS waits here. Requests under way go on.
-func (b *Bridge) Hold() { b.held.CompareAndSwap(nil, new(make(chan struct{}))) }
+func (b *Bridge) Hold() {
+	b.held.CompareAndSwap(nil, &hold{ended: make(chan struct{}), refused: make(chan struct{})})
+}
 
-// Freeze makes all requests wait here, after Hold, and waits until the loop has every connection that goes back to it. When ctx
-// ends, it returns the error of ctx.
+// arrivalTime limits the time for which Freeze waits for requests whose head the loop has read. net/http could still wait for more, if
+// it did not agree with the loop about where a head ends.
+const arrivalTime = 20 * time.Millisecond
+
+// Freeze lets the requests that the loop has given away come back, after Hold. Then it makes all others wait here, and returns when no
+// connection is on its way. When ctx ends, it returns the error of ctx.
 func (b *Bridge) Freeze(ctx context.Context) error {
+	arrivals, cancel := context.WithTimeout(ctx, arrivalTime)
+	defer cancel()
+	_ = untilZero(arrivals, &b.arriving) // the others wait here
 	b.frozen.Store(true)
-	for b.returning.Load() > 0 {
+	return untilZero(ctx, &b.returning)
+}
+
+// Refuse answers the requests that wait, and those that come until Release, with 503 and Retry-After, and waits until that is written or
+// ctx ends.
+func (b *Bridge) Refuse(ctx context.Context) {
+	if held := b.held.Load(); held != nil {
+		held.refuse.Do(func() { close(held.refused) })
+		_ = untilZero(ctx, &b.waiting) // the others are cut
+	}
+}
+
+// untilZero waits until a count is 0, which takes a few system calls. When ctx ends, it returns the error of ctx.
+func untilZero(ctx context.Context, count *atomic.Int64) error {
+	for count.Load() > 0 {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		time.Sleep(10 * time.Microsecond) // it takes a few system calls
+		time.Sleep(10 * time.Microsecond)
 	}
 	return nil
 }
@@ -156,21 +211,29 @@ func (b *Bridge) Freeze(ctx context.Context) error {
 func (b *Bridge) Release() {
 	b.frozen.Store(false)
 	if held := b.held.Swap(nil); held != nil {
-		close(*held)
+		close(held.ended)
 	}
 }
 
-// giveBack gives the connection of a request back to the loop, with the request. It returns false if the bridge is frozen.
-func (b *Bridge) giveBack(w http.ResponseWriter, r *http.Request, c *Conn) bool {
+// Postpone gives a request that a handler has not answered back to the loop of its server, if that is held, not frozen, and the
+// connection is plain. It reports whether it did.
+func Postpone(w http.ResponseWriter, r *http.Request) bool {
+	c, _ := r.Context().Value(connKey{}).(*Conn)
+	return c != nil && c.tls == nil && c.b.held.Load() != nil && c.b.giveBack(w, r, c) == nil
+}
+
+var errFrozen = errors.New("netpoll: the server is frozen")
+
+// giveBack gives the connection of a request back to the loop, with the request.
+func (b *Bridge) giveBack(w http.ResponseWriter, r *http.Request, c *Conn) error {
 	b.returning.Add(1)
 	defer b.returning.Add(-1)
 	if b.frozen.Load() {
-		return false
+		return errFrozen
 	}
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		http.Error(w, "this is not possible on this connection", http.StatusInternalServerError)
-		return true
+		return err
 	}
 	var head bytes.Buffer
 	writeHead(&head, r)
@@ -179,7 +242,7 @@ func (b *Bridge) giveBack(w http.ResponseWriter, r *http.Request, c *Conn) bool 
 	head.Write(c.head) // bytes that net/http has not read yet
 	conn.SetDeadline(time.Time{})
 	c.giveBack(head.Bytes())
-	return true
+	return nil
 }
 
 // answer calls the listener's handler for a request. Of the requests that come through a listed

@@ -26,6 +26,7 @@ type Conn struct {
 	head      []byte
 	idleEntry *list.Element // its element in the list of idle ones, under Conns.mu; nil: it is not idle
 
+	arriving    atomic.Bool   // it counts in Bridge.arriving: no request of it has come to Bridge.serve
 	handling    atomic.Bool   // a handler is running
 	writing     atomic.Bool   // a write waits for the client, or is about to return
 	lastTraffic atomic.Uint32 // tick of the last byte read or written
@@ -63,6 +64,10 @@ func (c *Conn) RemoteAddr() net.Addr {
 // Serve gives the connection to net/http. It does not wait: net/http accepts the connection at a time of
 // its own, and output of TLS that still waits leaves when the client takes it.
 func (c *Conn) Serve() {
+	if c.tls == nil { // over TLS, this may wait for the client
+		c.arriving.Store(true)
+		c.b.arriving.Add(1)
+	}
 	c.b.Conns.add(c)
 	c.b.Running.Add(1)
 	go func() {
@@ -77,6 +82,13 @@ func (c *Conn) Serve() {
 			c.Close()
 		}
 	}()
+}
+
+// arrived notes that the first request has come to a handler, waits for one, or has ended.
+func (c *Conn) arrived() {
+	if c.arriving.Swap(false) {
+		c.b.arriving.Add(-1)
+	}
 }
 
 // giveBack gives a connection that net/http has given up back to the loop. head is the request, with the
@@ -173,6 +185,7 @@ func (c *Conn) abort() {
 // caller then owns the connection's count among those of the server.
 func (c *Conn) leave() bool {
 	l := c.b.Conns
+	c.arrived()
 	if !l.remove(c) {
 		return false
 	}

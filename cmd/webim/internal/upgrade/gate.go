@@ -8,50 +8,77 @@ import (
 
 // A Gate lets HTTP requests end before a process is frozen. The zero value is open. It is safe for concurrent use.
 type Gate struct {
+	// Postpone gives a request that would wait back to its server, from which it comes once more: in the process that serves then. It
+	// reports whether it did. It is set before the first request; nil: it never does.
+	Postpone func(w http.ResponseWriter, r *http.Request) bool
+
 	mu      sync.Mutex
-	inside  int
+	inside  int           // requests that have entered, also to be refused
+	waiting int           // requests that wait until the gate opens
 	empty   chan struct{} // closed when nobody is inside; nil: nobody waits for that
 	closed  chan struct{} // closed when the gate opens or the process has moved; nil: the gate is open
 	retired bool          // the process has moved: requests are refused
 }
 
-// Over returns a handler that passes requests to next, through the gate. While the gate is closed, they wait; when another process
-// serves, they get 503, and the client sends them again.
+// Over returns a handler that passes requests to next, through the gate. While the gate is closed, they are postponed, or else they
+// wait. When another process serves, those that have waited get 503: nothing of them has been done, and the client sends them again, on
+// another connection.
 func (g *Gate) Over(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !g.enter(r.Context()) {
-			w.Header().Set("Retry-After", "0")
+		if opens := g.enter(); opens != nil {
+			if g.Postpone != nil && g.Postpone(w, r) {
+				g.giveUp(opens)
+				return
+			}
+			select {
+			case <-opens:
+			case <-r.Context().Done(): // the client has gone
+				g.giveUp(opens)
+				return
+			}
+		}
+		defer g.leave(w)
+		if g.refuses() {
+			w.Header().Set("Retry-After", "1")
 			w.Header().Set("Connection", "close")
 			http.Error(w, "Another process serves now: send the request again.", http.StatusServiceUnavailable)
 			return
 		}
-		defer g.leave(w)
 		next.ServeHTTP(w, r)
 	})
 }
 
-func (g *Gate) enter(ctx context.Context) bool {
-	for {
-		g.mu.Lock()
-		if g.closed == nil {
-			in := !g.retired
-			if in {
-				g.inside++
-			}
-			g.mu.Unlock()
-			return in
-		}
-		closed := g.closed
-		g.mu.Unlock()
-		select {
-		case <-closed:
-		case <-ctx.Done():
-			return false
-		}
+// enter counts a request as one that is inside. If the gate is closed, the request counts so when it opens, and enter returns a channel
+// that is closed then.
+func (g *Gate) enter() (opens chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed != nil {
+		g.waiting++
+	} else {
+		g.inside++
+	}
+	return g.closed
+}
+
+// giveUp takes a request that waits out of the counts.
+func (g *Gate) giveUp(opens chan struct{}) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed == opens {
+		g.waiting--
+	} else { // it has opened meanwhile
+		g.endLocked()
 	}
 }
 
-// leave counts a request that is answered. If somebody waits for that, the answer is sent first: the process may end at once.
+func (g *Gate) refuses() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.retired
+}
+
+// leave counts a request that has its answer. If somebody waits for that, the answer is sent first: the process may end at once.
 func (g *Gate) leave(w http.ResponseWriter) {
 	g.mu.Lock()
 	awaited := g.empty != nil
@@ -61,6 +88,11 @@ func (g *Gate) leave(w http.ResponseWriter) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.endLocked()
+}
+
+// endLocked counts a request that is no longer inside.
+func (g *Gate) endLocked() {
 	if g.inside--; g.inside == 0 && g.empty != nil {
 		close(g.empty)
 		g.empty = nil
@@ -107,5 +139,7 @@ func (g *Gate) end(retired bool) {
 	if g.closed != nil {
 		close(g.closed)
 		g.closed = nil
+		g.inside += g.waiting
+		g.waiting = 0
 	}
 }

@@ -22,6 +22,7 @@ type New struct {
 	files   map[string]int
 	stream  *reader
 	fds     []int  // of the connections of the part
+	conns   int    // of Conns, so far
 	version uint64 // of the state
 
 	rehearsal bool      // it takes nothing over
@@ -97,7 +98,7 @@ func closeOthers() error {
 // Hello tells the old process that this one can begin, and waits until everything stands still there and the files have
 // come.
 func (n *New) Hello(version string, files uint64) error {
-	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, InPlace: true}
+	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, InPlace: true, Inner: true}
 	var e snapshot.Encoder
 	h.append(&e)
 	n.at("hello")
@@ -163,7 +164,7 @@ func closeAll(fds []int) {
 	}
 }
 
-// Next returns the next frame. The caller owns the descriptors of a frame of Conns. The kind Ending has no payload: then the
+// Next returns the next frame. The caller owns the descriptors of a frame of Conns or InnerConns. The kind Ending has no payload: then the
 // state is complete.
 func (n *New) Next() (kind Kind, payload []byte, fds []int, err error) {
 	for {
@@ -176,8 +177,11 @@ func (n *New) Next() (kind Kind, payload []byte, fds []int, err error) {
 			return 0, nil, nil, err
 		}
 	}
-	if kind == Conns {
+	if kind == Conns || kind == InnerConns {
 		fds, n.fds = n.fds, nil
+	}
+	if kind == Conns {
+		n.conns += len(fds)
 	}
 	return kind, payload, fds, err
 }
@@ -210,7 +214,7 @@ func (n *New) Ready() error {
 
 // Verdict returns the outcome of an upgrade in place, after Ready. note is that of Done.
 func (n *New) Verdict(version string, note string) Verdict {
-	return Verdict{PID: os.Getpid(), Hello: Hello{Version: version}, Conns: int(n.stream.fds), Stall: time.Since(n.began), Note: note}
+	return Verdict{PID: os.Getpid(), Hello: Hello{Version: version}, Conns: n.conns, Stall: time.Since(n.began), Note: note}
 }
 
 // Done tells the old process that this one serves, with a note for the Verdict, and ends the protocol. Files that nobody has

@@ -230,7 +230,7 @@ func (o *Old) give(to link, state *os.File, h Hello, part func(end int64, fds []
 		return 0, err
 	}
 	o.at("end")
-	return int(w.fds), nil
+	return w.conns, nil
 }
 
 // end kills the new process, waits for its end, and returns the reason in words. The new process must not see the end of the

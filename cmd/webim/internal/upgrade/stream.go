@@ -13,16 +13,18 @@ import (
 // Kind is the kind of a frame. It is written down, so the numbers do not change.
 type Kind uint64
 
-// The kinds of frames. They come in this order, except that there are any number of Conns.
+// The kinds of frames. They come in this order, except that there are any number of Conns and InnerConns.
 const (
-	Begin   Kind = iota + 1 // the version of the format
-	Engine                  // the engine of the rooms
-	Hub                     // the rooms
-	Server                  // the server of the clients
-	Conns                   // connections; their descriptors come with them
-	Stayed                  // the connections that stay behind
-	Ending                  // how many frames and descriptors came before
-	Program                 // what else the program keeps; it comes before Engine
+	Begin      Kind = iota + 1 // the version of the format
+	Engine                     // the engine of the rooms
+	Hub                        // the rooms
+	Server                     // the server of the clients
+	Conns                      // connections; their descriptors come with them
+	Stayed                     // the connections that stay behind
+	Ending                     // how many frames and descriptors came before
+	Program                    // what else the program keeps; it comes before Engine
+	Inner                      // the internal server; it and InnerConns come before Ending, if Hello.Inner is set
+	InnerConns                 // its connections, as Conns
 )
 
 // maxFrame is the size of the largest frame.
@@ -46,13 +48,22 @@ type Writer struct {
 	part   func(end int64, fds []int) error // announces what was written
 	frames uint64
 	fds    uint64
+	conns  int // of Conns
 }
 
 // Frame writes a frame of a kind.
 func (w *Writer) Frame(kind Kind, payload []byte) error { return w.write(kind, payload, nil) }
 
 // Conns writes a frame of connections, and passes their descriptors on, at most fdpass.MaxFDs.
-func (w *Writer) Conns(payload []byte, fds []int) error { return w.write(Conns, payload, fds) }
+func (w *Writer) Conns(payload []byte, fds []int) error {
+	w.conns += len(fds)
+	return w.write(Conns, payload, fds)
+}
+
+// InnerConns is Conns for the internal server.
+func (w *Writer) InnerConns(payload []byte, fds []int) error {
+	return w.write(InnerConns, payload, fds)
+}
 
 func (w *Writer) write(kind Kind, payload []byte, fds []int) error {
 	head := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(kind)), uint64(len(payload)))

@@ -34,6 +34,7 @@ type Hello struct {
 	Files          uint64 // its limit of open files
 	Version        string // of the program
 	InPlace        bool   // it knows rehearsals, and takes the place of another program
+	Inner          bool   // it takes over connections of the internal server
 }
 
 func (h *Hello) append(e *snapshot.Encoder) {
@@ -42,6 +43,7 @@ func (h *Hello) append(e *snapshot.Encoder) {
 	e.Uint(3, h.Files)
 	e.String(4, h.Version)
 	e.Bool(5, h.InPlace)
+	e.Bool(6, h.Inner)
 }
 
 func parseHello(b []byte) (h Hello, err error) {
@@ -58,6 +60,8 @@ func parseHello(b []byte) (h Hello, err error) {
 			h.Version = d.String()
 		case 5:
 			h.InPlace = d.Bool()
+		case 6:
+			h.Inner = d.Bool()
 		}
 	}
 	return h, d.Err()
