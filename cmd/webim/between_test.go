@@ -78,7 +78,12 @@ func placeBetween(t *testing.T, inPlace, program string, old int, see func(b *be
 // putInPlace replaces a file by an executable one with a text.
 func putInPlace(t *testing.T, path, text string) {
 	t.Helper()
-	if err := os.WriteFile(path+".new", []byte(text), 0o755); err != nil {
+	// Nobody can run a file that a process has open for writing, and a process that another test starts meanwhile would have it
+	// open until it becomes its program.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path+".new", []byte(text), 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {

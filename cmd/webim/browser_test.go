@@ -22,6 +22,7 @@ import (
 // TestBrowser opens the pages in a real Chromium and talks through the real
 // program. One browser serves all parts; each part has a server of its own.
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	browser := startChromium(t)
 	program := buildForPages(t)
 	for _, part := range []struct {

@@ -11,6 +11,7 @@ import (
 
 // TestChatPage uses the chat page as people do, in a real Chromium.
 func TestChatPage(t *testing.T) {
+	t.Parallel()
 	browser := startChromium(t)
 	program := buildForPages(t)
 	for _, part := range []struct {

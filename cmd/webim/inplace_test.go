@@ -72,12 +72,12 @@ func testInPlaceFails(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	const good = "open: true\ndata: store\n"
-	t.Chdir(dir)
 	putInPlace(t, inPlace, string(b))
 	putInPlace(t, file, good)
 	putInPlace(t, key, "0123456789abcdef0123456789abcdef")
 	internal := "unix:" + filepath.Join(dir, "internal")
-	m := startMoving(t, inPlace, "--config", file, "--internal", internal, "--api-key-file", key)
+	there := []string{"sh", "-c", `cd "$0" && exec "$@"`, dir}
+	m := startMovingBy(t, there, inPlace, "--config", file, "--internal", internal, "--api-key-file", key)
 	m.inPlace = true
 	c := gather(t, m.addr, 20, 2)
 	defer c.end()
@@ -217,7 +217,6 @@ func testInPlaceManager(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	defer manager.Close()
-	t.Setenv("NOTIFY_SOCKET", socket)
 	await := func(want string) {
 		t.Helper()
 		b := make([]byte, 4096)
@@ -227,7 +226,7 @@ func testInPlaceManager(t *testing.T, program string) {
 			t.Fatalf("%q, %v; want %s", b[:n], err, want)
 		}
 	}
-	m := startMoving(t, program, "--open", "--engine", "memory", "--upgrade-by", "exec")
+	m := startMovingBy(t, []string{"env", "NOTIFY_SOCKET=" + socket}, program, "--open", "--engine", "memory", "--upgrade-by", "exec")
 	m.inPlace = true
 	await("READY=1")
 	for range 2 {

@@ -20,6 +20,7 @@ import (
 
 // TestLivePage opens the live picture in a real Chromium, at the real program.
 func TestLivePage(t *testing.T) {
+	t.Parallel()
 	browser := startChromium(t)
 	program := buildForPages(t)
 	for _, part := range []struct {
@@ -424,6 +425,7 @@ func dialPath(t *testing.T, addr, path string) *socket {
 // TestLiveNodes opens the live picture of one of two real nodes. It shows both, finds a user and a room on the other one,
 // and disconnects a client there. When the other node dies, it is gone.
 func TestLiveNodes(t *testing.T) {
+	t.Parallel()
 	browser, program := startChromium(t), buildForPages(t)
 	nats := startNATS(t, &server.Options{})
 	here, there := startNode(t, program, nats, "--internal", "127.0.0.1:0"), startNode(t, program, nats)

@@ -19,6 +19,7 @@ import (
 // TestUpgradeHard upgrades a server of an ordinary user, whose table of descriptors is almost full, while one client in a hundred
 // does not read, half of them are in the middle of a frame, and others come and go.
 func TestUpgradeHard(t *testing.T) {
+	t.Parallel()
 	clients, rooms, times, coming, interval := 400, 4, 2, 4, 20*time.Millisecond
 	if wstest.Long() {
 		clients, rooms, times, coming, interval = 15_000, 150, 10, 16, 750*time.Millisecond

@@ -13,7 +13,7 @@ import (
 )
 
 // TestUpgradeTwoServers upgrades two servers of one ordinary user at the same time. Together they have more descriptors in flight
-// than the user may have, so each waits for the other.
+// than the user may have, so each waits for the other. No other test with servers of that user may run meanwhile, so it is not parallel.
 func TestUpgradeTwoServers(t *testing.T) {
 	program := forNobody(t, build(t, false))
 	const clients, rooms = 300, 2
@@ -68,9 +68,7 @@ func forNobody(t *testing.T, program string) (path string) {
 		t.Fatal(err)
 	}
 	path = filepath.Join(dir, "webim")
-	if err := os.WriteFile(path, b, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	putInPlace(t, path, string(b))
 	for at := dir; at != os.TempDir() && at != "/"; at = filepath.Dir(at) {
 		if err := os.Chmod(at, 0o755); err != nil {
 			t.Fatal(err)

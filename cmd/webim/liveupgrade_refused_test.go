@@ -21,6 +21,7 @@ import (
 // TestUpgradeRefused changes what the two processes say to each other. Each change makes the upgrade fail with a reason, the old
 // process serves on, and the next upgrade works.
 func TestUpgradeRefused(t *testing.T) {
+	t.Parallel()
 	program := build(t, false)
 	state, frame := -1, uint64(0) // the file of the state, while an upgrade runs, and where the last frame begins
 	damage := func(at uint64, with ...byte) {
@@ -105,6 +106,7 @@ var residentLine = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
 
 // TestUpgradeMemory checks that a server that uses 90 % of the memory does not begin an upgrade, and serves on.
 func TestUpgradeMemory(t *testing.T) {
+	t.Parallel()
 	const machine = 96 << 10 // kB
 	meminfo := filepath.Join(t.TempDir(), "meminfo")
 	if err := os.WriteFile(meminfo, fmt.Appendf(nil, "MemTotal:       %d kB\n", machine), 0o644); err != nil {
@@ -143,6 +145,7 @@ func TestUpgradeMemory(t *testing.T) {
 
 // TestUpgradeNode upgrades one of two nodes of a cluster, whose rooms have members and senders on both.
 func TestUpgradeNode(t *testing.T) {
+	t.Parallel()
 	program := build(t, false)
 	clients, rooms, times, interval := 80, 4, 2, 20*time.Millisecond
 	if wstest.Long() {

@@ -72,6 +72,7 @@ func (c stepCase) see() func(b *between, msg []byte, fds []int) bool {
 // sockets, its clients have noticed nothing, and a second upgrade works. If the process that was killed had the sockets, nobody has
 // them.
 func TestUpgradeSteps(t *testing.T) {
+	t.Parallel()
 	program := build(t, false)
 	cases := []stepCase{
 		{newSide, hang, "part", oldServes}, // it takes longest

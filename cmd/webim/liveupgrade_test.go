@@ -126,6 +126,7 @@ func testUpgradeFails(t *testing.T, program string) {
 
 // TestLiveUpgrade runs the upgrades of a real program. Under load, the program is built without the race detector.
 func TestLiveUpgrade(t *testing.T) {
+	t.Parallel()
 	program := build(t, false)
 	for _, part := range []struct {
 		name string
@@ -144,7 +145,10 @@ func TestLiveUpgrade(t *testing.T) {
 		{"InPlaceTLS", testInPlaceTLS},
 		{"InPlaceManager", testInPlaceManager},
 	} {
-		t.Run(part.name, func(t *testing.T) { part.test(t, program) })
+		t.Run(part.name, func(t *testing.T) {
+			t.Parallel()
+			part.test(t, program)
+		})
 	}
 }
 
@@ -161,7 +165,6 @@ func testUpgradeManager(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	defer manager.Close()
-	t.Setenv("NOTIFY_SOCKET", socket)
 	await := func(want string) {
 		t.Helper()
 		b := make([]byte, 4096)
@@ -176,7 +179,7 @@ func testUpgradeManager(t *testing.T, program string) {
 			}
 		}
 	}
-	m := startMoving(t, inPlace, "--open", "--engine", "memory")
+	m := startMovingBy(t, []string{"env", "NOTIFY_SOCKET=" + socket}, inPlace, "--open", "--engine", "memory")
 	await("READY=1")
 	m.upgrade()
 	await("RELOADING=1")
@@ -184,13 +187,7 @@ func testUpgradeManager(t *testing.T, program string) {
 	await("READY=1")
 
 	// The next program hangs at its start.
-	slow := filepath.Join(dir, "slow")
-	if err := os.WriteFile(slow, []byte("#!/bin/sh\nexec sleep 600\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Rename(slow, inPlace); err != nil {
-		t.Fatal(err)
-	}
+	putInPlace(t, inPlace, "#!/bin/sh\nexec sleep 600\n")
 	begun := len(m.lines("an upgrade begins"))
 	m.signalUpgrade()
 	m.await("an upgrade begins", begun)

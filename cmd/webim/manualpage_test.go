@@ -17,6 +17,7 @@ import (
 
 // TestManualInBrowser reads the manual in a real Chromium, and runs its examples for browsers.
 func TestManualInBrowser(t *testing.T) {
+	t.Parallel()
 	browser := startChromium(t)
 	program := buildForPages(t)
 	server := startWebim(t, program, "127.0.0.1:0", "--token-secret", exampleSecret)

@@ -84,6 +84,7 @@ func expectNotices(t *testing.T, c *wstest.Protocol, want ...string) {
 
 // TestNodes checks real nodes on one NATS server.
 func TestNodes(t *testing.T) {
+	t.Parallel()
 	program := build(t, false)
 	for name, test := range map[string]func(*testing.T, [3]*running){"Control": testNodesControl, "Death": testNodesDeath} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 // TestProgram runs the real program as its users do: in a process of its own,
 // with flags, variables and files, ended by signals.
 func TestProgram(t *testing.T) {
+	t.Parallel()
 	program := buildWebim(t)
 	for _, part := range []struct {
 		name string

@@ -38,6 +38,7 @@ const (
 // TestStartAfterKill kills a process that has filled a store, and measures the time until webim serves on it: when
 // the window of the keys is full of messages, and again after later kills. It looks for the last message.
 func TestStartAfterKill(t *testing.T) {
+	t.Parallel()
 	program, dir := buildWebim(t), filepath.Join(t.TempDir(), "store")
 	fill := exec.Command(os.Args[0])
 	fill.Env = append(os.Environ(), fillFolder+"="+dir, fmt.Sprintf("%s=%d %d", fillSize, *startMessages, *startRooms))
