@@ -55,6 +55,9 @@ func startChromium(t *testing.T) context.Context {
 			chromedp.DisableGPU,
 			chromedp.Flag("disable-quic", true),
 			chromedp.Flag("disable-component-update", true),
+			// The first two are chromedp's. The others are pages of the address bar that Chromium loads for each window: nobody sees
+			// them, and they take three times as long as the tab itself.
+			chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup"),
 			chromedp.Flag("ignore-certificate-errors", true), // webim --dev makes its own
 		)
 		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
