@@ -94,15 +94,7 @@ func startMovingAs(t *testing.T, attr *syscall.SysProcAttr, prefix []string, pro
 }
 
 // lines returns the log lines with a message.
-func (m *moving) lines(msg string) (all []map[string]any) {
-	for text := range strings.Lines(m.log.String()) {
-		var line map[string]any
-		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == msg {
-			all = append(all, line)
-		}
-	}
-	return all
-}
+func (m *moving) lines(msg string) []map[string]any { return m.log.Records(msg) }
 
 // await waits for the line with a message after the first n such lines.
 func (m *moving) await(msg string, n int) map[string]any {

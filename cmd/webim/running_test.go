@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -54,15 +53,7 @@ func launch(t *testing.T, program string, prefix []string, args ...string) *runn
 }
 
 // log returns the log lines with this message.
-func (r *running) log(msg string) (lines []map[string]any) {
-	for text := range strings.Lines(r.output.String()) {
-		var line map[string]any
-		if json.Unmarshal([]byte(text), &line) == nil && line["msg"] == msg {
-			lines = append(lines, line)
-		}
-	}
-	return lines
-}
+func (r *running) log(msg string) []map[string]any { return r.output.Records(msg) }
 
 // awaitLog waits for a line with this message.
 func (r *running) awaitLog(msg string) map[string]any {

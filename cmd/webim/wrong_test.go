@@ -10,6 +10,7 @@ import (
 // its author wrote it and the remedy, and that it writes nothing to standard output. Half of the settings are for serve,
 // and half, more than fifty, for check.
 func TestWrongSettings(t *testing.T) {
+	t.Parallel()
 	for i, c := range []struct {
 		args string // FILE stands for the file
 		env  string

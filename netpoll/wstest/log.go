@@ -1,6 +1,7 @@
 package wstest
 
 import (
+	"encoding/json"
 	"strings"
 	"sync"
 )
@@ -38,6 +39,21 @@ func (l *Log) Take() string {
 func (l *Log) Lines() (all []string) {
 	for line := range strings.Lines(l.String()) {
 		all = append(all, strings.TrimSuffix(line, "\n"))
+	}
+	return all
+}
+
+// Records returns the lines that are JSON of a logger with a message, which has no characters that JSON escapes. A test asks
+// a thousand times a second while it waits, so Records decodes only lines that have the message.
+func (l *Log) Records(msg string) (all []map[string]any) {
+	if quoted, _ := json.Marshal(msg); len(quoted) != len(msg)+len(`""`) {
+		panic("JSON escapes " + msg)
+	}
+	for text := range strings.Lines(l.String()) {
+		var record map[string]any
+		if strings.Contains(text, msg) && json.Unmarshal([]byte(text), &record) == nil && record["msg"] == msg {
+			all = append(all, record)
+		}
 	}
 	return all
 }

@@ -20,3 +20,17 @@ func TestLog(t *testing.T) {
 		t.Errorf("took %q, and %q is left", got, l.String())
 	}
 }
+
+func TestRecords(t *testing.T) {
+	var l Log
+	fmt.Fprintln(&l, `{"msg":"open","n":1}`)
+	fmt.Fprintln(&l, `{"msg":"close","why":"open"}`)
+	fmt.Fprintln(&l, "open, in a text")
+	fmt.Fprintln(&l, `{"msg":"open","n":2}`)
+	if got := l.Records("open"); len(got) != 2 || got[0]["n"] != 1.0 || got[1]["n"] != 2.0 {
+		t.Errorf("%v", got)
+	}
+	if got := l.Records("opened"); got != nil {
+		t.Errorf("%v", got)
+	}
+}
