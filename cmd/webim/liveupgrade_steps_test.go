@@ -142,6 +142,11 @@ func testUpgradeStep(t *testing.T, program string, one stepCase) {
 	case newServes:
 		ended(oldSide)
 		m.pid = b.process[newSide].Pid
+		// The lines of this upgrade are there before the next one begins, which waits for lines of its own.
+		m.await("limit of open files", 1)
+		if one.does != kill {
+			m.await("ended, and another process goes on", 0)
+		}
 	case nobodyServe:
 		ended(oldSide)
 		ended(newSide)
