@@ -68,7 +68,8 @@ type Config struct {
 	// ConnectTimeout is how long a connection may wait with its connect command before it is closed with
 	// 3502; 0: 10 s. A connection that is open already keeps its time.
 	ConnectTimeout time.Duration
-	// Anonymous accepts connections without a token. Options says which rights they have. Fixed.
+	// Anonymous accepts connections without a token, and guests. Options says which rights they have. Connections that
+	// are there stay, in the rooms that still allow them to: see Hub.Rejudge.
 	Anonymous bool
 	// MaxConnsPerUser is the maximum number of connections of one user; 0: 128; negative: no maximum. Above
 	// it: 3504, in the plain dialect 429. It does not apply to anonymous users: their addresses are limited.
@@ -85,10 +86,10 @@ type Config struct {
 	// Refusals limits how often a connection may exceed its rates; zero: DefaultRefusals. Above it the
 	// connection is closed with 3509, in the plain dialect with 1008.
 	Refusals budget.Rate
-	// Tokens verifies connection and subscription tokens; nil: no token is valid. The hub neither starts
+	// Tokens verifies connection and subscription tokens; nil: one without keys. The hub neither starts
 	// nor closes it. Fixed; token.Verifier.Replace changes the keys.
 	Tokens *token.Verifier
-	// Guests lets anonymous users choose a name; nil: they have none. Fixed.
+	// Guests lets anonymous users choose a name, if Anonymous is set; nil: they have none. Fixed.
 	Guests *guest.Guests
 	// Revoked has the tokens that were revoked; nil: none was, and none can be. Fixed.
 	Revoked *token.Revoked
@@ -156,6 +157,9 @@ func (c Config) withDefaults() Config {
 	c.MaxRoomsPerConn = cmp.Or(c.MaxRoomsPerConn, 128)
 	c.MaxCommands = cmp.Or(c.MaxCommands, 256)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
+	if c.Tokens == nil {
+		c.Tokens = &token.Verifier{}
+	}
 	c.MaxReply = cmp.Or(c.MaxReply, 1<<20)
 	c.MaxReplies = cmp.Or(c.MaxReplies, 64<<20)
 	c.MaxPresence = cmp.Or(c.MaxPresence, 1000)

@@ -16,6 +16,7 @@ import (
 	"webim/room/control"
 	"webim/room/cost"
 	"webim/room/engine"
+	"webim/room/guest"
 	"webim/room/internal/deferred"
 	"webim/room/internal/latency"
 	"webim/room/internal/nametable"
@@ -154,6 +155,14 @@ func (h *Hub) keepOf(o *policy.Options) *engine.Retention {
 		return nil
 	}
 	return &o.History
+}
+
+// guests returns Config.Guests while clients without a token are accepted, otherwise nil.
+func (h *Hub) guests() *guest.Guests {
+	if c := h.Config(); c.Anonymous {
+		return c.Guests
+	}
+	return nil
 }
 
 // CheckMoved returns ErrMoved after Moved, otherwise nil.

@@ -270,7 +270,6 @@ func TestReconfigureFixed(t *testing.T) {
 	n := start(t, cfg, netpoll.Config{})
 	before := n.hub.Config()
 	for name, change := range map[string]func(c *room.Config){
-		"Anonymous":    func(c *room.Config) { c.Anonymous = false },
 		"PingInterval": func(c *room.Config) { c.PingInterval = time.Minute },
 		"PongTimeout":  func(c *room.Config) { c.PongTimeout = time.Minute },
 		"Version":      func(c *room.Config) { c.Version = "other" },

@@ -35,7 +35,7 @@ type program struct {
 	health  health.Health
 	hub     *room.Hub
 	hooks   *hooks.Switch // nil if no hook is configured
-	guests  *guest.Guests // nil without anonymous clients
+	guests  *guest.Guests
 	guard   *apikey.Guard // of the server API, the live picture and the paths for operators
 	feed    *live.Feed    // the live picture
 	pages   http.Handler  // of requests of clients that are not WebSockets

@@ -71,7 +71,7 @@ func (p *program) takeOver(r *config.Reload) error {
 	}
 	var guests *guest.Guests
 	secret := r.Prepared.GuestSecret()
-	if p.guests != nil && r.Prepared.HasSecret() { // without one, the secret of guests is random, and stays
+	if r.Prepared.HasSecret() { // without one, the secret of guests is random, and stays
 		if guests, err = guest.New(secret); err != nil {
 			return err
 		}
@@ -131,9 +131,6 @@ func (p *program) setLimits(c *config.Config) error {
 
 // takeOverTokens makes the keys and rules of tokens those of r.
 func (p *program) takeOverTokens(r *config.Reload) {
-	if p.Tokens == nil {
-		return // there are keys only since a restart
-	}
 	r.Prepared.JWKS.Start(p.log)
 	r.Prepared.Tokens.Start()
 	p.Tokens.Replace(r.Prepared.Tokens)

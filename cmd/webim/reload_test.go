@@ -189,7 +189,7 @@ func TestReloadWrong(t *testing.T) {
 		}
 	}
 	r.says(r.reload(good), "nothing has changed")
-	r.says(r.reload("open: true\n"), "nothing has changed; these need webim upgrade: open (false → true), rooms (other entries), token_secret_file ("+key+" → none)")
+	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries), token_secret_file ("+key+" → none) have changed")
 }
 
 // TestReloadCommand checks the way through the internal address.

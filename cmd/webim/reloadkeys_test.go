@@ -97,10 +97,10 @@ func reloadAPIKeys(t *testing.T) *reloading {
 	k.expect(third, 200, 200)
 	feed(second).ExpectClose(int(live.CodeDenied))
 
-	r.says(r.reload(settings+"token_secret_file: "+write(t, "secret", longSecret)+"\nmetrics_open: true\n"), "api_key (not shown), api_key_file (ci="+file+" → none), api_key_rights (ci=metrics → none), metrics_open (false → true) have changed; these need webim upgrade: token_secret_file")
+	r.says(r.reload(settings+"token_secret_file: "+write(t, "secret", longSecret)+"\nmetrics_open: true\n"), "api_key (not shown), api_key_file (ci="+file+" → none), api_key_rights (ci=metrics → none), metrics_open (false → true), token_secret_file (none → ")
 	k.expect(third, 404, 200)
 	k.expect("", 404, 200)
-	r.says(r.reload(settings+"api_key: "+third+"\n"), "api_key (not shown), metrics_open (true → false) have changed")
+	r.says(r.reload(settings+"api_key: "+third+"\n"), "api_key (not shown), metrics_open (true → false), token_secret_file (")
 	k.expect(third, 200, 200)
 	k.expect("", 401, 401)
 	return r

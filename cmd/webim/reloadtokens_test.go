@@ -4,14 +4,18 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/centrifugal/protocol"
 
 	"webim/cmd/webim/internal/testcert"
 	"webim/netpoll/wstest"
@@ -84,6 +88,83 @@ func reloadTokens(t *testing.T) *reloading {
 	r.expectStatus(of(short), 401)
 	r.expectStatus(tokenPath(t, token.Key{ID: "one", PEM: []byte(key)}, token.Claims{}), 101)
 	return r
+}
+
+// TestReloadFirstKey checks that a reload lets in the tokens of the first key, and none any more when the last key is gone; clients
+// that are connected stay. Without a key, nobody can make one by which a token would be valid.
+func TestReloadFirstKey(t *testing.T) {
+	r := startReloading(t, usersOnly)
+	path := tokenPath(t, token.Key{Secret: []byte(longSecret)}, token.Claims{})
+	empty := path[:strings.LastIndex(path, ".")+1] // as if the secret were empty, and no signature needed
+	r.expectStatus(path, 401)
+	r.says(r.reload(usersOnly+"token_secret: "+longSecret+"\n"), "token_secret (not shown) have changed")
+	ann := connect(t, r.addr(), path)
+	r.expectStatus(empty, 401)
+	r.says(r.reload(usersOnly), "token_secret (not shown) have changed")
+	ann.echo("still here")
+	r.expectStatus(path, 401)
+	r.expectStatus(empty, 401)
+	s := wstest.OpenProtocol(t, r.addr(), "/connection/websocket", false)
+	if err := s.Say(&protocol.Command{Id: 1, Connect: &protocol.ConnectRequest{Token: strings.TrimPrefix(path, "/r?token=")}}); err != nil {
+		t.Fatal(err)
+	}
+	if code, reason := s.Disconnected(); code != 3500 {
+		t.Errorf("without a key: %d %s", code, reason)
+	}
+	r.says(r.reload(usersOnly+"token_secret: "+longSecret+"\n"), "token_secret (not shown) have changed")
+	connect(t, r.addr(), path)
+}
+
+// TestReloadAnonymous checks that a reload lets in clients without a token, and guests, and that another one shuts them out again:
+// present ones leave the rooms, and their tokens are no longer valid until guests are let in again.
+func TestReloadAnonymous(t *testing.T) {
+	r := startReloading(t, usersOnly)
+	comes := func(request *protocol.ConnectRequest, refused int) (*wstest.Protocol, string) {
+		t.Helper()
+		s := wstest.OpenProtocol(t, r.addr(), "/connection/websocket", false)
+		if refused != 0 {
+			if err := s.Say(&protocol.Command{Id: 1, Connect: request}); err != nil {
+				t.Fatal(err)
+			}
+			if code, reason := s.Disconnected(); code != refused {
+				t.Errorf("the client is closed with %d %s, want %d", code, reason, refused)
+			}
+			return nil, ""
+		}
+		var data struct{ User, Token string }
+		if reply := s.Connect(request); len(reply.Data) > 0 {
+			if err := json.Unmarshal(reply.Data, &data); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return s, data.Token
+	}
+	eve := &protocol.ConnectRequest{Data: []byte(`{"guest":"Eve"}`)}
+	comes(eve, 3500)
+	r.expectStatus("/r", 401)
+
+	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries) have changed")
+	s, text := comes(eve, 0)
+	if text == "" {
+		t.Fatal("the guest gets no token")
+	}
+	s.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
+	plain := connect(t, r.addr(), "/r")
+
+	r.says(r.reload(usersOnly), "open (true → false), rooms (other entries) have changed")
+	if push := s.Push(); push.Unsubscribe == nil || push.Unsubscribe.Code != 2001 {
+		t.Errorf("the guest gets %v", push)
+	}
+	plain.ExpectClose(3507)
+	comes(eve, 3500)
+	comes(&protocol.ConnectRequest{Token: text}, 3500)
+	r.expectStatus("/r", 401)
+	r.expectStatus("/r?token="+text, 401)
+	s.Leave()
+
+	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries) have changed")
+	again, _ := comes(&protocol.ConnectRequest{Token: text}, 0)
+	again.Leave()
 }
 
 // provider is an identity provider with one key, and counts the fetches.

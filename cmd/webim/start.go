@@ -91,20 +91,16 @@ func (p *program) rooms() (rc room.Config, err error) {
 	if rc.Engine, err = p.openEngine(); err != nil {
 		return rc, err
 	}
-	if p.Tokens != nil {
-		p.JWKS.Start(p.log)
-		p.Tokens.Start()
-		rc.Tokens = p.Tokens
-	}
+	p.JWKS.Start(p.log)
+	p.Tokens.Start()
+	rc.Tokens = p.Tokens
 	rc.Revoked, rc.Audit, rc.Log = &token.Revoked{}, p.log, p.log
 	rc.Ended = p.flights.Answer
-	if rc.Anonymous {
-		p.guestSecret = p.GuestSecret()
-		if p.guests, err = guest.New(p.guestSecret); err != nil {
-			return rc, err
-		}
-		rc.Guests = p.guests
+	p.guestSecret = p.GuestSecret()
+	if p.guests, err = guest.New(p.guestSecret); err != nil {
+		return rc, err
 	}
+	rc.Guests = p.guests
 	if p.cfg.Hooked() {
 		p.hooks = hooks.NewSwitch(p.newHooks(p.cfg, p.HookSecret))
 		rc.Backend = p.hooks

@@ -78,7 +78,7 @@ func (t *takeover) importProgram(state []byte) error {
 	for field := d.Next(); field != 0; field = d.Next() {
 		switch field {
 		case 1:
-			if t.guests == nil || t.HasSecret() {
+			if t.HasSecret() {
 				continue
 			}
 			t.guestSecret = append([]byte(nil), d.Bytes()...)

@@ -155,7 +155,7 @@ func (i *tokenInspect) run(environ []string, in io.Reader, out io.Writer) error 
 		text = strings.TrimSpace(string(b))
 	}
 	describeToken(out, text)
-	if v == nil {
+	if !v.HasKeys() {
 		return errors.New("it cannot be checked, because the settings have no key: add --config FILE, or set WEBIM_TOKEN_SECRET")
 	}
 	defer v.Close()

@@ -51,10 +51,6 @@ func (k *connecting) identify() {
 		k.connectByBackend()
 	case k.req.Token == "":
 		k.withoutToken()
-	case !h.Judge().TakesTokens():
-		h.Judge().LogToken("connection", token.ErrInvalid, identity.Logged(k.s.conn))
-		k.err = wire.DisconnectInvalidToken
-		k.resolved()
 	default:
 		h.Judge().VerifyToken(k.req.Token, func(who *token.Identity, err error) {
 			if k.who, k.err = who, h.Judge().CheckToken(who, err, identity.Logged(k.s.conn)); k.err != nil {

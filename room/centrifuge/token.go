@@ -56,11 +56,6 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 // invalid. A token of another user, client or room closes the connection.
 func (s *session) subscription(text, name string, invalid error, done func(*token.Subscription, error)) {
 	h := s.d.hub
-	if h.Config().Tokens == nil {
-		h.Judge().LogToken("subscription", token.ErrInvalid, identity.Logged(s.conn), "room", room.Clipped(name))
-		done(nil, invalid)
-		return
-	}
 	h.Config().Tokens.Subscription(text, func(t *token.Subscription, err error) {
 		if err != nil {
 			h.Judge().LogToken("subscription", err, identity.Logged(s.conn), "room", room.Clipped(name))
@@ -93,7 +88,7 @@ func (s *session) ticketRevoked(id string, issued time.Time) bool {
 
 // onSubRefresh replaces the token of a subscription.
 func (s *session) onSubRefresh(id uint32, r *protocol.SubRefreshRequest) error {
-	if s.cfg().Tokens == nil {
+	if !s.cfg().Tokens.HasKeys() {
 		return wire.ErrNotAvailable
 	}
 	s.subscription(r.Token, r.Channel, wire.DisconnectInvalidToken, func(t *token.Subscription, err error) {

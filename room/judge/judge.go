@@ -16,7 +16,7 @@ import (
 	"webim/room/wire"
 )
 
-// Config has the parts that a Judge asks. Options, Moderator and Log are required.
+// Config has the parts that a Judge asks. Options, Moderator, Tokens, Guests and Log are required.
 type Config struct {
 	// Options returns the options of a room; the whole server, room "", has none.
 	Options func(room string) *policy.Options
@@ -24,9 +24,10 @@ type Config struct {
 	Moderator *moderation.Moderator
 	// Backend decides about some actions; nil: about none.
 	Backend backend.Backend
-	// Tokens and Guests verify tokens; nil: no token of that kind is valid.
+	// Tokens verifies the tokens of the application.
 	Tokens *token.Verifier
-	Guests *guest.Guests
+	// Guests returns the Guests, who verify their own tokens; nil: no token of a guest is valid now.
+	Guests func() *guest.Guests
 	// Revoked has the tokens that were revoked; nil: none was.
 	Revoked *token.Revoked
 	// StateIsOld reports whether this node may not know the bans, revocations and rosters of the last seconds: see

@@ -9,16 +9,12 @@ import (
 	"webim/room/wire"
 )
 
-// TakesTokens reports whether the judge verifies connection tokens. If not, none is valid.
-func (j *Judge) TakesTokens() bool { return j.cfg.Tokens != nil || j.cfg.Guests != nil }
+// TakesTokens reports whether any connection token can be valid.
+func (j *Judge) TakesTokens() bool { return j.cfg.Tokens.HasKeys() || j.cfg.Guests() != nil }
 
 // Identify verifies a connection token as the connect command does: the token must be valid and not
 // revoked, and neither its user nor the address banned. done may be called later, from any goroutine.
 func (j *Judge) Identify(text string, addr netip.Addr, done func(*token.Identity, error)) {
-	if !j.TakesTokens() {
-		done(nil, token.ErrInvalid)
-		return
-	}
 	j.VerifyToken(text, func(who *token.Identity, err error) {
 		if err = j.CheckToken(who, err); err == nil {
 			err = j.Admit(policy.Subject{Who: who, Addr: addr}, "")
@@ -30,15 +26,11 @@ func (j *Judge) Identify(text string, addr netip.Addr, done func(*token.Identity
 // VerifyToken verifies a connection token, of a guest or of the application. done may be called later,
 // from any goroutine.
 func (j *Judge) VerifyToken(text string, done func(*token.Identity, error)) {
-	if j.cfg.Guests != nil {
-		if who, ours, err := j.cfg.Guests.Verify(text); ours {
+	if guests := j.cfg.Guests(); guests != nil {
+		if who, ours, err := guests.Verify(text); ours {
 			done(who, err)
 			return
 		}
-	}
-	if j.cfg.Tokens == nil {
-		done(nil, token.ErrInvalid)
-		return
 	}
 	j.cfg.Tokens.Connection(text, func(who *token.Identity, err error) {
 		if err == nil && policy.IsGuest(who.User) {
@@ -73,7 +65,7 @@ func (j *Judge) CheckToken(who *token.Identity, err error, of ...any) error {
 func (j *Judge) LogToken(kind string, err error, of ...any) {
 	j.tokens[reasonOf(err)].Add(1)
 	var why *token.Error
-	reason, see := "there is no key to check tokens with", "token_secret_file, token_public_key, token_jwks"
+	reason, see := err.Error(), ""
 	if errors.As(err, &why) {
 		reason, see = why.Reason, why.See
 	}

@@ -53,12 +53,8 @@ func (d *Dialect) identify(r *netpoll.Request, name string) (who *token.Identity
 	switch {
 	case text == "" && h.Config().Anonymous:
 		return token.Anonymous, 0, ""
-	case text == "" || !h.Judge().TakesTokens():
-		if text == "" {
-			h.RefusalLog().Warn("a plain client without a token is refused", append(attrsOf(r, name), "see", "open, rooms (allow); ?token= in the URL")...)
-		} else {
-			h.Judge().LogToken("connection", token.ErrInvalid, attrsOf(r, name)...)
-		}
+	case text == "":
+		h.RefusalLog().Warn("a plain client without a token is refused", append(attrsOf(r, name), "see", "open, rooms (allow); ?token= in the URL")...)
 		return nil, http.StatusUnauthorized, "a good token is needed here: add ?token= to the URL"
 	}
 	type verdict struct {

@@ -47,12 +47,13 @@ type Config struct {
 	Recovered func()            // called on the same goroutine after the first good fetch that follows a failed one; may be nil
 }
 
-// A Verifier verifies tokens. Its methods may be called from any goroutine.
+// A Verifier verifies tokens. The zero Verifier has no key, so no token is valid, until Replace gives it some. Its methods may be
+// called from any goroutine.
 type Verifier struct {
 	latest   atomic.Pointer[Verifier] // see Replace; nil: none
 	keys     keySet
-	jwks     *jwks // nil if Config.JWKS is empty
-	parser   *jwt.Parser
+	jwks     *jwks       // nil if Config.JWKS is empty
+	parser   *jwt.Parser // nil: there are no keys
 	judge    *jwt.Validator
 	warnings []string
 }
@@ -171,6 +172,9 @@ func (v *Verifier) Replace(next *Verifier) {
 		v.jwks.close()
 	}
 }
+
+// HasKeys reports whether there is any key, or an address of keys.
+func (v *Verifier) HasKeys() bool { return v.current().parser != nil }
 
 // current returns the verifier that verifies now.
 func (v *Verifier) current() *Verifier {

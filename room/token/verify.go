@@ -37,6 +37,10 @@ func (v *Verifier) Subscription(token string, done func(*Subscription, error)) {
 // verify calls done with the claims of a valid token, at once or after a fetch of keys.
 func (v *Verifier) verify(token string, done func(*claims, error)) {
 	v = v.current()
+	if v.parser == nil {
+		done(nil, errNoKeys)
+		return
+	}
 	c, missing, err := v.parse(token)
 	if !missing || v.jwks == nil {
 		done(c, err)
@@ -136,6 +140,9 @@ func (v *Verifier) keysOf(t *jwt.Token) (at keysAt) {
 	}
 	return at
 }
+
+// errNoKeys: the verifier has no keys.
+var errNoKeys = &Error{Kind: ErrInvalid, Reason: "there is no key to check tokens with", See: seeKeys}
 
 // seeKeys names the settings to look at when no key has signed a token.
 const seeKeys = "token_secret_file, token_public_key, token_jwks"

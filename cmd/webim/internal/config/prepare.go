@@ -18,7 +18,7 @@ import (
 type Prepared struct {
 	APIKeys    []apikey.Key
 	TokenKeys  []token.Key
-	Tokens     *token.Verifier // nil if there are no keys
+	Tokens     *token.Verifier
 	JWKS       *jwkslog.Log
 	Certs      *certs.Certificates // nil without TLS, or with ACME
 	ACME       *acmecert.Manager   // nil without --acme
@@ -68,9 +68,7 @@ func (p *Prepared) Close() {
 	if p.ACME != nil {
 		p.ACME.Close()
 	}
-	if p.Tokens != nil {
-		p.Tokens.Close()
-	}
+	p.Tokens.Close()
 }
 
 // warnings returns warnings about settings that are valid but probably not intended.
@@ -86,9 +84,7 @@ func (c *Config) warnings(p *Prepared) (all []string) {
 	all = append(all, c.storeWarnings()...)
 	all = append(all, c.proxyWarnings()...)
 	all = append(all, c.pageWarnings()...)
-	if p.Tokens != nil {
-		all = append(all, p.Tokens.Warnings()...)
-	}
+	all = append(all, p.Tokens.Warnings()...)
 	all = append(all, c.hookWarnings()...)
 	if p.Certs != nil && c.TLSCert != "" {
 		all = append(all, p.Certs.Warnings(c.tlsHosts(), time.Now())...)

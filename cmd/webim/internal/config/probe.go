@@ -27,7 +27,7 @@ func (c *Config) probe(p *Prepared) (warnings []string) {
 			tries = append(tries, func() string { return c.probeAddress(key, text) })
 		}
 	}
-	if p.Tokens != nil && c.TokenJWKS != "" {
+	if c.TokenJWKS != "" {
 		tries = append(tries, func() string {
 			ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
 			defer cancel()

@@ -45,8 +45,6 @@ type exception struct {
 var exceptions = []exception{
 	{"tls_cert tls_key", "the first certificate and the last one", func(old, next *Config) bool { return (old.TLSCert == "") != (next.TLSCert == "") }},
 	{"hook_*", "the first hook and the last one", func(old, next *Config) bool { return old.Hooked() != next.Hooked() }},
-	{"token_*", "the first key of tokens and the last one", func(old, next *Config) bool { return old.hasTokenKeys() != next.hasTokenKeys() }},
-	{"rooms open", "that clients without a token are let in, or no longer", func(old, next *Config) bool { return old.anonymous() != next.anonymous() }},
 	{"rooms open history_age", "another age of messages in a durable store", func(old, next *Config) bool {
 		return old.isDurable() && old.historyClasses() != next.historyClasses()
 	}},
@@ -125,7 +123,7 @@ func (c *Config) Reload(old *Prepared) (*Reload, error) {
 		return nil, err
 	}
 	r.Prepared.keepMadeKey(old)
-	r.Changed = append(r.Changed, old.changes(r.Prepared)...) // after the settings, which say more
+	r.Changed = append(r.Changed, r.newContents(c, old)...) // after the settings, which say more
 	slices.SortStableFunc(r.Changed, func(a, b Change) int { return cmp.Compare(a.Key, b.Key) })
 	r.Changed = slices.CompactFunc(r.Changed, func(a, b Change) bool { return a.Key == b.Key })
 	return r, nil
@@ -216,24 +214,25 @@ func (p *Prepared) keepMadeKey(old *Prepared) {
 	}
 }
 
-// changes returns the settings that name a file with other contents.
-func (p *Prepared) changes(next *Prepared) (all []Change) {
+// newContents returns the settings that name a file with other contents. old are the contents with which c is in force.
+func (r *Reload) newContents(c *Config, old *Prepared) (all []Change) {
+	next := r.Prepared
 	differ := func(key string, same bool) {
 		if !same {
 			all = append(all, Change{key, "new contents"})
 		}
 	}
-	differ("api_key_file", slices.EqualFunc(keyFiles(p.APIKeys), keyFiles(next.APIKeys), func(a, b apikey.Key) bool { return a.Name == b.Name && a.Secret == b.Secret }))
+	differ("api_key_file", slices.EqualFunc(keyFiles(old.APIKeys), keyFiles(next.APIKeys), func(a, b apikey.Key) bool { return a.Name == b.Name && a.Secret == b.Secret }))
 	for key, secret := range map[string]bool{"token_secret_file": true, "token_public_key": false} {
 		of := func(all []token.Key) []token.Key {
 			return slices.DeleteFunc(slices.Clone(all), func(k token.Key) bool { return len(k.Secret) > 0 != secret })
 		}
-		differ(key, slices.EqualFunc(of(p.TokenKeys), of(next.TokenKeys), func(a, b token.Key) bool {
+		differ(key, slices.EqualFunc(of(c.inFiles(old.TokenKeys)), of(r.inFiles(next.TokenKeys)), func(a, b token.Key) bool {
 			return a.ID == b.ID && bytes.Equal(a.Secret, b.Secret) && bytes.Equal(a.PEM, b.PEM)
 		}))
 	}
-	differ("hook_secret_file", p.HookSecret == next.HookSecret)
-	differ("tls_cert", p.Certs == nil || next.Certs == nil || p.Certs.Same(next.Certs))
+	differ("hook_secret_file", r.HookSecretFile == "" || old.HookSecret == next.HookSecret)
+	differ("tls_cert", old.Certs == nil || next.Certs == nil || old.Certs.Same(next.Certs))
 	return all
 }
 

@@ -198,9 +198,9 @@ func TestReloadExceptions(t *testing.T) {
 	}{
 		"the last hook":            {nil, noHooks, "hook_connect hook_disconnect hook_publish hook_refresh hook_rpc hook_secret_file hook_subscribe"},
 		"the last certificate":     {nil, map[string]string{"tls_cert": "", "tls_key": "", "tls_listen": ""}, "tls_cert tls_key tls_listen"},
-		"the last key":             {nil, map[string]string{"token_secret_file": ""}, "token_secret_file"},
+		"the last key":             {nil, map[string]string{"token_secret_file": ""}, ""},
 		"another key":              {nil, map[string]string{"token_secret_file": "", "token_secret": longSecret}, ""},
-		"clients without a token":  {map[string]string{"rooms": ""}, map[string]string{"open": "true"}, "open"},
+		"clients without a token":  {map[string]string{"rooms": ""}, map[string]string{"open": "true"}, ""},
 		"others without a token":   {nil, map[string]string{"rooms": "[{match: b, allow: {join: anonymous}}]"}, ""},
 		"an age in memory":         {map[string]string{"open": "true"}, map[string]string{"history_age": "1h"}, ""},
 		"an age in a store":        {map[string]string{"open": "true", "engine": "embedded", "data": "/nowhere"}, map[string]string{"history_age": "1h"}, "history_age"},

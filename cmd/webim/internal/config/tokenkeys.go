@@ -13,11 +13,10 @@ import (
 )
 
 // VerifierOf returns the configured verifier of tokens, with the keys from tokenKeys; it
-// reports the fetches of the JWKS to log. Without any key it returns nil, and clients cannot
-// use tokens. Nothing is fetched before Start. The error is a UsageError.
+// reports the fetches of the JWKS to log. Without any key no token is valid. Nothing is fetched before Start. The error is a UsageError.
 func (c *Config) VerifierOf(keys []token.Key, log *jwkslog.Log) (*token.Verifier, error) {
 	if len(keys) == 0 && c.TokenJWKS == "" {
-		return nil, c.noKeys()
+		return &token.Verifier{}, c.noKeys()
 	}
 	v, err := token.New(token.Config{
 		Keys: keys, JWKS: c.TokenJWKS, Refresh: c.TokenJWKSRefresh,
@@ -79,6 +78,14 @@ func (c *Config) TokenKeys() ([]token.Key, error) {
 		keys = append(keys, k)
 	}
 	return keys, nil
+}
+
+// inFiles returns those of the keys that are not in the settings themselves.
+func (c *Config) inFiles(keys []token.Key) []token.Key {
+	if c.Given("token_secret") {
+		return keys[1:]
+	}
+	return keys
 }
 
 // GuestSecret returns the secret of guests' tokens. It is derived from the first secret, so
