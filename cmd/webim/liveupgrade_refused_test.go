@@ -147,14 +147,21 @@ func TestUpgradeMemory(t *testing.T) {
 func TestUpgradeNode(t *testing.T) {
 	t.Parallel()
 	program := build(t, false)
+	for name, by := range map[string]string{"Spawn": "spawn", "InPlace": "exec"} {
+		t.Run(name, func(t *testing.T) { testUpgradeNode(t, program, by) })
+	}
+}
+
+func testUpgradeNode(t *testing.T, program, by string) {
 	clients, rooms, times, interval := 80, 4, 2, 20*time.Millisecond
 	if wstest.Long() {
 		clients, rooms, times, interval = 4000, 40, 10, 200*time.Millisecond
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	args := []string{"--open", "--personal=false", "--nats", "nats://" + startNATS(t, &server.Options{})}
+	args := []string{"--open", "--personal=false", "--nats", "nats://" + startNATS(t, &server.Options{}), "--upgrade-by", by}
 	m, other := startMoving(t, program, args...), startMoving(t, program, args...)
+	m.inPlace = by == "exec"
 	c := gatherAt(t, []string{m.addr, other.addr}, clients, rooms)
 	defer c.end()
 	ctx, cancel := context.WithCancel(context.Background())
