@@ -118,7 +118,7 @@ func (e *Engine) seeTips(c *class) {
 }
 
 // marker is one of logread.Leader.Prove.
-func (c *class) marker() string { return logread.Marker("room." + c.Token + ".") }
+func (c *class) marker() string { return logread.Marker(c.Prefix()) }
 
 // stream returns the stream of a class that was opened.
 func (e *Engine) stream(c *class) jetstream.Stream {

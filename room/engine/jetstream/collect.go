@@ -241,7 +241,7 @@ func (c *collector) scan(use func(id uint64)) error {
 		if is := streams.Incarnation(s); is != p.incarnation {
 			p = position{incarnation: is} // its sequences may have come again
 		}
-		if p.seq, err = keyuse.Scan(c.e.ctx, c.e.js, class, p.seq, c.rest, use); err != nil {
+		if p.seq, err = keyuse.Scan(c.e.ctx, c.e.js, c.e.read.Leader(), class, p.seq, c.rest, use); err != nil {
 			return err
 		}
 		c.read[class.Stream] = p

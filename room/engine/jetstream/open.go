@@ -67,7 +67,7 @@ func (e *Engine) open(ctx context.Context) (err error) {
 		return fmt.Errorf("jetstream: %w", err)
 	}
 	err = streams.UntilReady(ctx, func(ctx context.Context) error {
-		e.userKeys, err = keys.Open(ctx, e.nc, keys.Config{Replicas: e.cfg.Replicas, MaxShare: e.cfg.maxKeyShare, Fixed: e.cfg.Alone, Sole: e.cfg.Sole, Err: e.cfg.Err, Commit: e.cfg.Commit, Sync: e.cfg.SyncStream, Log: e.log})
+		e.userKeys, err = keys.Open(ctx, e.nc, keys.Config{Replicas: e.cfg.Replicas, MaxShare: e.cfg.maxKeyShare, Fixed: e.cfg.Alone, Sole: e.sole(), Commit: e.cfg.Commit, Sync: e.cfg.SyncStream, Log: e.log})
 		return err
 	})
 	if err == nil {

@@ -54,19 +54,20 @@ func (e *Engine) followClasses(ctx context.Context) error {
 // movedFrom looks for the rooms in a stream that belong to another class now.
 func (e *Engine) movedFrom(ctx context.Context, stream, token string) error {
 	// A server that lacks a room here, or its newest message, would let it keep an epoch in which others have missed messages.
-	if err := e.proveLog(ctx, stream, token); err != nil {
+	prefix := "room." + token + "."
+	if err := e.proveLog(ctx, stream, prefix); err != nil {
 		return err
 	}
 	s, err := e.js.Stream(ctx, stream)
 	if err != nil {
 		return err
 	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter("room."+token+".>"))
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
 	if err != nil {
 		return err
 	}
 	for subj := range info.State.Subjects {
-		room, err := subject.Parse(strings.TrimPrefix(subj, "room."+token+"."))
+		room, err := subject.Parse(strings.TrimPrefix(subj, prefix))
 		if err != nil {
 			continue // not written by webim
 		}
@@ -80,8 +81,8 @@ func (e *Engine) movedFrom(ctx context.Context, stream, token string) error {
 }
 
 // proveLog is logread.Leader.Prove for the log of a class. Only a full log is believed without a proof: nodes start, and export, nevertheless.
-func (e *Engine) proveLog(ctx context.Context, stream, token string) error {
-	err := e.read.Leader().Prove(ctx, stream, logread.Marker("room."+token+"."))
+func (e *Engine) proveLog(ctx context.Context, stream, prefix string) error {
+	err := e.read.Leader().Prove(ctx, stream, logread.Marker(prefix))
 	if errors.Is(err, logread.ErrFull) {
 		return nil
 	}
@@ -99,7 +100,7 @@ func (e *Engine) moved(ctx context.Context, stream, subj string, c *class, room 
 	if err != nil {
 		return err
 	}
-	if err := e.proveLog(ctx, c.Stream, c.Token); err != nil {
+	if err := e.proveLog(ctx, c.Stream, c.Prefix()); err != nil {
 		return err // a server that lacks the newest message here would have the whole history removed
 	}
 	here, err := e.read.Leader().Last(ctx, c.Stream, c.Room(room))

@@ -489,7 +489,7 @@ func TestRemovedKeys(t *testing.T) {
 	remove := func() {
 		t.Helper()
 		err := s.with("", func(cfg archive.Config) error {
-			store, err := keys.Open(t.Context(), cfg.Conn, keys.Config{Sole: true, Sync: cfg.SyncStream})
+			store, err := keys.Open(t.Context(), cfg.Conn, keys.Config{Sole: func() error { return nil }, Sync: cfg.SyncStream})
 			if err != nil {
 				return err
 			}

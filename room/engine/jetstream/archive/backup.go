@@ -74,13 +74,18 @@ func open(ctx context.Context, cfg Config) (*archiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	var sole func() error
-	if cfg.SyncStream != nil {
-		sole = func() error { return nil }
-	}
-	a := &archiver{Config: cfg, opener: &streams.Opener{JS: js, Log: discard, Replicas: max(1, cfg.Replicas), Fixed: true, Sync: cfg.SyncStream}, read: logread.New(cfg.Conn, logread.Config{Sole: sole})}
+	a := &archiver{Config: cfg, opener: &streams.Opener{JS: js, Log: discard, Replicas: max(1, cfg.Replicas), Fixed: true, Sync: cfg.SyncStream}}
+	a.read = logread.New(cfg.Conn, logread.Config{Sole: a.sole()})
 	a.erased, err = erasures.Open(ctx, a.opener, a.read)
 	return a, err
+}
+
+// sole is that of logread.Config: only an embedded store has SyncStream.
+func (c *Config) sole() func() error {
+	if c.SyncStream == nil {
+		return nil
+	}
+	return func() error { return nil }
 }
 
 // Backup makes a backup of the store in a folder, which must not exist or be empty. If it fails, no folder is

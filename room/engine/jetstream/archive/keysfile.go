@@ -58,7 +58,7 @@ func (a *archiver) writeKeys(ctx context.Context, name string) error {
 
 // eachKey calls f with each user's key.
 func (a *archiver) eachKey(ctx context.Context, f func(user string, record []byte) error) error {
-	store, err := keys.Open(ctx, a.Conn, keys.Config{Replicas: a.Replicas, Fixed: true, Sole: a.SyncStream != nil, Sync: a.SyncStream, Log: discard})
+	store, err := keys.Open(ctx, a.Conn, keys.Config{Replicas: a.Replicas, Fixed: true, Sole: a.sole(), Sync: a.SyncStream, Log: discard})
 	if err != nil {
 		return err
 	}

@@ -274,7 +274,7 @@ func (a *archiver) restoreKeys(ctx context.Context) (n int, err error) {
 	if err := a.erased.Each(ctx, func(user string, at time.Time) error { erased[user] = at; return nil }); err != nil {
 		return 0, err
 	}
-	store, err := keys.Open(ctx, a.Conn, keys.Config{Replicas: a.Replicas, Fixed: true, Sole: a.SyncStream != nil, Sync: a.SyncStream, Log: discard})
+	store, err := keys.Open(ctx, a.Conn, keys.Config{Replicas: a.Replicas, Fixed: true, Sole: a.sole(), Sync: a.SyncStream, Log: discard})
 	if err != nil {
 		return 0, err
 	}

@@ -25,8 +25,11 @@ import (
 // Stream is the name of the stream.
 const Stream = "ERASED"
 
+// prefix begins the subjects of users.
+const prefix = "erased."
+
 // marker is the subject of markers: see logread.Leader.Prove. One replaces another, so a call that ends early leaves one at most.
-const marker = "erased.=proof-"
+const marker = prefix + "=proof-"
 
 // noteRestoring is at the stream while a backup is being restored.
 const noteRestoring = "webim-restoring"
@@ -49,7 +52,7 @@ func Open(ctx context.Context, o *streams.Opener, read *logread.Reader) (*List, 
 	s, err := o.Open(ctx, jetstream.StreamConfig{
 		Name:              Stream,
 		Description:       "webim: the users that were erased",
-		Subjects:          []string{"erased.*"},
+		Subjects:          []string{prefix + "*"},
 		Storage:           jetstream.FileStorage,
 		MaxMsgsPerSubject: 1,
 		AllowDirect:       true,
@@ -76,7 +79,7 @@ func (l *List) Add(ctx context.Context, user string, at time.Time) (err error) {
 }
 
 func (l *List) add(ctx context.Context, user string, at time.Time) error {
-	name := "erased." + subject.Token(user)
+	name := prefix + subject.Token(user)
 	one, err := l.read.Leader().Last(ctx, Stream, name)
 	switch {
 	case err == nil:
@@ -115,7 +118,7 @@ func (l *List) Each(ctx context.Context, f func(user string, at time.Time) error
 		if seq = one.Seq + 1; len(one.Data) == 0 {
 			continue // a marker
 		}
-		user, err := subject.Parse(one.Subject[len("erased."):])
+		user, err := subject.Parse(one.Subject[len(prefix):])
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrDamaged, err)
 		}

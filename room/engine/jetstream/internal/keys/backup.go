@@ -28,12 +28,12 @@ func further(s jetstream.Stream) int64 {
 
 // furtherPrefix begins the subjects of further keys, after which the number and the user's token come. No subject of a user's own key begins so: see package
 // subject.
-const furtherPrefix = "key.=further-"
+const furtherPrefix = prefix + "=further-"
 
 // subjectOf returns the subject of a key of a user.
 func subjectOf(user string, number int64) string {
 	if number == 0 {
-		return "key." + subject.Token(user)
+		return prefix + subject.Token(user)
 	}
 	return furtherPrefix + strconv.FormatInt(number, 10) + "-" + subject.Token(user)
 }
@@ -44,7 +44,7 @@ func userOf(name string) (user string, err error) {
 	if is {
 		_, token, _ = strings.Cut(token, "-")
 	} else {
-		token = strings.TrimPrefix(name, "key.")
+		token = strings.TrimPrefix(name, prefix)
 	}
 	return subject.Parse(token)
 }
@@ -66,11 +66,11 @@ func (s *Store) Restore(ctx context.Context, user string, record []byte) (added 
 	has := func(name string) (bool, error) {
 		one, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
-		is, _, err := s.newest(one, name)
-		if err == nil && is == nil {
+		is, err := s.newest(one, name)
+		if err == nil && is.Seq == 0 {
 			err = s.prove(one) // it is perhaps there
 		}
-		isID, ok := seal.RecordID(is)
+		isID, ok := seal.RecordID(is.Data)
 		return ok && isID == id, err
 	}
 	for _, name := range s.subjects(user)[1:] {

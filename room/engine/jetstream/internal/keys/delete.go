@@ -20,9 +20,9 @@ func (s *Store) DeleteID(user string, id uint64, done func(error)) {
 func (s *Store) deleteIf(user string, is func(record []byte) bool, done func(error)) {
 	s.do(done, func(ctx context.Context) {
 		for _, name := range s.subjects(user) {
-			record, seq, err := s.sure(ctx, name)
-			if err == nil && record != nil && is(record) {
-				err = s.erase(ctx, seq)
+			m, err := s.sure(ctx, name)
+			if err == nil && m.Seq != 0 && is(m.Data) {
+				err = s.erase(ctx, m.Seq)
 			}
 			if err != nil {
 				done(err)
@@ -51,7 +51,7 @@ func (s *Store) erase(ctx context.Context, seq uint64) error {
 
 // absent returns an error if there is a message with this sequence, or may be.
 func (s *Store) absent(ctx context.Context, seq uint64) error {
-	m, err := s.get(ctx, map[string]any{"seq": seq})
+	m, err := s.found(s.leader.At(ctx, Stream, seq))
 	if err == nil && m.Seq == seq {
 		err = fmt.Errorf("%w: the server has refused to delete a message of the keys", engine.ErrUnavailable)
 	}

@@ -26,9 +26,8 @@
 //
 // # A missing key
 //
-// A text whose key is missing counts as erased for good, so a node must be certain that the key is missing: see proof.go. A restore
-// without keys leaves many keys missing. So one proof serves all requests that wait for it, and it takes three
-// requests. A proof that cannot be made is an error of the store, and nothing is remembered.
+// A text whose key is missing counts as erased for good, so a node must be certain that the key is missing: logread.Leader.Prove. A proof
+// that cannot be made is an error of the store, and nothing is remembered.
 //
 // # Rules
 //
@@ -41,6 +40,5 @@
 //
 // # Lock order
 //
-// groups.mu and prover.mu are innermost. They are not held while the server is asked. A request that makes a proof has
-// the turn of the prover meanwhile.
+// groups.mu is innermost. It is not held while the server is asked.
 package keys

@@ -3,7 +3,7 @@ package keys
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -14,12 +14,16 @@ import (
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/jobs"
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/streams"
 )
 
 // Stream is the name of the stream.
 const Stream = "KEYS"
+
+// prefix begins the subjects of keys.
+const prefix = "key."
 
 // Config configures a Store. Zero values mean the defaults.
 type Config struct {
@@ -28,12 +32,8 @@ type Config struct {
 	Parallel int           // requests under way; 0: 32
 	MaxShare int           // keys of a group of payers; 0: 500,000
 	Timeout  time.Duration // for each request, with the time that it waits for others; 0: 5 s
+	Sole     func() error  // see logread.Config
 	Log      *slog.Logger  // nil: slog.Default()
-
-	// Sole says that there is one server, which is in this process: then a missing key needs no other proof than that the
-	// server has no error. Err, if not nil, returns that: embedded.Server.Err.
-	Sole bool
-	Err  func() error
 
 	// Commit, if not nil, calls done when all that is in a stream now is on the disk:
 	// embedded.Server.Commit. A key is used, or counts as deleted, only after that.
@@ -49,6 +49,7 @@ var _ seal.Store = (*Store)(nil)
 type Store struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	leader logread.Leader // another replica could lag behind, and bring a deleted key back
 	opener streams.Opener
 	stream jetstream.Stream
 	cfg    Config
@@ -60,7 +61,6 @@ type Store struct {
 	last        atomic.Uint64          // the highest sequence of a key that this node knows of
 	further     atomic.Int64           // the highest number of a key: see backup.go
 	groups      groups
-	prover      prover
 }
 
 // Open finds or makes the stream.
@@ -76,7 +76,8 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	s := &Store{nc: nc, js: js, opener: opener, stream: stream, cfg: cfg, jobs: jobs.New(cfg.Parallel), prover: prover{turn: make(chan struct{}, 1), marker: newMarker()}}
+	leader := logread.New(nc, logread.Config{Timeout: cfg.Timeout, Sole: cfg.Sole}).Leader()
+	s := &Store{nc: nc, js: js, leader: leader, opener: opener, stream: stream, cfg: cfg, jobs: jobs.New(cfg.Parallel)}
 	s.incarnation.Store(new(streams.Incarnation(stream)))
 	s.further.Store(further(stream))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -119,7 +120,7 @@ func streamConfig() jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:                 Stream,
 		Description:          "webim: the keys with which the messages of users are sealed",
-		Subjects:             []string{"key.*"},
+		Subjects:             []string{prefix + "*"},
 		Storage:              jetstream.FileStorage,
 		MaxMsgs:              MaxKeys,
 		Discard:              jetstream.DiscardNew,
@@ -148,96 +149,89 @@ func (s *Store) do(refuse func(error), f func(ctx context.Context)) {
 	})
 }
 
-// Get reads a key: see seal.Store. The leader of the stream answers: another replica could lag behind, and bring a
-// deleted key back. If it is not proved that there is no key, the error is engine.ErrUnavailable and seal.ErrUnproven.
+// Get reads a key: see seal.Store. If it is not proved that there is no key, the error is engine.ErrUnavailable and seal.ErrUnproven.
 func (s *Store) Get(user string, id uint64, sure bool, done func(record []byte, err error)) {
 	read := s.newest
 	if sure {
 		read = s.sure
 	}
 	s.do(func(err error) { done(nil, err) }, func(ctx context.Context) {
-		own, _, err := read(ctx, subjectOf(user, 0))
-		if is, _ := seal.RecordID(own); err != nil || id == 0 || is == id {
-			done(own, err)
+		own, err := read(ctx, subjectOf(user, 0))
+		if is, _ := seal.RecordID(own.Data); err != nil || id == 0 || is == id {
+			done(own.Data, err)
 			return
 		}
 		for _, name := range s.subjects(user)[1:] {
-			record, _, err := read(ctx, name)
-			if is, ok := seal.RecordID(record); err != nil || ok && is == id {
-				done(record, err)
+			m, err := read(ctx, name)
+			if is, ok := seal.RecordID(m.Data); err != nil || ok && is == id {
+				done(m.Data, err)
 				return
 			}
 		}
-		done(own, nil)
+		done(own.Data, nil)
 	})
 }
 
-// newest returns the key with a subject, and the sequence of its message. The key is nil if there is none.
-func (s *Store) newest(ctx context.Context, name string) (record []byte, seq uint64, err error) {
-	m, err := s.get(ctx, map[string]any{"last_by_subj": name})
-	return m.Data, m.Seq, err
+// newest returns the key with a subject. If there is none, its Seq is 0.
+func (s *Store) newest(ctx context.Context, name string) (logread.Stored, error) {
+	return s.found(s.leader.Last(ctx, Stream, name))
 }
 
-// stored is a message of the stream.
-type stored struct {
-	Subject string `json:"subject"`
-	Seq     uint64 `json:"seq"`
-	Data    []byte `json:"data"`
+// found notes the sequence of a message that the leader of the stream has returned. If there is none, its Seq is 0.
+func (s *Store) found(m logread.Stored, err error) (logread.Stored, error) {
+	if errors.Is(err, logread.ErrNone) {
+		return logread.Stored{}, nil
+	}
+	s.knows(m.Seq)
+	return m, fault(err)
 }
 
-// get asks the leader of the stream for a message. If there is none, its Seq is 0.
-func (s *Store) get(ctx context.Context, what map[string]any) (stored, error) {
-	query, err := json.Marshal(what)
-	if err != nil {
-		return stored{}, err
+// fault returns the error of a read for the caller.
+func fault(err error) error {
+	if errors.Is(err, logread.ErrUnavailable) {
+		return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 	}
-	if !s.nc.IsConnected() {
-		return stored{}, engine.ErrUnavailable
+	return err
+}
+
+// A text whose key is missing counts as erased for good. So an answer that there is no key is believed only after a proof: see logread.Leader.Prove.
+
+// sure returns what newest does. If there is no key, that is proved.
+func (s *Store) sure(ctx context.Context, name string) (m logread.Stored, err error) {
+	if m, err = s.newest(ctx, name); err != nil || m.Seq != 0 {
+		return m, err
 	}
-	m, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+Stream, query)
-	if err != nil {
-		return stored{}, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
+	if err = s.prove(ctx); err != nil || s.cfg.Sole != nil {
+		return m, err
 	}
-	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
-		Message stored              `json:"message"`
+	return s.newest(ctx, name)
+}
+
+// prove returns nil if the server that answers has all keys.
+func (s *Store) prove(ctx context.Context) error {
+	if err := s.leader.Prove(ctx, Stream, logread.Marker(prefix)); err != nil {
+		return fmt.Errorf("%w: %w", seal.ErrUnproven, fault(err))
 	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return stored{}, fmt.Errorf("keys: an answer of the server is no JSON: %w", err)
-	}
-	switch e := answer.Error; {
-	case e == nil:
-		s.knows(answer.Message.Seq)
-		return answer.Message, nil
-	case e.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return stored{}, nil
-	default:
-		return stored{}, fmt.Errorf("%w: %w", engine.ErrUnavailable, e)
-	}
+	return nil
+}
+
+// Prove calls done with nil if the server that answers has all keys, without those that were deleted before the call.
+func (s *Store) Prove(done func(error)) {
+	s.do(done, func(ctx context.Context) { done(s.prove(ctx)) })
 }
 
 // Each calls f with the keys of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that
 // there are no more keys. It may wait, and so may f.
 func (s *Store) Each(ctx context.Context, f func(user string, record []byte) error) error {
-	proved := false
 	for seq := uint64(1); ; {
-		one, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-		m, err := s.get(one, map[string]any{"seq": seq, "next_by_subj": "key.*"})
-		if last := err == nil && m.Seq == 0; last && !proved {
-			err = s.prove(one)
-			proved = true
-			cancel()
-			if err != nil {
-				return err
-			}
-			continue
+		m, err := s.leader.Sure(ctx, Stream, logread.Marker(prefix), func() (logread.Stored, error) { return s.leader.Next(ctx, Stream, prefix+"*", seq) })
+		if errors.Is(err, logread.ErrNone) {
+			return nil
 		}
-		cancel()
-		if err != nil || m.Seq == 0 {
-			return err
+		if err != nil {
+			return fault(err)
 		}
-		seq = m.Seq + 1
-		if isMarker(m.Subject) {
+		if seq = m.Seq + 1; logread.IsMarker(prefix, m.Subject) {
 			continue
 		}
 		user, err := userOf(m.Subject)

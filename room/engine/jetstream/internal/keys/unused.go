@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
 )
@@ -44,7 +45,7 @@ func listSome(c jetstream.Consumer, most int, all *[]retire.Ref) (n int, err err
 		if err != nil {
 			return n, err
 		}
-		if id, ok := seal.RecordID(m.Data()); ok && !isMarker(m.Subject()) {
+		if id, ok := seal.RecordID(m.Data()); ok && !logread.IsMarker(prefix, m.Subject()) {
 			*all = append(*all, retire.Ref{Seq: meta.Sequence.Stream, ID: id})
 		}
 	}
@@ -55,7 +56,7 @@ func listSome(c jetstream.Consumer, most int, all *[]retire.Ref) (n int, err err
 func (s *Store) Remove(ctx context.Context, k retire.Ref) (removed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	m, err := s.get(ctx, map[string]any{"seq": k.Seq})
+	m, err := s.found(s.leader.At(ctx, Stream, k.Seq))
 	if err != nil {
 		return false, err
 	}

@@ -13,6 +13,7 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/subject"
 	"webim/room/engine/jetstream/natstest"
@@ -21,16 +22,17 @@ import (
 func TestMain(m *testing.M) { wstest.Main(m) }
 
 // start starts a server with the stream of a class.
-func start(t *testing.T, c subject.Class) jetstream.JetStream {
+func start(t *testing.T, c subject.Class) (jetstream.JetStream, logread.Leader) {
 	t.Helper()
-	js, err := jetstream.New(natstest.Connect(t, natstest.Start(t, t.TempDir())))
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
+	js, err := jetstream.New(nc)
 	if err == nil {
 		_, err = js.CreateStream(t.Context(), jetstream.StreamConfig{Name: c.Stream, Subjects: []string{c.Rooms()}})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return js
+	return js, logread.New(nc, logread.Config{}).Leader()
 }
 
 // message returns a stored message that is sealed with a key; 0: it is not sealed.
@@ -46,7 +48,7 @@ func message(id uint64) []byte {
 // TestScan reads a stream in two parts, with more messages than a batch has.
 func TestScan(t *testing.T) {
 	c := subject.ClassOf(0)
-	js := start(t, c)
+	js, leader := start(t, c)
 	say := func(data []byte) {
 		t.Helper()
 		if _, err := js.Publish(t.Context(), c.Room("r"), data); err != nil {
@@ -58,7 +60,7 @@ func TestScan(t *testing.T) {
 	var fail error
 	scan := func(after uint64) (uint64, error) {
 		got, rests = nil, 0
-		return Scan(t.Context(), js, c, after, func(time.Duration) error { rests++; return fail }, func(id uint64) { got = append(got, id) })
+		return Scan(t.Context(), js, leader, c, after, func(time.Duration) error { rests++; return fail }, func(id uint64) { got = append(got, id) })
 	}
 	if upTo, err := scan(0); err != nil || upTo != 1 || got != nil {
 		t.Errorf("an empty stream: %d, %v, %v", upTo, got, err)

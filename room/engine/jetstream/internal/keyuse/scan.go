@@ -23,18 +23,15 @@ const (
 // Scan calls f with the id of the key of each sealed message in the stream of a class that has a sequence above after. upTo is the sequence up to
 // which it has read. After each batch it calls rest with the time that the batch took, and ends with its error. If a message was stored by a newer webim, the error
 // is envelope.ErrVersion, because nobody here knows which key it needs. It may wait.
-func Scan(ctx context.Context, js jetstream.JetStream, c subject.Class, after uint64, rest func(took time.Duration) error, f func(id uint64)) (upTo uint64, err error) {
-	ack, err := js.Publish(ctx, logread.Marker("room."+c.Token+"."), nil, jetstream.WithExpectStream(c.Stream), jetstream.WithRetryAttempts(0))
+func Scan(ctx context.Context, js jetstream.JetStream, leader logread.Leader, c subject.Class, after uint64, rest func(took time.Duration) error, f func(id uint64)) (upTo uint64, err error) {
+	// It is not that of a proof, which would end before the reading does.
+	end, err := leader.Mark(ctx, c.Stream, logread.Marker(c.Prefix()))
 	if err != nil {
-		return 0, fmt.Errorf("keyuse: storing the marker in %s: %w", c.Stream, err)
+		return 0, fmt.Errorf("keyuse: %w", err)
 	}
-	s, err := js.Stream(ctx, c.Stream)
-	if err != nil {
-		return 0, fmt.Errorf("keyuse: stream %s: %w", c.Stream, err)
-	}
-	defer func() { _ = s.DeleteMsg(ctx, ack.Sequence) }() // otherwise it stays until it is too old
-	if ack.Sequence <= after {
-		return 0, fmt.Errorf("keyuse: the stream %s has lost messages: it has come to %d, and was read up to %d", c.Stream, ack.Sequence, after)
+	defer func() { _ = leader.Unmark(ctx, c.Stream, end) }() // otherwise it stays until it is too old
+	if end <= after {
+		return 0, fmt.Errorf("keyuse: the stream %s has lost messages: it has come to %d, and was read up to %d", c.Stream, end, after)
 	}
 	consumer, err := js.CreateConsumer(ctx, c.Stream, jetstream.ConsumerConfig{Description: "webim: looking for keys in use", MemoryStorage: true, Replicas: 1,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1, AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Minute})
@@ -43,7 +40,7 @@ func Scan(ctx context.Context, js jetstream.JetStream, c subject.Class, after ui
 	}
 	defer func() { _ = js.DeleteConsumer(ctx, c.Stream, consumer.CachedInfo().Name) }() // otherwise it ends by itself
 	at := reading{pending: consumer.CachedInfo().NumPending}
-	for at.last < ack.Sequence {
+	for at.last < end {
 		began := time.Now()
 		if err = at.readSome(consumer, f); err == nil {
 			err = rest(time.Since(began))
@@ -52,7 +49,7 @@ func Scan(ctx context.Context, js jetstream.JetStream, c subject.Class, after ui
 			return 0, fmt.Errorf("keyuse: reading %s: %w", c.Stream, err)
 		}
 	}
-	return ack.Sequence, nil
+	return end, nil
 }
 
 // errNothing: the marker does not arrive.

@@ -3,7 +3,9 @@ package logread
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -37,36 +39,45 @@ func (l Leader) At(ctx context.Context, stream string, seq uint64) (Stored, erro
 	return l.get(ctx, stream, fmt.Sprintf(`{"seq":%d}`, seq))
 }
 
-// get makes a request, as soon as there is a slot for it.
 func (l Leader) get(ctx context.Context, stream, query string) (Stored, error) {
-	ctx, release, err := l.r.slot(ctx)
-	if err != nil {
-		return Stored{}, err
-	}
-	defer release()
-	m, err := l.r.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, []byte(query))
-	if err != nil {
-		return Stored{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
 	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
 		Message struct {
 			Subject string `json:"subject"`
 			Seq     uint64 `json:"seq"`
 			Data    []byte `json:"data"`
 		} `json:"message"`
 	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return Stored{}, fmt.Errorf("logread: an answer of the server is no JSON: %w", err)
+	err := l.ask(ctx, "$JS.API.STREAM.MSG.GET."+stream, query, &answer)
+	return Stored(answer.Message), err
+}
+
+// ask makes a request whose answer is JSON, as soon as there is a slot for it.
+func (l Leader) ask(ctx context.Context, subject, query string, answer any) error {
+	ctx, release, err := l.r.slot(ctx)
+	if err != nil {
+		return err
 	}
-	switch e := answer.Error; {
+	defer release()
+	m, err := l.r.nc.RequestWithContext(ctx, subject, []byte(query))
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	var refused struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := errors.Join(json.Unmarshal(m.Data, &refused), json.Unmarshal(m.Data, answer)); err != nil {
+		return fmt.Errorf("%w: an answer of the server is no JSON: %w", ErrUnavailable, err)
+	}
+	switch e := refused.Error; {
 	case e == nil:
-		return Stored(answer.Message), nil
+		return nil
 	case e.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return Stored{}, ErrNone
+		return ErrNone
 	case e.ErrorCode == jetstream.JSErrCodeStreamNotFound:
-		return Stored{}, ErrNoStream
+		return ErrNoStream
+	case slices.Contains(codesFull, e.ErrorCode):
+		return fmt.Errorf("%w: %w", ErrFull, e)
 	default:
-		return Stored{}, fmt.Errorf("%w: %w", ErrUnavailable, e)
+		return fmt.Errorf("%w: %w", ErrUnavailable, e)
 	}
 }

@@ -1,16 +1,3 @@
-// Package logread reads messages of a JetStream stream: by subject and sequence.
-//
-// # Rules
-//
-//   - Calls block, so only goroutines that may wait make them.
-//   - At most Config.Parallel requests are under way at a time, because the server drops all requests
-//     that wait when they are too many.
-//   - Any server of a cluster that has the stream answers a Reader, also one that is behind: it has the beginning of the
-//     stream. Only the leader answers a Leader.
-//   - A request asks for one message, except those of Newest. A request for a batch makes the server count
-//     the pending messages, which takes a hundred times as long as finding the next message.
-//
-// Package logread has no mutex.
 package logread
 
 import (
@@ -19,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -53,12 +41,15 @@ type Reader struct {
 	nc    *nats.Conn
 	cfg   Config
 	slots chan struct{}
+
+	mu      sync.Mutex         // innermost
+	provers map[string]*prover // by stream
 }
 
 // New makes a reader.
 func New(nc *nats.Conn, cfg Config) *Reader {
 	cfg.Parallel, cfg.Timeout = cmp.Or(cfg.Parallel, 64), cmp.Or(cfg.Timeout, 5*time.Second)
-	return &Reader{nc: nc, cfg: cfg, slots: make(chan struct{}, cfg.Parallel)}
+	return &Reader{nc: nc, cfg: cfg, slots: make(chan struct{}, cfg.Parallel), provers: map[string]*prover{}}
 }
 
 // Last returns the newest message of a subject.
@@ -116,6 +107,9 @@ func stored(m *nats.Msg) (Stored, error) {
 
 // slot waits for a slot. The context limits the request; release gives the slot back.
 func (r *Reader) slot(ctx context.Context) (limited context.Context, release func(), err error) {
+	if !r.nc.IsConnected() {
+		return nil, nil, ErrUnavailable // the library could wait for the connection
+	}
 	select {
 	case r.slots <- struct{}{}:
 	case <-ctx.Done():

@@ -49,6 +49,9 @@ func ClassWith(token string) (c Class, ok bool) {
 	return ClassOf(time.Duration(seconds) * time.Second), true
 }
 
+// Prefix begins the subjects of the publications of all rooms.
+func (c Class) Prefix() string { return "room." + c.Token + "." }
+
 // Rooms are the subjects of the publications of all rooms, and LiveRooms those on which the server sends them to the
 // nodes that have members.
 func (c Class) Rooms() string     { return "room." + c.Token + ".>" }
