@@ -61,7 +61,7 @@ func (e *Engine) connect() (err error) {
 	if e.js, err = jetstream.New(e.nc); err != nil {
 		return fmt.Errorf("jetstream: %w", err)
 	}
-	e.streams = &streams.Opener{JS: e.js, Log: e.log, Replicas: e.cfg.Replicas, Fixed: e.cfg.Alone, Unclean: e.cfg.Unclean, Sync: e.cfg.SyncStream}
+	e.streams = &streams.Opener{JS: e.js, Log: e.log, Replicas: e.cfg.Replicas, Fixed: e.cfg.Alone, Unclean: e.cfg.Unclean, Sync: e.cfg.SyncStream, Sole: e.sole()}
 	e.read = logread.New(e.nc, logread.Config{Empty: e.cfg.empty, Sole: e.sole()})
 	e.stateLeader = logread.New(e.nc, logread.Config{Timeout: proofTimeout}).Leader() // it waits behind no other read
 	return nil

@@ -2,14 +2,20 @@ package jetstream
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codec"
+	"webim/room/engine/jetstream/internal/cuts"
+	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/removals"
+	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/stubs"
 	"webim/room/engine/jetstream/internal/subject"
 )
@@ -18,7 +24,7 @@ import (
 func denied(t *testing.T, s *natsServer, stream, marker string, cfg Config) (e *Engine, l *lying, prove func()) {
 	t.Helper()
 	l = startLying(t, s)
-	l.stream, l.marker = stream, marker
+	l.request, l.marker = reads+stream, marker
 	cfg.Connect = l.connect
 	e = openWith(t, cfg)
 	l.set(true, false)
@@ -46,7 +52,7 @@ func TestDeniedRoom(t *testing.T) {
 	publish(t, b, "r", text("new"))
 	b.Close()
 	l := startLying(t, s)
-	l.stream, l.marker = ever, everMarker
+	l.request, l.marker = reads+ever, everMarker
 	l.set(true, false)
 	e := openWith(t, Config{Keep: always, Classes: "again", Connect: l.connect})
 	if l.hasDenied() > 0 {
@@ -149,5 +155,117 @@ func TestDeniedExport(t *testing.T) {
 	l.set(true, true)
 	if err := e.ExportRooms(context.Background(), "r", func(string, engine.Publication) error { return nil }); !errors.Is(err, engine.ErrUnavailable) {
 		t.Errorf("without a marker: %v", err)
+	}
+}
+
+// TestDeniedUnfinishedRemoval looks after a stub and a cut whose node has ended before it has deleted anything, while a server denies the messages: they are deleted
+// nevertheless.
+func TestDeniedUnfinishedRemoval(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always, lookEvery: time.Hour})
+	at := publish(t, a, "redacted", text("redacted-text")).pos.Offset
+	last := publish(t, a, "removed", text("removed-text")).pos.Offset
+	one, err := a.read.At(t.Context(), ever, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := a.class("r")
+	p, _, err := a.codec.Decode("redacted", at, one.Data, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = p.Redact()
+	stub := engine.Entry{Key: stubs.Key(c.Class, "redacted", at), Value: envelope.Append(nil, codec.Encode(&p.Message, p.Time, 0, 0))}
+	removed := engine.Entry{Key: c.cutOf("removed").Entry(), Value: cuts.Cut{Times: 1, Offset: last}.Encode()}
+	if err := errors.Join(a.put(stub), a.put(removed)); err != nil {
+		t.Fatal(err)
+	}
+	a.Close()
+	e, l, _ := denied(t, s, ever, everMarker, Config{Keep: always, lookEvery: time.Hour})
+	for _, loses := range []bool{true, false} {
+		l.set(true, loses)
+		for range 4 { // the removals become old, are looked at, are looked at again, and are completed
+			e.sweepRemoved()
+		}
+	}
+	gone(t, s, "redacted-text")
+	gone(t, s, "removed-text")
+}
+
+// TestDeniedRedact redacts a publication on a node that knows nothing of the log, while a server denies the message.
+func TestDeniedRedact(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	at := publish(t, a, "r", text("x")).pos.Offset
+	e, l, prove := denied(t, s, ever, everMarker, Config{Keep: always})
+	redact(t, e, "r", at)
+	prove()
+	if h := history(t, e, "r", engine.Span{Limit: -1}).Publications; len(h) != 1 || !h[0].Redacted() {
+		t.Errorf("the room has %+v", h)
+	}
+	at = publish(t, a, "r", text("y")).pos.Offset
+	l.set(true, true)
+	if err := e.redact("r", []uint64{at}); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("without a marker: %v", err)
+	}
+}
+
+// TestDeletedKeyIsReturned asks whether the key of a stored text is kept, while a server returns the key although it was deleted.
+func TestDeletedKeyIsReturned(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	publish(t, a, "r", said("ann", "x"))
+	e, l, _ := denied(t, s, "KEYS", "key.=proof-", Config{Keep: always})
+	l.set(false, false)
+	var key *seal.Key
+	err := e.wait(func(done func(error)) {
+		e.ring.ForSealing("ann", nil, func(k *seal.Key, err error) { key = k; done(err) })
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := a.read.Leader().Last(t.Context(), "KEYS", "key.ann")
+	if err == nil {
+		err = a.wait(func(done func(error)) { a.userKeys.DeleteID("ann", key.ID(), done) })
+	}
+	if err != nil || keyRecord(t, a, "ann") != nil {
+		t.Fatalf("the key was not deleted: %v", err)
+	}
+	l.answer = fmt.Sprintf(`{"message":{"subject":"key.ann","seq":%d,"data":%q}}`, one.Seq, base64.StdEncoding.EncodeToString(one.Data))
+	isKept := func() (is bool, err error) {
+		err = e.wait(func(done func(error)) {
+			e.isKept("ann", sealing{key: key, round: e.unused.view.ID() + 1}, func(kept bool, err error) { is = kept; done(err) })
+		})
+		return is, err
+	}
+	l.set(true, true)
+	if is, err := isKept(); is || !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("without a marker: %v, %v", is, err)
+	}
+	l.set(true, false)
+	if is, err := isKept(); is || err != nil {
+		t.Errorf("a deleted key counts as kept: %v, %v", is, err)
+	}
+}
+
+// TestDeniedStreams exports the rooms of a store whose streams a server denies.
+func TestDeniedStreams(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	publish(t, a, "r", text("x"))
+	e, l, _ := denied(t, s, "", "$JS.API.STREAM.CREATE.PROOF_", Config{Keep: always})
+	l.set(false, false)
+	l.request, l.answer = "$JS.API.STREAM.NAMES", `{"total":0,"offset":0,"limit":1024,"streams":null}`
+	l.set(true, false)
+	export := func() (all string, err error) {
+		err = e.ExportRooms(t.Context(), "r", func(_ string, p engine.Publication) error { all += string(p.Data); return nil })
+		return all, err
+	}
+	if all, err := export(); all != "x" || err != nil {
+		t.Errorf("%q, %v", all, err)
+	}
+	l.set(true, true)
+	if all, err := export(); err == nil {
+		t.Errorf("without a proof: %q", all)
 	}
 }

@@ -15,28 +15,35 @@ import (
 	"webim/room/engine"
 )
 
-// lying is a server that says that there is no such message in a stream, as one that has failed to store it, and whose successor nobody knows yet: until
-// it gets a marker, and if it loses markers, until honest is called.
+// lying is a server that gives old answers to requests, as one that has failed to store the newest messages, and whose successor nobody knows yet: that there is
+// no such message, or as the test says. It does so until it gets a marker, and if it loses markers, until set is called.
 type lying struct {
 	*natsServer
-	stream string // KEYS, or as the test says
-	marker string // how the subjects of its markers begin
-	mu     sync.Mutex
-	lies   bool
-	loses  bool // the markers
-	denied int
+	request string // its subject
+	answer  string
+	marker  string // how the subjects of its markers begin
+	mu      sync.Mutex
+	lies    bool
+	loses   bool // the markers
+	denied  int
 }
+
+// reads is the request for a message of a stream, and noMessage the answer that there is none.
+const (
+	reads     = "$JS.API.STREAM.MSG.GET."
+	noMessage = `{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","error":{"code":404,"err_code":10037,"description":"no message found"}}`
+)
 
 func startLying(t testing.TB, s *natsServer) *lying {
 	t.Helper()
-	l := &lying{natsServer: s, stream: "KEYS", marker: "key.=proof-"}
+	l := &lying{natsServer: s, request: reads + "KEYS", answer: noMessage, marker: "key.=proof-"}
 	nc, err := s.connect()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
 	_, err = nc.Subscribe("lie.>", func(m *nats.Msg) {
-		_ = m.Respond([]byte(`{"type":"io.nats.jetstream.api.v1.stream_msg_get_response","error":{"code":404,"err_code":10037,"description":"no message found"}}`))
+		_ = m.Respond([]byte(l.answer))
 		l.mu.Lock()
 		l.denied++
 		l.mu.Unlock()
@@ -56,7 +63,7 @@ func (l *lying) set(lies, loses bool) {
 	l.mu.Unlock()
 }
 
-// hasDenied returns how many keys were denied.
+// hasDenied returns how many requests got an old answer.
 func (l *lying) hasDenied() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +97,7 @@ func (c lyingConn) Write(b []byte) (int, error) {
 		}
 	}
 	if c.l.lies {
-		sent = bytes.ReplaceAll(sent, []byte("PUB $JS.API.STREAM.MSG.GET."+c.l.stream+" "), []byte("PUB lie."+c.l.stream+" "))
+		sent = bytes.ReplaceAll(sent, []byte("PUB "+c.l.request+" "), []byte("PUB lie.to "))
 	}
 	c.l.mu.Unlock()
 	if _, err := c.Conn.Write(sent); err != nil {

@@ -53,7 +53,7 @@ func (e *Engine) redact(room string, offsets []uint64) error {
 
 // redactOne writes the stub of a publication and deletes its message.
 func (e *Engine) redactOne(c *class, room string, offset uint64) error {
-	one, err := e.read.Leader().At(e.ctx, c.Stream, offset)
+	one, err := e.sureAt(c, offset)
 	if errors.Is(err, logread.ErrNone) {
 		return e.isGone(c, room, offset)
 	}
@@ -133,18 +133,23 @@ func (e *Engine) overwrite(c *class, offset uint64) error {
 	if err == nil {
 		return nil
 	}
-	if _, gone := e.read.Leader().At(e.ctx, c.Stream, offset); errors.Is(gone, logread.ErrNone) {
+	if _, gone := e.sureAt(c, offset); errors.Is(gone, logread.ErrNone) {
 		return e.isGone(c, "", offset)
 	}
 	return fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 }
 
+// sureAt returns the message at an offset. If there is none, that is proved.
+func (e *Engine) sureAt(c *class, offset uint64) (logread.Stored, error) {
+	leader := e.read.Leader()
+	return leader.Sure(e.ctx, c.Stream, c.marker(), func() (logread.Stored, error) { return leader.At(e.ctx, c.Stream, offset) })
+}
+
 // errBehind is the error for a leader that lacks messages which the store has acknowledged.
 var errBehind = fmt.Errorf("%w: the leader of the stream lacks acknowledged messages", engine.ErrUnavailable)
 
-// isGone is called when the leader has said that it does not have a message that is to be deleted. It returns an error if this
-// server may be wrong, because its stream ends before a message that this node knows: it could not store the message, or another
-// server leads the stream now. Otherwise the message would stay in the store for good.
+// isGone is called when it is proved that the leader does not have a message that is to be deleted. It returns an error if the stream ends before a
+// message that this node knows: the store has lost messages, which the caller has to hear of.
 func (e *Engine) isGone(c *class, room string, offset uint64) error {
 	known := c.known.Seq()
 	if t := e.topic(room); t != nil {

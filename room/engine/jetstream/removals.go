@@ -69,8 +69,7 @@ func (e *Engine) applyStub(is engine.Entry) error {
 	if err := e.ready(c); !ok || err != nil {
 		return err
 	}
-	leader := e.read.Leader()
-	one, err := leader.Sure(e.ctx, c.Stream, c.marker(), func() (logread.Stored, error) { return leader.At(e.ctx, c.Stream, offset) })
+	one, err := e.sureAt(c, offset)
 	if errors.Is(err, logread.ErrNone) {
 		return nil
 	}

@@ -121,13 +121,20 @@ func (e *Engine) isKept(user string, s sealing, done func(bool, error)) {
 			done(err == nil, err)
 			return
 		}
-		e.ring.Forget(user) // the store is to answer
-		none := func() (string, bool) { return "", false }
-		e.ring.ForSealing(user, none, func(k *seal.Key, err error) {
-			if errors.Is(err, seal.ErrShare) {
-				k, err = nil, nil
+		// A server that does not know yet that the key was deleted would return it.
+		e.userKeys.Prove(func(err error) {
+			if err != nil {
+				done(false, err)
+				return
 			}
-			done(k != nil && k.ID() == s.key.ID(), err)
+			e.ring.Forget(user) // the store is to answer
+			none := func() (string, bool) { return "", false }
+			e.ring.ForSealing(user, none, func(k *seal.Key, err error) {
+				if errors.Is(err, seal.ErrShare) {
+					k, err = nil, nil
+				}
+				done(k != nil && k.ID() == s.key.ID(), err)
+			})
 		})
 	})
 }

@@ -19,7 +19,8 @@ import (
 //
 // A node may end before it has deleted the messages that it has removed. So all nodes look after each cut and each stub that they
 // hear of, also at their start: some seconds later, nothing may be left. If there is, and it does not become less,
-// the node goes on with the work.
+// the node goes on with the work. What a node takes for gone, it does not look at again. So before a node looks, it proves once
+// for each stream that the server which answers has everything (logread.Leader.Prove).
 
 // wipes are the removals that this node looks after.
 type wipes struct {
@@ -58,12 +59,13 @@ func (e *Engine) sweepRemoved() {
 	if e.unavailable() != nil {
 		return // nothing is lost: take was not called
 	}
+	proofs := map[*class]error{}
 	for _, k := range e.wipes.take() {
 		if e.jobs.Pausing() {
 			e.wipes.note(engine.Entry{Key: k, Value: []byte{0}}) // look at it the next time
 			continue
 		}
-		err := e.look(k)
+		err := e.look(k, proofs)
 		if err != nil {
 			e.wipes.note(engine.Entry{Key: k, Value: []byte{0}}) // look again
 			e.failed("removed messages may still be in the store", k.Of, err)
@@ -74,8 +76,8 @@ func (e *Engine) sweepRemoved() {
 	}
 }
 
-// look looks after one cut or stub.
-func (e *Engine) look(k engine.Key) error {
+// look looks after one cut or stub. proofs has the results of the proofs of this sweep.
+func (e *Engine) look(k engine.Key, proofs map[*class]error) error {
 	token, _, _ := strings.Cut(k.Name, " ")
 	c := e.classWith(token)
 	if c == nil {
@@ -83,6 +85,12 @@ func (e *Engine) look(k engine.Key) error {
 	}
 	if err := e.ready(c); err != nil {
 		return err
+	}
+	if _, made := proofs[c]; !made {
+		proofs[c] = fault.Of(e.read.Leader().Prove(e.ctx, c.Stream, c.marker()))
+	}
+	if proofs[c] != nil {
+		return proofs[c]
 	}
 	if k.Table == stubs.Table {
 		return e.finishRedact(c, k)
@@ -117,10 +125,7 @@ func (e *Engine) finishRedact(c *class, k engine.Key) error {
 		return nil
 	}
 	one, err := e.read.Leader().At(e.ctx, c.Stream, offset)
-	if errors.Is(err, logread.ErrNone) {
-		return e.isGone(c, k.Of, offset)
-	}
-	if err == nil && (one.Subject != c.Room(k.Of) || !stubs.Replaces(logread.Stored{Seq: offset, Data: stub.Value}, one)) {
+	if errors.Is(err, logread.ErrNone) || err == nil && (one.Subject != c.Room(k.Of) || !stubs.Replaces(logread.Stored{Seq: offset, Data: stub.Value}, one)) {
 		return nil
 	}
 	if err != nil {
@@ -129,13 +134,11 @@ func (e *Engine) finishRedact(c *class, k engine.Key) error {
 	return e.overwrite(c, offset)
 }
 
-// firstBefore returns the first offset that a room still has up to its cut; 0: none.
+// firstBefore returns the first offset that a room still has up to its cut; 0: none, as the server says that answers.
 func (e *Engine) firstBefore(c *class, room string) (uint64, error) {
 	one, err := e.read.Leader().Next(e.ctx, c.Stream, c.Room(room), 1)
 	switch {
-	case errors.Is(err, logread.ErrNone):
-		return 0, e.isGone(c, room, e.cuts.Get(c.cutOf(room)).Offset)
-	case err == nil && one.Seq > e.cuts.Get(c.cutOf(room)).Offset:
+	case errors.Is(err, logread.ErrNone), err == nil && one.Seq > e.cuts.Get(c.cutOf(room)).Offset:
 		return 0, nil
 	case err != nil:
 		return 0, fault.Of(err)
@@ -183,7 +186,7 @@ func (e *Engine) wipeNext() {
 }
 
 // wipeOne overwrites the first message of a room, if it is not after the cut. When none is left, it removes the
-// stubs.
+// stubs. It needs no proof of that: nobody reads what is before a cut, and a sweep that comes later proves it.
 func (e *Engine) wipeOne(k cuts.Key) (more bool, err error) {
 	c := e.classWith(k.Class)
 	first, err := e.firstBefore(c, k.Room)

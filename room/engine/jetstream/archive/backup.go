@@ -74,7 +74,7 @@ func open(ctx context.Context, cfg Config) (*archiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &archiver{Config: cfg, opener: &streams.Opener{JS: js, Log: discard, Replicas: max(1, cfg.Replicas), Fixed: true, Sync: cfg.SyncStream}}
+	a := &archiver{Config: cfg, opener: &streams.Opener{JS: js, Log: discard, Replicas: max(1, cfg.Replicas), Fixed: true, Sync: cfg.SyncStream, Sole: cfg.sole()}}
 	a.read = logread.New(cfg.Conn, logread.Config{Sole: a.sole()})
 	a.erased, err = erasures.Open(ctx, a.opener, a.read)
 	return a, err

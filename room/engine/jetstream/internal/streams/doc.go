@@ -13,6 +13,7 @@
 //   - Whatever is changed here is on the disk when the call returns, if Opener.Sync is set.
 //   - A setting that the server refuses, or that would leave no space for new messages, is not an error: the
 //     stream stays as it was, and the log says so.
+//   - A list of streams has all of them, or is an error: see names.go.
 //
 // Package streams imports only package format.
 //

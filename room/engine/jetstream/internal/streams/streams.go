@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"strconv"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -44,24 +43,12 @@ type Opener struct {
 	// Sync, if not nil, writes a stream to the disk. It is called after a stream was made, or its settings or notes
 	// were changed: a server does not do so by itself.
 	Sync func(stream string) error
+	// Sole is that of logread.Config: then Names only asks for the error.
+	Sole func() error
 
 	// Seams for tests.
 	format int
 	steps  func(stream string) format.Steps
-}
-
-// Names returns the names of the streams that begin with prefix.
-func (o *Opener) Names(ctx context.Context, prefix string) (names []string, err error) {
-	all := o.JS.StreamNames(ctx)
-	for name := range all.Name() {
-		if strings.HasPrefix(name, prefix) {
-			names = append(names, name)
-		}
-	}
-	if err := all.Err(); err != nil && !errors.Is(err, jetstream.ErrEndOfData) {
-		return nil, fmt.Errorf("streams: listing the streams: %w", err)
-	}
-	return names, nil
 }
 
 // Open finds or makes a stream with these settings. want has no metadata.

@@ -2,8 +2,11 @@ package streams
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -186,5 +189,34 @@ func TestRefuseOlder(t *testing.T) {
 	}
 	if err := o.RefuseOlder(t.Context(), "OTHER"); !errors.Is(err, jetstream.ErrStreamNotFound) {
 		t.Errorf("no stream: %v", err)
+	}
+}
+
+// TestNames lists streams. Nothing is left of the proof, nor of one whose node has ended; one that another node makes now stays.
+func TestNames(t *testing.T) {
+	o := start(t)
+	now := fmt.Sprint(ofProofs, time.Now().Unix(), "_OTHER")
+	for _, name := range []string{"A_1", "A_2", "B_1", ofProofs + "1000_OLD", ofProofs + "FOREIGN", now} {
+		if _, err := o.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(o *Opener, prefix string, want ...string) {
+		t.Helper()
+		names, err := o.Names(t.Context(), prefix)
+		slices.Sort(names)
+		if !slices.Equal(names, want) || err != nil {
+			t.Errorf("%q, %v, want %q", names, err, want)
+		}
+	}
+	want(o, "A_", "A_1", "A_2")
+	want(o, "", "A_1", "A_2", "B_1")
+	ill := errors.New("ill")
+	var err error
+	sole := &Opener{JS: o.JS, Sole: func() error { return err }}
+	want(sole, ofProofs, now, ofProofs+"FOREIGN")
+	err = ill
+	if _, err := sole.Names(t.Context(), ""); !errors.Is(err, ill) {
+		t.Errorf("of a server with an error: %v", err)
 	}
 }
