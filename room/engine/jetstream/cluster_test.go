@@ -67,21 +67,41 @@ func startCluster(t *testing.T) (all []*server.Server) {
 	return all
 }
 
+// openOn starts an engine on a cluster, with replicas on all servers. It connects to this server first.
+func openOn(t *testing.T, servers []*server.Server, first int, cfg Config) *Engine {
+	t.Helper()
+	urls := servers[first].ClientURL()
+	for _, s := range servers {
+		urls += "," + s.ClientURL()
+	}
+	cfg.Replicas = len(servers)
+	cfg.Connect = func(opts ...nats.Option) (*nats.Conn, error) {
+		return nats.Connect(urls, append(opts, nats.DontRandomize())...)
+	}
+	return openWith(t, cfg)
+}
+
+// stopLeader stops the server that leads a stream.
+func stopLeader(t *testing.T, servers []*server.Server, stream string) {
+	t.Helper()
+	var leader *server.Server
+	wstest.Eventually(t, "a server leads the stream "+stream, func() bool {
+		for _, s := range servers {
+			if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, stream) {
+				leader = s
+			}
+		}
+		return leader != nil
+	})
+	leader.Shutdown()
+	leader.WaitForShutdown()
+}
+
 // TestClusterLosesAServer kills the server that leads a room's log while two nodes publish. Whatever was
 // acknowledged is in the log once, and every member gets every publication once, in order, on both nodes.
 func TestClusterLosesAServer(t *testing.T) {
 	servers := startCluster(t)
-	var urls string
-	for _, s := range servers {
-		urls += "," + s.ClientURL()
-	}
-	openNode := func(first int) *Engine {
-		e := openWith(t, Config{Keep: always, Replicas: 3, Connect: func(opts ...nats.Option) (*nats.Conn, error) {
-			return nats.Connect(servers[first].ClientURL()+urls, append(opts, nats.DontRandomize())...)
-		}})
-		return e
-	}
-	a, b := openNode(0), openNode(1)
+	a, b := openOn(t, servers, 0, Config{Keep: always}), openOn(t, servers, 1, Config{Keep: always})
 	ra, rb := subscribe(t, a, "r"), subscribe(t, b, "r")
 	acknowledged, unknown, last := map[string]bool{}, map[string]bool{}, uint64(0)
 	say := func(from, to int) {
@@ -116,17 +136,7 @@ func TestClusterLosesAServer(t *testing.T) {
 		}
 	}
 	acknowledged["keyed"] = true
-	leader := -1
-	for i, s := range servers {
-		if s.JetStreamIsStreamLeader(server.DEFAULT_GLOBAL_ACCOUNT, "ROOMS_ever") {
-			leader = i
-		}
-	}
-	if leader < 0 {
-		t.Fatal("no server leads the stream")
-	}
-	servers[leader].Shutdown()
-	servers[leader].WaitForShutdown()
+	stopLeader(t, servers, "ROOMS_ever")
 	say(50, 150)
 
 	for name, r := range map[string]*recorder{"a": ra, "b": rb} {
