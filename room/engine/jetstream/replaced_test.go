@@ -7,24 +7,14 @@ import (
 	"testing"
 
 	"webim/room/engine"
-	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 )
 
 // TestReplacedEntriesLeaveTheFiles checks the rule that the manual has for removed and replaced entries of the State: the server
 // writes a block anew, without them, when it is not the newest one and more than half of it is of no use.
 func TestReplacedEntriesLeaveTheFiles(t *testing.T) {
 	dir := t.TempDir()
-	s, err := embedded.Start(embedded.Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	e := openWith(t, Config{Connect: s.Connect})
-	defer e.Close()
+	e := openWith(t, Config{Connect: natstest.Start(t, dir).Connect})
 	write := func(name, value string) {
 		t.Helper()
 		if _, err := put(t, e, engine.Entry{Key: engine.Key{Table: engine.TableBan, Name: name}, Version: engine.AnyVersion, Value: []byte(value)}); err != nil {

@@ -23,10 +23,10 @@ func Start(t testing.TB, dir string) *embedded.Server {
 	return s
 }
 
-// Connect connects to the server, and closes the connection at the end of the test.
-func Connect(t testing.TB, s *embedded.Server) *nats.Conn {
+// Connect connects to the server with these options, and closes the connection at the end of the test.
+func Connect(t testing.TB, s *embedded.Server, opts ...nats.Option) *nats.Conn {
 	t.Helper()
-	nc, err := s.Connect()
+	nc, err := s.Connect(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

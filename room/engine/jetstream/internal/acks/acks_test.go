@@ -9,27 +9,14 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"webim/netpoll/wstest"
-	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 )
 
 func TestMain(m *testing.M) { wstest.Main(m) }
 
 // TestSilent checks that a message without an answer ends before its time when the store has failed.
 func TestSilent(t *testing.T) {
-	s, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	nc, err := s.Connect(nats.ReconnectBufSize(-1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
+	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()), nats.ReconnectBufSize(-1))
 	came := make(chan *nats.Msg, 2)
 	if _, err := nc.ChanSubscribe("log", came); err != nil { // a server that answers nothing
 		t.Fatal(err)
