@@ -112,7 +112,7 @@ var rules = []rule{
 	{"room/engine/jetstream/internal/streams", "room/engine/jetstream/internal/format"},
 	{"room/engine/jetstream/internal/subject", "room/name"},
 	{"room/engine/jetstream/internal/seal", ""},
-	{"room/engine/jetstream/internal/keys", "room/engine/jetstream/internal/streams room/engine/jetstream/internal/seal room/engine/jetstream/internal/subject room/engine/jetstream/internal/jobs room/engine/jetstream/internal/retire room/engine"},
+	{"room/engine/jetstream/internal/keys", "room/engine/jetstream/internal/streams room/engine/jetstream/internal/seal room/engine/jetstream/internal/subject room/engine/jetstream/internal/jobs room/engine/jetstream/internal/logread room/engine/jetstream/internal/retire room/engine"},
 	{"room/engine/jetstream/internal/retire", "room/engine"},
 	{"room/engine/jetstream/internal/keyuse", "room/engine/jetstream/internal/envelope room/engine/jetstream/internal/logread room/engine/jetstream/internal/retire room/engine/jetstream/internal/seal room/engine/jetstream/internal/subject"},
 	{"room/engine/...", "room/engine room/engine/hubs room/engine/window room/engine/entries room/engine/published room/budget room/internal/..."},
