@@ -15,6 +15,7 @@ import (
 	"webim/room/engine/jetstream/internal/keyuse"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
+	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/stubs"
 	"webim/room/engine/jetstream/internal/subject"
@@ -72,6 +73,14 @@ func (e *Engine) collect() error {
 		if e.unused.stored.Load() < int64(e.cfg.unused.from) || e.now().Sub(r.Ended).Abs() < e.cfg.unused.every {
 			return nil
 		}
+		if err := e.heardNone(time.Now().Add(-e.cfg.unused.wait)); errors.Is(err, errDeaf) {
+			return nil // it is too early
+		} else if err != nil {
+			return err
+		}
+		if err := e.streams.RefuseOlder(e.ctx, state.Stream); err != nil {
+			return err
+		}
 		c.round.Owner = rand.Uint64()
 		return c.collect()
 	case !stalled:
@@ -82,6 +91,24 @@ func (e *Engine) collect() error {
 		}
 	}
 	return c.end() // without Deleting, the keys that it has named stay
+}
+
+// errOlder: a node is there, or was, that does not know of rounds, so it would seal with keys that are being removed. errDeaf: this node would not have heard it.
+var (
+	errOlder = errors.New("jetstream: unused keys stay while a node of webim 0.1.0 is there: end it")
+	errDeaf  = errors.New("jetstream: this node has not heard the other nodes without a gap")
+)
+
+// heardNone returns an error unless this node has heard all nodes since a time, and none of them is older than rounds.
+func (e *Engine) heardNone(since time.Time) error {
+	heard, node := e.cluster.Older()
+	switch {
+	case heard.Before(since):
+		return nil
+	case node == "":
+		return errDeaf
+	}
+	return fmt.Errorf("%w: %s", errOlder, node)
 }
 
 // collector removes unused keys.
@@ -170,8 +197,9 @@ func (c *collector) step(phase retire.Phase, named []retire.Ref) error {
 
 // remove removes keys with which no text was sealed when the log was read.
 func (c *collector) remove(some []retire.Ref) error {
-	state := c.e.state.Incarnation()
+	incarnation := c.e.state.Incarnation()
 	err := c.step(retire.Naming, some)
+	began := c.put
 	if err == nil {
 		err = c.pause(c.e.cfg.unused.wait)
 	}
@@ -181,6 +209,9 @@ func (c *collector) remove(some []retire.Ref) error {
 	if err != nil {
 		return err
 	}
+	if err := c.e.heardNone(began); err != nil {
+		return err
+	}
 	named := keyuse.NewSet(slices.Clone(some))
 	use := func(id uint64) { named.Use(id); c.keys.Use(id) }
 	if err := c.scan(use); err != nil {
@@ -188,7 +219,7 @@ func (c *collector) remove(some []retire.Ref) error {
 	}
 	c.eachStub(use)
 	some = slices.DeleteFunc(some, func(k retire.Ref) bool { return named.IsUsed(k.ID) })
-	if c.e.state.Incarnation() != state {
+	if c.e.state.Incarnation() != incarnation {
 		return errors.New("jetstream: the state was set back: keys that were kept may be missing there")
 	}
 	if err := c.step(retire.Deleting, some); err != nil {

@@ -19,7 +19,9 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/cluster"
 	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/frames"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
 )
@@ -28,6 +30,7 @@ import (
 // it asks for the key of each text, and a round may be short.
 func collecting(step func(*Engine, string) error) Config {
 	return Config{Keep: always, stateEvery: 20 * time.Millisecond, compareEvery: time.Hour,
+		nodes:  cluster.Config{Beat: 10 * time.Second, Lease: time.Minute}, // nobody is deaf because the machine is busy
 		unused: unusedConfig{from: 1, every: 1, wait: time.Millisecond, fresh: 1, step: step}}
 }
 
@@ -252,6 +255,79 @@ func TestTwoCollectors(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// beatOfOlder sends what a node of webim 0.1.0 does each second, and waits until a node has heard it.
+func beatOfOlder(t testing.TB, s *natsServer, e *Engine, id string) {
+	t.Helper()
+	nc, err := s.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	before := time.Now()
+	if err := nc.Publish("ctl.alive", frames.Append(nil, &frames.Frame{From: id, Kind: frames.Beat})); err != nil {
+		t.Fatal(err)
+	}
+	wstest.Eventually(t, "the node has heard it", func() bool {
+		since, node := e.cluster.Older()
+		return node == id && since.After(before)
+	})
+}
+
+// TestCollectBesideOlder removes no key while a node is there that does not know rounds: neither if it was there before, nor if it appears when keys have been named. From the first
+// round on, such a node cannot open the store.
+func TestCollectBesideOlder(t *testing.T) {
+	s := startServer(t)
+	format := func(e *Engine) string {
+		t.Helper()
+		stream, err := e.js.Stream(t.Context(), "STATE")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stream.CachedInfo().Config.Metadata["webim-format"]
+	}
+	appears := ""
+	cfg := collecting(func(e *Engine, name string) error {
+		if name == appears {
+			beatOfOlder(t, s, e, "old/2")
+		}
+		return nil
+	})
+	cfg.unused.wait = time.Hour
+	a := open(t, s, cfg)
+	publish(t, a, "r", said("ann", "x"))
+	expire(t, a, "r", 0)
+	a.unused.stored.Store(1)
+	if err := a.collect(); err != nil {
+		t.Errorf("a node that has just begun: %v", err)
+	}
+	beatOfOlder(t, s, a, "old/1")
+	if err := a.collect(); !errors.Is(err, errOlder) || !strings.Contains(err.Error(), "old/1") {
+		t.Errorf("beside an older node: %v", err)
+	}
+	if _, version, _, _ := a.unused.view.Round(); version != 0 || format(a) != "1" {
+		t.Errorf("a round has begun: %d, format %s", version, format(a))
+	}
+	a.cfg.unused.wait = time.Millisecond
+	for _, appears = range []string{"scanning", "look again"} {
+		wstest.Eventually(t, "the node has heard none for long enough", func() bool { return a.heardNone(time.Now().Add(-a.cfg.unused.wait)) == nil })
+		err := a.collect()
+		if isLate := appears == "look again"; isLate != errors.Is(err, errOlder) {
+			t.Errorf("an older node appears before %s: %v", appears, err)
+		}
+		if r, _, _, _ := a.unused.view.Round(); r.Phase != retire.Idle || format(a) != "2" {
+			t.Errorf("the phase is %v, the format %s", r.Phase, format(a))
+		}
+		want := map[string]string{"scanning": "", "look again": "ann"}[appears]
+		wantUsers(t, a, want)
+		publish(t, a, "r", said("ann", "x"))
+		expire(t, a, "r", 0)
+	}
+	appears = ""
+	collectNow(t, a)
+	wantUsers(t, a, "")
+	open(t, s, Config{Keep: always})
 }
 
 // late is a server to which a message for a room, or what the test says, comes late: after free is closed.

@@ -89,8 +89,9 @@ type Cluster struct {
 	away                    bool // the connection is lost, or the other nodes are not known yet
 	held                    bool // see Config.Held
 	closed                  bool
-	echo                    time.Time            // when the last beat of this node came back
-	deaf                    bool                 // it did not come back for too long
+	echo                    time.Time // when the last beat of this node came back
+	deaf                    bool      // it did not come back for too long
+	older                   older
 	peers                   map[string]time.Time // when each node was heard
 	comparing, compareAgain bool                 // see compare
 	last                    uint64               // number of the last question
@@ -113,7 +114,7 @@ func New(nc *nats.Conn, cfg Config) *Cluster {
 		cfg.Log = slog.Default()
 	}
 	c := &Cluster{cfg: cfg, nc: nc, id: newID(), log: cfg.Log, faults: ratelog.New(cfg.Log), work: jobs.New(4), apply: jobs.New(1), telling: jobs.New(1), inbox: nats.NewInbox() + ".",
-		in: make(chan *nats.Msg, maxIn), out: make(chan sending, maxIn), calls: make(chan func()), stop: make(chan struct{}), echo: time.Now(), away: true, held: cfg.Held, frozen: cfg.Held,
+		in: make(chan *nats.Msg, maxIn), out: make(chan sending, maxIn), calls: make(chan func()), stop: make(chan struct{}), echo: time.Now(), older: older{since: time.Now()}, away: true, held: cfg.Held, frozen: cfg.Held,
 		peers: map[string]time.Time{}, asked: map[uint64]*question{}, waiting: map[string][]func(count){}}
 	c.told = told.New(told.Config{Tell: cfg.Tell, Go: c.telling.Go, Log: cfg.Log})
 	return c
@@ -173,6 +174,7 @@ func (c *Cluster) Back(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	c.away = false
+	c.older.since = time.Now()
 	c.mu.Unlock()
 	c.compare()
 	return nil
@@ -236,7 +238,7 @@ func (c *Cluster) write() {
 			}
 		case <-beat.C:
 			if !c.isHeld() {
-				_ = c.nc.Publish(subjectAlive, c.frame(frames.Beat, nil)) // it fails while the connection is lost
+				_ = c.nc.Publish(subjectAlive, c.beat()) // it fails while the connection is lost
 			}
 		case <-c.stop:
 			return
@@ -284,8 +286,11 @@ func (c *Cluster) arrived(m *nats.Msg) {
 		c.heard(f.From)
 		c.answered(m.Subject, f)
 	case f.Kind == frames.Beat:
+		if len(f.Body) == 0 {
+			c.heardOlder(f.From)
+		}
 		if c.heard(f.From) {
-			c.send(sending{subject: subjectAlive, data: c.frame(frames.Beat, nil)})
+			c.send(sending{subject: subjectAlive, data: c.beat()})
 		}
 	case f.Kind == frames.Hello:
 		if unknown := c.heard(f.From); !unknown {

@@ -3,6 +3,7 @@
 //
 //	cluster.go    Cluster: starting, what arrives, ending
 //	peers.go      which nodes live: beats and greetings
+//	older.go      which of them are of webim 0.1.0
 //	questions.go  a question goes to all nodes, and their answers come back
 //	answers.go    questions of other nodes
 //	control.go    control messages, and reports of the nodes

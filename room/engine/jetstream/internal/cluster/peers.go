@@ -73,7 +73,10 @@ func (c *Cluster) hears(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	was := c.deaf
-	if c.deaf = now.Sub(c.echo) > 2*c.cfg.Beat; c.deaf || !was {
+	if c.deaf = now.Sub(c.echo) > 2*c.cfg.Beat; c.deaf {
+		c.older.since = now
+	}
+	if c.deaf || !was {
 		return !c.deaf
 	}
 	for id := range c.peers {
@@ -120,7 +123,7 @@ func (c *Cluster) greet(ctx context.Context) error {
 	}
 	defer answers.Unsubscribe() //nolint:errcheck // it fails if the connection is closed
 	// A node that begins at the same time hears the beat, and answers with its own.
-	if err := c.nc.Publish(subjectAlive, c.frame(frames.Beat, nil)); err != nil {
+	if err := c.nc.Publish(subjectAlive, c.beat()); err != nil {
 		return err
 	}
 	if err := c.nc.PublishRequest(subjectHello, inbox, c.frame(frames.Hello, nil)); err != nil {

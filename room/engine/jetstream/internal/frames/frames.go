@@ -23,7 +23,7 @@ type Kind uint8
 
 // The kinds of frames.
 const (
-	Beat    Kind = iota + 1 // the sender lives
+	Beat    Kind = iota + 1 // the sender lives; the body says what it knows: see package cluster
 	Bye                     // the sender ends
 	Hello                   // the sender has begun; the answer lists the nodes that live
 	Count                   // how many members does a room have?

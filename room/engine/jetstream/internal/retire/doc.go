@@ -35,6 +35,12 @@
 // read, as that of an erased user; its sender was told nothing. If the sender sends it again, the node that gets it does not yet say that it is there: it asks for the key of the stored
 // text as above. If that is gone, it stores the message once more.
 //
+// # Older nodes
+//
+// A node of webim 0.1.0 does none of this. So a round removes nothing while one is there: the beats of the others say that they know rounds (package cluster), and a collector begins
+// only if it has heard no other beat for Wait, and deletes only if it has heard none since it named the keys. Such a node that was silent for so long has lost its connection. Before a round
+// begins, the State gets a format that webim 0.1.0 refuses when it starts, and when it connects again.
+//
 // If a collector ends or is cut off, others abandon its round, unless it is in the phase Deleting: this they complete. To do so twice does no
 // harm.
 //
