@@ -39,7 +39,7 @@ func keyRecord(t testing.TB, e *Engine, user string) []byte {
 		err    error
 	}
 	c := make(chan answer, 1)
-	e.userKeys.Get(user, 0, false, func(record []byte, err error) { c <- answer{record, err} })
+	e.userKeys.Get(user, 0, false, func(record []byte, _ bool, err error) { c <- answer{record, err} })
 	a := receive(t, c)
 	if a.err != nil {
 		t.Fatal(a.err)

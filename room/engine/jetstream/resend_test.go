@@ -12,6 +12,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/ids"
+	"webim/room/engine/jetstream/internal/seal"
 )
 
 // askKnown calls Known.
@@ -164,6 +165,59 @@ func TestSentAgainMeanwhile(t *testing.T) {
 		if err := checkReadable(t, e, "r", engine.Span{Limit: -1}, "- late"); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestSentAgainTwoKeys sends a message again that is sealed with a key which a restore has added to that of its user, while another key is removed: it stays
+// where it is.
+func TestSentAgainTwoKeys(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	m := keyed("ann", "old", "k")
+	first := publish(t, a, "r", m)
+	old := keyRecord(t, a, "ann")
+	erased := a.wait(func(done func(error)) { a.ring.Erase("ann", done) })
+	publish(t, a, "r", said("ann", "new"))
+	publish(t, a, "q", said("bob", "x"))
+	expire(t, a, "q", 0)
+	if added, err := a.userKeys.Restore(t.Context(), "ann", old); !added || err != nil || erased != nil {
+		t.Fatal(added, err, erased)
+	}
+	a.Close()
+
+	probes := &late{natsServer: s, what: "state.", free: make(chan struct{}), held: make(chan struct{})}
+	free := sync.OnceFunc(func() { close(probes.free) })
+	t.Cleanup(free)
+	cfg := collecting(nil)
+	cfg.Connect = probes.connect
+	b, c := open(t, s, collecting(nil)), openWith(t, cfg)
+	answer := make(chan outcome, 1)
+	probes.mu.Lock()
+	probes.hold = true
+	probes.mu.Unlock()
+	c.Publish("r", m, func(p engine.Position, err error) { answer <- outcome{p, err} })
+	<-probes.held // the stored message was opened, and its key is to be confirmed
+	round := b.unused.view.ID()
+	collectNow(t, b)
+	if b.unused.view.ID() == round {
+		t.Error("the round has not changed, so the test proves nothing")
+	}
+	wantUsers(t, b, "ann ann")
+	free()
+	if got := receive(t, answer); got.err != engine.ErrRepeated || got.pos != first.pos {
+		t.Errorf("sent again: %+v, first: %+v", got, first)
+	}
+	if err := checkReadable(t, c, "r", engine.Span{Limit: -1}, "old new"); err != nil {
+		t.Error(err)
+	}
+	// A text that is sealed with the own key, after one was opened with the other.
+	publish(t, c, "r", said("ann", "more"))
+	id, _ := seal.RecordID(old)
+	if err := c.wait(func(done func(error)) { c.userKeys.DeleteID("ann", id, done) }); err != nil {
+		t.Fatal(err)
+	}
+	if err := checkReadable(t, open(t, s, Config{Keep: always}), "r", engine.Span{Limit: -1}, "- new more"); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -127,14 +127,7 @@ func (e *Engine) isKept(user string, s sealing, done func(bool, error)) {
 				done(false, err)
 				return
 			}
-			e.ring.Forget(user) // the store is to answer
-			none := func() (string, bool) { return "", false }
-			e.ring.ForSealing(user, none, func(k *seal.Key, err error) {
-				if errors.Is(err, seal.ErrShare) {
-					k, err = nil, nil
-				}
-				done(k != nil && k.ID() == s.key.ID(), err)
-			})
+			e.ring.Confirm(user, s.key.ID(), done)
 		})
 	})
 }

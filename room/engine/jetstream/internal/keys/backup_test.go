@@ -27,7 +27,12 @@ func TestRestore(t *testing.T) {
 	by := func(s *Store, user string, id byte) []byte {
 		t.Helper()
 		c := make(chan answer, 1)
-		s.Get(user, idOf(id), true, func(record []byte, err error) { c <- answer{record: record, err: err} })
+		s.Get(user, idOf(id), true, func(record []byte, own bool, err error) {
+			if own != slices.Equal(record, recordOf(1)) && record != nil {
+				t.Errorf("%q: the key %d is the user's own: %v", user, id, own)
+			}
+			c <- answer{record: record, err: err}
+		})
 		a := receive(t, c)
 		if a.err != nil {
 			t.Error(a.err)

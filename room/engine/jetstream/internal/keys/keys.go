@@ -150,25 +150,25 @@ func (s *Store) do(refuse func(error), f func(ctx context.Context)) {
 }
 
 // Get reads a key: see seal.Store. If it is not proved that there is no key, the error is engine.ErrUnavailable and seal.ErrUnproven.
-func (s *Store) Get(user string, id uint64, sure bool, done func(record []byte, err error)) {
+func (s *Store) Get(user string, id uint64, sure bool, done func(record []byte, own bool, err error)) {
 	read := s.newest
 	if sure {
 		read = s.sure
 	}
-	s.do(func(err error) { done(nil, err) }, func(ctx context.Context) {
+	s.do(func(err error) { done(nil, true, err) }, func(ctx context.Context) {
 		own, err := read(ctx, subjectOf(user, 0))
 		if is, _ := seal.RecordID(own.Data); err != nil || id == 0 || is == id {
-			done(own.Data, err)
+			done(own.Data, true, err)
 			return
 		}
 		for _, name := range s.subjects(user)[1:] {
 			m, err := read(ctx, name)
 			if is, ok := seal.RecordID(m.Data); err != nil || ok && is == id {
-				done(m.Data, err)
+				done(m.Data, false, err)
 				return
 			}
 		}
-		done(own.Data, nil)
+		done(own.Data, true, nil)
 	})
 }
 

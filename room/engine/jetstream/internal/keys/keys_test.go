@@ -64,7 +64,7 @@ func receive(t *testing.T, c <-chan answer) answer {
 func get(t *testing.T, s *Store, user string) answer {
 	t.Helper()
 	c := make(chan answer, 1)
-	s.Get(user, 0, true, func(record []byte, err error) { c <- answer{record: record, err: err} })
+	s.Get(user, 0, true, func(record []byte, _ bool, err error) { c <- answer{record: record, err: err} })
 	return receive(t, c)
 }
 

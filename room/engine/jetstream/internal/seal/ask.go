@@ -17,7 +17,7 @@ func (r *Ring) work(u *user) {
 		}
 		c, forgets := u.calls[0], u.forgets
 		k, err, ok := u.answer(&c, r.guard)
-		unfit := u.key
+		unfit := u.keyFor(&c)
 		if ok {
 			r.popLocked(u)
 		}
@@ -28,11 +28,11 @@ func (r *Ring) work(u *user) {
 		case c.kind == erasing:
 			r.erase(u)
 			return
-		case c.kind == sealing && unfit != nil:
+		case c.kind != opening && unfit != nil:
 			r.claim(u, unfit.id)
 			return
 		default:
-			r.fetch(u, c.id, c.kind == opening, forgets, maxTries)
+			r.fetch(u, c.id, c.kind != sealing, forgets, maxTries)
 			return
 		}
 	}
@@ -47,10 +47,10 @@ func (r *Ring) popLocked(u *user) call {
 	return c
 }
 
-// fetch reads the key of a user for the first call, if that is for opening the one with this id. If the call is for sealing and there is no key, it makes one. If sure is
-// false, an answer that there is none may be wrong.
+// fetch reads a key of a user for the first call: the one with this id, or, if the call is for sealing, the user's own. If there is none,
+// a call for sealing makes one. If sure is false, the answer that there is none may be wrong.
 func (r *Ring) fetch(u *user, id uint64, sure bool, forgets, tries int) {
-	r.store.Get(u.name, id, sure, func(record []byte, err error) {
+	r.store.Get(u.name, id, sure, func(record []byte, own bool, err error) {
 		var k *Key
 		if err == nil && record != nil {
 			k, err = parseKey(record)
@@ -63,10 +63,10 @@ func (r *Ring) fetch(u *user, id uint64, sure bool, forgets, tries int) {
 		first := &u.calls[0]
 		create, may := k == nil && first.kind == sealing, first.may
 		if u.forgets == forgets { // otherwise k may have been deleted since
-			if k == nil || u.key == nil || k.id != u.key.id { // otherwise keep the one that has a cipher
-				u.key = k
-			}
-			if first.kind == opening && (k == nil || k.id != first.id) {
+			r.bytes -= u.cost()
+			u.keep(k, own)
+			r.bytes += u.cost()
+			if first.kind != sealing && (k == nil || k.id != first.id) {
 				u.isMissing(first.id)
 			}
 		}
@@ -118,7 +118,7 @@ func (r *Ring) create(u *user, mark string, forgets, tries int) {
 	})
 }
 
-// claim asks whether the key of a user may seal. If it is being removed, the ring deletes it, and goes on without it.
+// claim asks whether a key of a user may seal. If it is being removed, the ring deletes it, and goes on without it.
 func (r *Ring) claim(u *user, id uint64) {
 	r.guard.Claim(id, func(may bool, err error) {
 		switch {
@@ -133,8 +133,8 @@ func (r *Ring) claim(u *user, id uint64) {
 					return
 				}
 				r.mu.Lock()
-				if u.key != nil && u.key.id == id {
-					u.forget()
+				if u.withID(id) != nil {
+					r.forgetLocked(u)
 				}
 				r.mu.Unlock()
 				r.work(u)
@@ -147,7 +147,7 @@ func (r *Ring) claim(u *user, id uint64) {
 func (r *Ring) erase(u *user) {
 	r.store.Delete(u.name, func(err error) {
 		r.mu.Lock()
-		u.forget() // also after an error: the store may have deleted it
+		r.forgetLocked(u) // also after an error: the store may have deleted it
 		c := r.popLocked(u)
 		r.mu.Unlock()
 		c.answer(nil, err)

@@ -2,17 +2,18 @@ package seal
 
 import (
 	"container/list"
+	"errors"
 	"sync"
 )
 
 // Store keeps the keys of all users. Its methods do not block. They call done once, from any goroutine,
 // perhaps before they return.
 type Store interface {
-	// Get reads the record of a user's key, or nil if the user has none. If the user has several keys, and one has this id, it reads that one. It must know the newest write of any
-	// node: a copy that lags behind would bring a deleted key back. If sure is true, and it is not certain that the user has
-	// none, as after a failure of a server, done gets an error that is ErrUnproven. Otherwise the answer may be wrong if there is
-	// none: Create finds that out. The ring does not keep the record.
-	Get(user string, id uint64, sure bool, done func(record []byte, err error))
+	// Get reads the record of a user's own key, or nil if the user has none. If a further key of the user has this id, Get reads that one instead, and own is
+	// false. It must know the newest write of any node: a copy that lags behind would bring a deleted key back. If sure is true, and it is not certain
+	// that the user has none, as after a failure of a server, done gets an error that is ErrUnproven. Otherwise the answer may be wrong if there
+	// is none: Create finds that out. The ring does not keep the record.
+	Get(user string, id uint64, sure bool, done func(record []byte, own bool, err error))
 	// Create stores a key if the user has none, with the mark that ForSealing was given for it. created is false if the user has one.
 	Create(user string, record []byte, mark string, done func(created bool, err error))
 	// Delete deletes the keys of a user, so that nobody can read it any more. It is no error if there is certainly none.
@@ -85,6 +86,19 @@ func (r *Ring) ForOpening(name string, id uint64, done func(*Key, error)) {
 	r.add(name, call{kind: opening, id: id, key: done})
 }
 
+// Confirm asks the store whether it keeps the key of a user that has the given id, with which a text was sealed. If the key may not seal any more, Confirm
+// claims it, and is is true if that succeeds.
+func (r *Ring) Confirm(name string, id uint64, done func(is bool, err error)) {
+	r.Forget(name) // the store is to answer
+	r.add(name, call{kind: confirming, id: id, key: func(_ *Key, err error) {
+		if errors.Is(err, ErrErased) {
+			done(false, nil)
+			return
+		}
+		done(err == nil, err)
+	}})
+}
+
 // Peek returns the key of a user that has the given id, or ErrErased, if the ring has the answer in memory.
 // Otherwise the error is ErrAsk.
 func (r *Ring) Peek(name string, id uint64) (*Key, error) {
@@ -108,14 +122,21 @@ func (r *Ring) Erase(name string, done func(error)) {
 	r.add(name, call{kind: erasing, done: done})
 }
 
-// Forget removes a user's key from the memory, because another node has deleted it in the store. Nobody can read
-// a text that this node has sealed with the old key between the two.
+// Forget removes a user's keys from the memory, because another node has deleted them in the store. Nobody can read
+// a text that this node has sealed with an old key between the two.
 func (r *Ring) Forget(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if e := r.users[name]; e != nil {
-		e.Value.(*user).forget()
+		r.forgetLocked(e.Value.(*user))
 	}
+}
+
+// forgetLocked forgets the keys of a user.
+func (r *Ring) forgetLocked(u *user) {
+	r.bytes -= u.cost()
+	u.key, u.further, u.forgets = nil, nil, u.forgets+1
+	r.bytes += u.cost()
 }
 
 // ForgetAll removes all keys from the memory, because the store has lost some.
@@ -124,7 +145,7 @@ func (r *Ring) ForgetAll() {
 	defer r.mu.Unlock()
 	for _, e := range r.users {
 		u := e.Value.(*user)
-		u.forget()
+		r.forgetLocked(u)
 		u.missing = nil
 	}
 }
@@ -161,7 +182,7 @@ func (r *Ring) useLocked(name string) *user {
 	}
 	u := &user{name: name}
 	r.users[name] = r.order.PushFront(u)
-	r.bytes += userCost + int64(len(name))
+	r.bytes += u.cost()
 	return u
 }
 
@@ -173,7 +194,7 @@ func (r *Ring) trimLocked() {
 		if e = e.Prev(); !u.busy {
 			r.order.Remove(last)
 			delete(r.users, u.name)
-			r.bytes -= userCost + int64(len(u.name))
+			r.bytes -= u.cost()
 		}
 	}
 }

@@ -173,6 +173,13 @@ func TestUserCost(t *testing.T) {
 		for id := range uint64(maxMissing) {
 			_ = openingError(t, r, fmt.Sprint(i), id+1)
 		}
+		if i%2 == 0 {
+			other := newKey()
+			store.further[fmt.Sprint(i)] = other.record()
+			if k := openingKey(t, r, fmt.Sprint(i), other.id); k != nil {
+				k.Seal(nil, nil, "lobby", noon)
+			}
+		}
 		store.asked = nil
 	}
 	took := heap() - before
@@ -193,14 +200,15 @@ func BenchmarkSeal(b *testing.B) {
 // memory is a Store in memory. It answers at once, or when the test calls answer.
 type memory struct {
 	mu      sync.Mutex
-	records map[string][]byte
+	records map[string][]byte // the own keys
+	further map[string][]byte
 	asked   []string // what was asked
 	held    []func() // answers to come
 	hold    bool
 	fault   error
 }
 
-func newMemory() *memory { return &memory{records: map[string][]byte{}} }
+func newMemory() *memory { return &memory{records: map[string][]byte{}, further: map[string][]byte{}} }
 
 // do applies an operation, now or later.
 func (m *memory) do(what string, op func(err error) (answer func())) {
@@ -221,13 +229,16 @@ func (m *memory) do(what string, op func(err error) (answer func())) {
 	later()
 }
 
-func (m *memory) Get(user string, _ uint64, _ bool, done func([]byte, error)) {
+func (m *memory) Get(user string, id uint64, _ bool, done func([]byte, bool, error)) {
 	m.do("get "+user, func(err error) func() {
-		record := m.records[user]
+		record, own := m.records[user], true
+		if is, ok := RecordID(m.further[user]); ok && is == id {
+			record, own = m.further[user], false
+		}
 		if err != nil {
 			record = nil
 		}
-		return func() { done(record, err) }
+		return func() { done(record, own, err) }
 	})
 }
 
@@ -245,6 +256,7 @@ func (m *memory) Delete(user string, done func(error)) {
 	m.do("delete "+user, func(err error) func() {
 		if err == nil {
 			delete(m.records, user)
+			delete(m.further, user)
 		}
 		return func() { done(err) }
 	})
@@ -252,8 +264,10 @@ func (m *memory) Delete(user string, done func(error)) {
 
 func (m *memory) DeleteID(user string, id uint64, done func(error)) {
 	m.do("delete id "+user, func(err error) func() {
-		if is, ok := RecordID(m.records[user]); err == nil && ok && is == id {
-			delete(m.records, user)
+		for _, of := range []map[string][]byte{m.records, m.further} {
+			if is, ok := RecordID(of[user]); err == nil && ok && is == id {
+				delete(of, user)
+			}
 		}
 		return func() { done(err) }
 	})
@@ -304,19 +318,35 @@ func sealingKey(t *testing.T, r *Ring, user string) (k *Key) {
 }
 
 // openingError returns the error for opening.
-func openingError(t *testing.T, r *Ring, user string, id uint64) (err error) {
+func openingError(t *testing.T, r *Ring, user string, id uint64) error {
+	t.Helper()
+	_, err := forOpening(t, r, user, id)
+	return err
+}
+
+// openingKey returns the key for opening; nil: none.
+func openingKey(t *testing.T, r *Ring, user string, id uint64) *Key {
+	t.Helper()
+	k, err := forOpening(t, r, user, id)
+	if err != nil {
+		t.Error(err)
+	}
+	return k
+}
+
+func forOpening(t *testing.T, r *Ring, user string, id uint64) (key *Key, err error) {
 	t.Helper()
 	called := 0
 	r.ForOpening(user, id, func(k *Key, e error) {
 		if called++; e == nil && k.id != id {
 			t.Errorf("%s: asked for the key %x, got %x", user, id, k.id)
 		}
-		err = e
+		key, err = k, e
 	})
 	if called != 1 {
 		t.Fatalf("done was called %d times", called)
 	}
-	return err
+	return key, err
 }
 
 // TestLife follows the keys of a user through two nodes.
@@ -381,6 +411,79 @@ func TestLife(t *testing.T) {
 		}
 	}
 	wantAsked("the old key", "")
+}
+
+// TestFurtherKey opens a text with a further key of a user: the user's own key seals nevertheless, and both stay in memory.
+func TestFurtherKey(t *testing.T) {
+	store := newMemory()
+	own, further := newKey(), newKey()
+	store.records["ann"], store.further["ann"] = own.record(), further.record()
+	r := NewRing(Config{Store: store})
+	for range 2 {
+		openingKey(t, r, "ann", further.id)
+		if k := sealingKey(t, r, "ann"); k.id != own.id {
+			t.Errorf("the key %x seals, want %x", k.id, own.id)
+		}
+		openingKey(t, r, "ann", own.id)
+	}
+	if asked := store.take(); asked != "get ann, get ann" {
+		t.Errorf("the store was asked %q", asked)
+	}
+	r.Forget("ann")
+	if _, err := r.Peek("ann", further.id); err != ErrAsk {
+		t.Errorf("after Forget: %v", err)
+	}
+	if r.bytes != userCost+3 {
+		t.Errorf("%d bytes after Forget", r.bytes)
+	}
+	// Without a key of one's own, a new one is made.
+	delete(store.records, "ann")
+	openingKey(t, r, "ann", further.id)
+	if k := sealingKey(t, r, "ann"); k.id == further.id {
+		t.Error("the further key seals")
+	}
+}
+
+// TestConfirm asks whether the store keeps the key of a text, for both keys of a user: that of the other one does not matter.
+func TestConfirm(t *testing.T) {
+	store, g := newMemory(), &guarded{bad: map[uint64]bool{}, doomed: map[uint64]bool{}}
+	own, further := newKey(), newKey()
+	store.records["ann"], store.further["ann"] = own.record(), further.record()
+	r := NewRing(Config{Store: store, Guard: g})
+	want := func(what string, id uint64, want bool, wantErr error) {
+		t.Helper()
+		called := 0
+		r.Confirm("ann", id, func(is bool, err error) {
+			if called++; is != want || err != wantErr {
+				t.Errorf("%s: %v, %v", what, is, err)
+			}
+		})
+		if called != 1 {
+			t.Errorf("%s: done was called %d times", what, called)
+		}
+	}
+	want("the own key", own.id, true, nil)
+	want("the further key", further.id, true, nil)
+	want("no key", 7, false, nil)
+	store.take()
+	want("again", own.id, true, nil)
+	if asked := store.take(); asked != "get ann" {
+		t.Errorf("the store was asked %q", asked)
+	}
+	g.bad[further.id] = true
+	want("a key that is claimed", further.id, true, nil)
+	if asked := store.take(); g.bad[further.id] || asked != "get ann" {
+		t.Errorf("it was not claimed, or the store was asked %q", asked)
+	}
+	g.bad[further.id], g.doomed[further.id] = true, true
+	want("a key that is being removed", further.id, false, nil)
+	if asked := store.take(); asked != "get ann, delete id ann, get ann" {
+		t.Errorf("the store was asked %q", asked)
+	}
+	want("the other key", own.id, true, nil)
+	fault := errors.New("the store is away")
+	store.set(func() { store.fault = fault })
+	want("a store that is away", own.id, false, fault)
 }
 
 // TestPeek checks that Peek answers only from memory.
