@@ -38,8 +38,8 @@ func denied(t *testing.T, s *natsServer, stream, marker string, cfg Config) (e *
 
 const ever, everMarker = "ROOMS_ever", "room.ever.=proof-"
 
-// TestDeniedRoom opens a store with other history ages while a server denies the messages that a room has in its present class: its history
-// stays.
+// TestDeniedRoom opens a store with other history ages while a server denies the messages that a room has in its present class:
+// its history stays.
 func TestDeniedRoom(t *testing.T) {
 	s := startServer(t)
 	short := func(string) engine.Retention {
@@ -158,8 +158,8 @@ func TestDeniedExport(t *testing.T) {
 	}
 }
 
-// TestDeniedUnfinishedRemoval looks after a stub and a cut whose node has ended before it has deleted anything, while a server denies the messages: they are deleted
-// nevertheless.
+// TestDeniedUnfinishedRemoval looks after a stub and a cut whose node has ended before it has deleted anything, while a server
+// denies the messages: they are deleted nevertheless.
 func TestDeniedUnfinishedRemoval(t *testing.T) {
 	s := startServer(t)
 	a := open(t, s, Config{Keep: always, lookEvery: time.Hour})
@@ -208,6 +208,20 @@ func TestDeniedRedact(t *testing.T) {
 	if err := e.redact("r", []uint64{at}); !errors.Is(err, engine.ErrUnavailable) {
 		t.Errorf("without a marker: %v", err)
 	}
+}
+
+// TestDeniedRestore restores a key that the store has, while a server denies it: it is not stored once more.
+func TestDeniedRestore(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	publish(t, a, "r", said("ann", "x"))
+	record := keyRecord(t, a, "ann")
+	e, _, prove := denied(t, s, "KEYS", "key.=proof-", Config{Keep: always})
+	if added, err := e.userKeys.Restore(t.Context(), "ann", record); added || err != nil {
+		t.Errorf("added: %v, %v", added, err)
+	}
+	prove()
+	wantUsers(t, a, "ann")
 }
 
 // TestDeletedKeyIsReturned asks whether the key of a stored text is kept, while a server returns the key although it was deleted.

@@ -13,10 +13,11 @@ import (
 	"webim/room/engine/jetstream/internal/subject"
 )
 
-// A user has one key. But a restored history may need another one: the key of then was removed because no text needed it any more, and the user
-// has got a new one since. It is stored beside the other, as a further key, which a text names by its id. So a user's keys have the numbers 0,
-// that of the user's own key, and from 1 on those of backups. A note at the stream has the highest number that was ever used: in most stores 0, so nobody
-// looks for further keys there. An older webim would neither find nor erase these keys, so it is refused from then on.
+// A user has one key. But a restored history may need another one: the key of then was removed because no text needed it any
+// more, and the user has got a new one since. It is stored beside the other, as a further key, which a text names by its id. So a
+// user's keys have the numbers 0, that of the user's own key, and from 1 on those of backups. A note at the stream has the
+// highest number that was ever used: in most stores 0, so nobody looks for further keys there. An older webim would neither find
+// nor erase these keys, so it is refused from then on.
 
 const noteFurther = "webim-further-keys"
 
@@ -26,8 +27,8 @@ func further(s jetstream.Stream) int64 {
 	return n
 }
 
-// furtherPrefix begins the subjects of further keys, after which the number and the user's token come. No subject of a user's own key begins so: see package
-// subject.
+// furtherPrefix begins the subjects of further keys, after which the number and the user's token come. No subject of a user's own
+// key begins so: see package subject.
 const furtherPrefix = prefix + "=further-"
 
 // subjectOf returns the subject of a key of a user.
@@ -57,7 +58,8 @@ func (s *Store) subjects(user string) (all []string) {
 	return all
 }
 
-// Restore stores a key of a backup, unless the store has it. If the user has another key, both are there. No node may use the store. It may wait.
+// Restore stores a key of a backup, unless the store has it. If the user has another key, both are there. No node may use the
+// store. It may wait.
 func (s *Store) Restore(ctx context.Context, user string, record []byte) (added bool, err error) {
 	id, ok := seal.RecordID(record)
 	if !ok {
@@ -66,10 +68,7 @@ func (s *Store) Restore(ctx context.Context, user string, record []byte) (added 
 	has := func(name string) (bool, error) {
 		one, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 		defer cancel()
-		is, err := s.newest(one, name)
-		if err == nil && is.Seq == 0 {
-			err = s.prove(one) // it is perhaps there
-		}
+		is, err := s.sure(one, name)
 		isID, ok := seal.RecordID(is.Data)
 		return ok && isID == id, err
 	}
