@@ -175,7 +175,7 @@ func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Env
 			case err != nil:
 				done(engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, err))
 			case a.Duplicate:
-				e.repeated(c, room, m, a.Seq, done, func() { e.store(c, room, m, id.After(a.Seq), done) })
+				e.repeated(c, room, m, a.Seq, done, func(why error) { e.storeAgain(c, room, m, id.After(a.Seq), why, done) })
 			default:
 				e.acknowledged(c, a.Seq, before)
 				kept := func() {
@@ -233,9 +233,9 @@ func (e *Engine) published(c *class, room string, m engine.Message, at codec.Tip
 }
 
 // repeated is called when the store knows the id of a message, which this node does not: it was published at seq, on
-// another node or before a restart. A job compares the two messages. It calls lost if the stored one cannot be read by
-// anybody: its node may have ended before it confirmed the key, and the sender was told nothing.
-func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, done func(engine.Position, error), lost func()) {
+// another node or before a restart. A job compares the two messages. It calls lost with the reason if the stored one cannot be
+// read by anybody: its node may have ended before it confirmed the key, and the sender was told nothing.
+func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, done func(engine.Position, error), lost func(why error)) {
 	epoch, _ := e.epochOf(c, room)
 	pos := engine.Position{Epoch: epoch, Offset: seq}
 	there := func() {
@@ -243,8 +243,7 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, d
 		done(pos, engine.ErrRepeated)
 	}
 	e.jobs.Go(func() {
-		leader := e.read.Leader()
-		one, err := leader.Sure(e.ctx, c.Stream, c.marker(), func() (logread.Stored, error) { return leader.At(e.ctx, c.Stream, seq) })
+		one, err := e.sureAt(c, seq)
 		if errors.Is(err, logread.ErrNone) {
 			there() // it was removed
 			return
@@ -264,24 +263,36 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, d
 		if err == nil {
 			same, s.key, err = e.codec.IsSame(room, &env, &m)
 		}
-		unreadable := func() {
+		unreadable := func(why error) {
 			if env.HasAuthor && e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)) {
 				there() // nobody can tell whether it was the same
 				return
 			}
-			e.failed("a message that is sent again is in the store, and nobody can read it: it is stored again", room, err)
-			lost()
+			lost(why)
 		}
 		switch {
 		case errors.Is(err, seal.ErrErased) || codec.IsDamaged(err):
-			unreadable()
+			unreadable(err)
 		case err != nil:
 			done(engine.Position{}, fault.Of(err))
 		case !same:
 			done(engine.Position{}, engine.ErrKeyReused)
 		default:
-			e.confirm(env.From.User, s, done, there, unreadable)
+			e.confirm(env.From.User, s, done, there, func() { unreadable(errKeyGone) })
 		}
+	})
+}
+
+// errKeyGone: the store does not keep the key of a stored message, or the key is being removed.
+var errKeyGone = errors.New("jetstream: the key of the author is gone")
+
+// storeAgain stores a message with another id, because nobody can read the stored one. why says why not.
+func (e *Engine) storeAgain(c *class, room string, m engine.Message, id ids.ID, why error, done func(engine.Position, error)) {
+	e.store(c, room, m, id, func(pos engine.Position, err error) {
+		if err == nil { // otherwise it may have been stored again before
+			e.failed("a message that is sent again is in the store, and nobody can read it: it is stored again", room, why)
+		}
+		done(pos, err)
 	})
 }
 
@@ -316,7 +327,7 @@ func (e *Engine) askFor(c *class, room string, m engine.Message, id ids.ID, done
 		case err != nil:
 			done(engine.Position{}, fault.Of(err))
 		default:
-			e.repeated(c, room, m, a.Seq, done, func() { e.askFor(c, room, m, id.After(a.Seq), done) })
+			e.repeated(c, room, m, a.Seq, done, func(error) { e.askFor(c, room, m, id.After(a.Seq), done) })
 		}
 	}})
 }

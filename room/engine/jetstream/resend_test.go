@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/ids"
@@ -30,8 +32,8 @@ func keyed(user, data, key string) engine.Message {
 	return m
 }
 
-// dying returns a node whose messages come late to the server, and a function with which a message comes, is stored, and the node dies
-// before it confirms it.
+// dying returns a node whose messages come late to the server, and a function with which a message comes, is stored, and the node
+// dies before it confirms it.
 func dying(t *testing.T, l *late) (a *Engine, hold, die func()) {
 	t.Helper()
 	var mu sync.Mutex
@@ -72,8 +74,9 @@ func dying(t *testing.T, l *late) (a *Engine, hold, die func()) {
 	return a, hold, die
 }
 
-// TestSentAgain sends a message again after its node has died between storing and confirming it, while its key is being removed. Nobody is told that the
-// message is there if nobody can read it; it is stored once more, and only once, however often it is sent.
+// TestSentAgain sends a message again after its node has died between storing and confirming it, while its key is being removed.
+// Nobody is told that the message is there if nobody can read it; it is stored once more, and only once, however often it is
+// sent.
 func TestSentAgain(t *testing.T) {
 	for _, at := range []string{"scanning", "naming", "look again", "deleting", "delete", "idle", "end"} {
 		t.Run(at, func(t *testing.T) {
@@ -123,8 +126,8 @@ func TestSentAgain(t *testing.T) {
 	}
 }
 
-// TestSentAgainMeanwhile asks for a message while its key is being deleted: the node still finds the key, and stands still until the key is gone and the
-// round over.
+// TestSentAgainMeanwhile asks for a message while its key is being deleted: the node still finds the key, and stands still until
+// the key is gone and the round over.
 func TestSentAgainMeanwhile(t *testing.T) {
 	l := &late{natsServer: startServer(t), free: make(chan struct{}), held: make(chan struct{})}
 	probes := &late{natsServer: l.natsServer, what: "state.", free: make(chan struct{}), held: make(chan struct{})}
@@ -168,8 +171,8 @@ func TestSentAgainMeanwhile(t *testing.T) {
 	}
 }
 
-// TestSentAgainTwoKeys sends a message again that is sealed with a key which a restore has added to that of its user, while another key is removed: it stays
-// where it is.
+// TestSentAgainTwoKeys sends a message again that is sealed with a key which a restore has added to that of its user, while
+// another key is removed: it stays where it is.
 func TestSentAgainTwoKeys(t *testing.T) {
 	s := startServer(t)
 	a := open(t, s, Config{Keep: always})
@@ -221,7 +224,8 @@ func TestSentAgainTwoKeys(t *testing.T) {
 	}
 }
 
-// TestSentAgainLost sends a message again whose key the store has lost, whose stored bytes are damaged, or whose user was erased since.
+// TestSentAgainLost sends a message again whose key the store has lost, whose stored bytes are damaged, or whose user was erased
+// since.
 func TestSentAgainLost(t *testing.T) {
 	s := startServer(t)
 	a := open(t, s, Config{Keep: always})
@@ -237,15 +241,24 @@ func TestSentAgainLost(t *testing.T) {
 	if err := a.wait(func(done func(error)) { a.userKeys.Delete("lost", done) }); err != nil {
 		t.Fatal(err)
 	}
-	b := open(t, s, Config{Keep: always})
+	log := new(wstest.Log)
+	b := open(t, s, Config{Keep: always, Log: slog.New(slog.NewTextHandler(log, nil))})
 	for _, room := range append(slices.Clone(all), "damaged") {
 		isLost := room == "lost" || room == "damaged"
-		known, got := askKnown(t, b, room, keyed(room, "text", "k")), publish(t, b, room, keyed(room, "text", "k"))
+		was := count(log, "it is stored again")
+		known := askKnown(t, b, room, keyed(room, "text", "k"))
+		if count(log, "it is stored again") != was {
+			t.Errorf("%s: the log says that it is stored again, and nothing was stored", room)
+		}
+		got := publish(t, b, room, keyed(room, "text", "k"))
 		for _, is := range []outcome{known, got} {
 			if isLost != (is.err == nil) || !isLost && is.err != engine.ErrRepeated {
 				t.Errorf("%s: %+v", room, is)
 			}
 		}
+	}
+	if count(log, "it is stored again", "room=lost", seal.ErrErased.Error()) != 1 {
+		t.Error("the log does not say that it is stored again, and why")
 	}
 	for room, want := range map[string]string{"lost": "- text", "erased": "-", "there": "text", "damaged": "text"} {
 		if err := checkReadable(t, b, room, engine.Span{Limit: -1}, want); err != nil {
