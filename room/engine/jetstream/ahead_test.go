@@ -28,8 +28,8 @@ func startBehind(t *testing.T) (a, b *Engine, hold *natstest.Hold) {
 	return a, b, hold
 }
 
-// TestUrgentChangesComeAtOnce checks that a node whose copy of the State is held back has the changes of urgent entries, and their
-// removals, in the order in which they were made; and that its copy is right when it goes on.
+// TestUrgentChangesComeAtOnce checks that a node whose copy of the State is held back has the changes of urgent entries, and
+// their removals, in the order in which they were made; and that its copy is right when it goes on.
 func TestUrgentChangesComeAtOnce(t *testing.T) {
 	a, b, hold := startBehind(t)
 	var mu sync.Mutex

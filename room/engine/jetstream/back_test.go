@@ -9,8 +9,8 @@ import (
 	"webim/room/engine/jetstream/internal/state"
 )
 
-// TestRenewedByAnotherNode gives streams another incarnation, as another node does that has noticed a loss. This node, which keeps
-// its connection, follows, and its room gets another epoch.
+// TestRenewedByAnotherNode gives streams another incarnation, as another node does that has noticed a loss. This node, which
+// keeps its connection, follows, and its room gets another epoch.
 func TestRenewedByAnotherNode(t *testing.T) {
 	s := startServer(t)
 	e := open(t, s, Config{Keep: always, compareEvery: 20 * time.Millisecond})

@@ -18,8 +18,8 @@ const (
 )
 
 // retry is how long a job waits after an error of the store before it tries again. It has no other limit than the life of
-// the topic, or of the engine: without the answer, neither can go on. Each error is logged. A publication that the log should have
-// is looked for so many times.
+// the topic, or of the engine: without the answer, neither can go on. Each error is logged. A publication that the log should
+// have is looked for so many times.
 const (
 	retry    = 250 * time.Millisecond
 	maxTries = 20

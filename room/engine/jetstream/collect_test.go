@@ -275,8 +275,8 @@ func beatOfOlder(t testing.TB, s *natsServer, e *Engine, id string) {
 	})
 }
 
-// TestCollectBesideOlder removes no key while a node is there that does not know rounds: neither if it was there before, nor if it appears when keys have been named. From the first
-// round on, such a node cannot open the store.
+// TestCollectBesideOlder removes no key while a node is there that does not know rounds: neither if it was there before, nor if
+// it appears when keys have been named. From the first round on, such a node cannot open the store.
 func TestCollectBesideOlder(t *testing.T) {
 	s := startServer(t)
 	format := func(e *Engine) string {

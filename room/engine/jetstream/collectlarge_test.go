@@ -20,8 +20,9 @@ import (
 	"webim/room/engine/jetstream/internal/seal"
 )
 
-// TestCollectOnACluster removes unused keys on a cluster of three servers, of which the one that leads a stream stops in the middle of a round. Whatever was
-// acknowledged can be read, also of a user whose key was just being removed, and in the end each unused key is gone.
+// TestCollectOnACluster removes unused keys on a cluster of three servers, of which the one that leads a stream stops in the
+// middle of a round. Whatever was acknowledged can be read, also of a user whose key was just being removed, and in the end each
+// unused key is gone.
 func TestCollectOnACluster(t *testing.T) {
 	for at, stream := range map[string]string{"look again": ever, "delete": "KEYS"} {
 		t.Run(at, func(t *testing.T) { collectOnACluster(t, at, stream) })

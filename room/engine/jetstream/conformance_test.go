@@ -35,8 +35,8 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// TestMoveEmbedded runs the tests of Run that move nodes, with a store inside the process that moves with them: one that syncs from time
-// to time, and one that syncs each message.
+// TestMoveEmbedded runs the tests of Run that move nodes, with a store inside the process that moves with them: one that syncs
+// from time to time, and one that syncs each message.
 func TestMoveEmbedded(t *testing.T) {
 	for name, always := range map[string]bool{"interval": false, "always": true} {
 		t.Run(name, func(t *testing.T) { testMoveEmbedded(t, always) })

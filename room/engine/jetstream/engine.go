@@ -62,8 +62,8 @@ type Config struct {
 	// leaves the settings of streams and the classes of rooms as they are. Its methods of engine.Control fail.
 	Alone bool
 
-	// Held says that another process is still this node: the engine connects and reads, but other nodes do not hear of it, and it changes
-	// nothing by itself until Thaw. Import follows.
+	// Held says that another process is still this node: the engine connects and reads, but other nodes do not hear of it, and it
+	// changes nothing by itself until Thaw. Import follows.
 	Held bool
 	// Store, if not nil, is the store that moves with the node to another process: an embedded.Server.
 	Store interface {

@@ -476,8 +476,8 @@ func TestPayersShareKeys(t *testing.T) {
 	}
 }
 
-// TestPayersShareAllKeys checks that the users of one address do not get the keys of all users, however long it takes, and after a
-// restart, and that those of other addresses do.
+// TestPayersShareAllKeys checks that the users of one address do not get the keys of all users, however long it takes, and after
+// a restart, and that those of other addresses do.
 func TestPayersShareAllKeys(t *testing.T) {
 	s := startServer(t)
 	cfg := Config{Keep: always, compareEvery: time.Millisecond, maxKeyShare: 3}

@@ -15,8 +15,9 @@ import (
 	"webim/room/engine"
 )
 
-// lying is a server that gives old answers to requests, as one that has failed to store the newest messages, and whose successor nobody knows yet: that there is
-// no such message, or as the test says. It does so until it gets a marker, and if it loses markers, until set is called.
+// lying is a server that gives old answers to requests, as one that has failed to store the newest messages, and whose successor
+// nobody knows yet: that there is no such message, or as the test says. It does so until it gets a marker, and if it loses
+// markers, until set is called.
 type lying struct {
 	*natsServer
 	request string // its subject
@@ -106,8 +107,8 @@ func (c lyingConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestDeniedKey reads a room while a server denies the key of its author: the texts do not count as erased, neither then nor later.
-// Those of a user who was erased do, also while no marker can be stored.
+// TestDeniedKey reads a room while a server denies the key of its author: the texts do not count as erased, neither then nor
+// later. Those of a user who was erased do, also while no marker can be stored.
 func TestDeniedKey(t *testing.T) {
 	s := startServer(t)
 	a := open(t, s, Config{Keep: always})

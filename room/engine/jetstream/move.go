@@ -14,9 +14,9 @@ import (
 )
 
 // A node moves to another process: the id of the node moves, with all that it knows of the other nodes, and the positions of
-// its rooms, which the hub gives to Resume. Everything else is in the store. A store inside the process (Config.Store) is closed by the
-// old process and opened by the new one; meanwhile calls wait. With a NATS outside, the new process is connected
-// before the old one stops (Config.Held).
+// its rooms, which the hub gives to Resume. Everything else is in the store. A store inside the process (Config.Store) is closed
+// by the old process and opened by the new one; meanwhile calls wait. With a NATS outside, the new process is connected before
+// the old one stops (Config.Held).
 
 // moving is the state of a move.
 type moving struct {

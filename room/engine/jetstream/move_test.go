@@ -94,8 +94,8 @@ func frozen(t *testing.T, e *Engine) []byte {
 	return enc.B
 }
 
-// TestMoveInACluster moves a node to another process while another node publishes, tells of joins, asks, and sends control messages.
-// The other node notices nothing, and the members of the node miss nothing.
+// TestMoveInACluster moves a node to another process while another node publishes, tells of joins, asks, and sends control
+// messages. The other node notices nothing, and the members of the node miss nothing.
 func TestMoveInACluster(t *testing.T) {
 	s := startServer(t)
 	cfg := Config{Keep: always, nodes: cluster.Config{Beat: 20 * time.Millisecond, Patience: wstest.Patience}}
@@ -295,8 +295,8 @@ func TestMoveGolden(t *testing.T) {
 	}
 }
 
-// TestInterruption checks that an engine measures how long its store could not be used, on either way, and that one with a NATS outside
-// has no interruption.
+// TestInterruption checks that an engine measures how long its store could not be used, on either way, and that one with a NATS
+// outside has no interruption.
 func TestInterruption(t *testing.T) {
 	l := enginetest.Limits{Clock: new(enginetest.Clock)}
 	e := openEmbedded(t, l, embedded.Config{Dir: t.TempDir()}, Config{})

@@ -20,8 +20,8 @@ import (
 	"webim/room/engine/jetstream/embedded"
 )
 
-// movedFolder is the variable of the environment that makes the test program the process that takes a store over, with the lock of
-// the folder as descriptor 3.
+// movedFolder is the variable of the environment that makes the test program the process that takes a store over, with the lock
+// of the folder as descriptor 3.
 const movedFolder = "WEBIM_TEST_MOVED_FOLDER"
 
 // movedMessages is the number of messages that that process publishes.
@@ -31,8 +31,8 @@ func processLimits() enginetest.Limits {
 	return enginetest.Limits{Messages: 1 << 30, Bytes: 1 << 40, Age: time.Hour, Clock: new(enginetest.Clock)}
 }
 
-// takeOver is the other process. It reads the state and the position of the room, says that it is ready, waits for "go", and publishes.
-// It says "got", and the messages that its subscriber has got.
+// takeOver is the other process. It reads the state and the position of the room, says that it is ready, waits for "go", and
+// publishes. It says "got", and the messages that its subscriber has got.
 func takeOver(t *testing.T, dir string) {
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<24)
@@ -105,8 +105,8 @@ func startTakeOver(t *testing.T, dir string, e *Engine, r *recorder) (cmd *exec.
 	return cmd, to, from
 }
 
-// publishLoad publishes from three goroutines, each message after the one before it was acknowledged, until the engine refuses one.
-// end waits for that, and returns the messages that were acknowledged.
+// publishLoad publishes from three goroutines, each message after the one before it was acknowledged, until the engine refuses
+// one. end waits for that, and returns the messages that were acknowledged.
 func publishLoad(t *testing.T, e *Engine) (end func() []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -134,8 +134,8 @@ func publishLoad(t *testing.T, e *Engine) (end func() []string) {
 	}
 }
 
-// TestMoveToAnotherProcess moves an embedded store to another process under load: first to one that is killed when it is ready, and then
-// to one that goes on. Each message that was acknowledged is stored and delivered once, and no other.
+// TestMoveToAnotherProcess moves an embedded store to another process under load: first to one that is killed when it is ready,
+// and then to one that goes on. Each message that was acknowledged is stored and delivered once, and no other.
 func TestMoveToAnotherProcess(t *testing.T) {
 	if dir := os.Getenv(movedFolder); dir != "" {
 		takeOver(t, dir)

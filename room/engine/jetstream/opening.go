@@ -30,7 +30,8 @@ func (t *topic) load() {
 	t.answer(nil)
 }
 
-// openLocked begins at the end of the log, or where the subscriber has been in another process: then it reads the publications behind that.
+// openLocked begins at the end of the log, or where the subscriber has been in another process: then it reads the publications
+// behind that.
 func (t *topic) openLocked(end codec.Tip) {
 	from := t.resumes
 	t.resumes = nil

@@ -89,8 +89,8 @@ func (e *Engine) redactOne(c *class, room string, offset uint64) error {
 	return e.overwrite(c, offset)
 }
 
-// putStub writes a stub, sealed or not. All entries of the State have one order, so if the key may seal when the copy has the stub, the collector
-// of unused keys sees that the stub needs it.
+// putStub writes a stub, sealed or not. All entries of the State have one order, so if the key may seal when the copy has the
+// stub, the collector of unused keys sees that the stub needs it.
 func (e *Engine) putStub(room string, stub engine.Entry, env *envelope.Envelope, sealed bool) error {
 	for range maxCutTries {
 		var s sealing
@@ -148,8 +148,8 @@ func (e *Engine) sureAt(c *class, offset uint64) (logread.Stored, error) {
 // errBehind is the error for a leader that lacks messages which the store has acknowledged.
 var errBehind = fmt.Errorf("%w: the leader of the stream lacks acknowledged messages", engine.ErrUnavailable)
 
-// isGone is called when it is proved that the leader does not have a message that is to be deleted. It returns an error if the stream ends before a
-// message that this node knows: the store has lost messages, which the caller has to hear of.
+// isGone is called when it is proved that the leader does not have a message that is to be deleted. It returns an error if the
+// stream ends before a message that this node knows: the store has lost messages, which the caller has to hear of.
 func (e *Engine) isGone(c *class, room string, offset uint64) error {
 	known := c.known.Seq()
 	if t := e.topic(room); t != nil {

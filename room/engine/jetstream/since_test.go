@@ -74,8 +74,8 @@ func TestRecoveryIsNotWhole(t *testing.T) {
 	}
 }
 
-// TestForwardPages reads pages that begin behind any offset, at which the room may have no publication: the first of a page names the
-// publication before it, also one that is too old to be shown or was redacted.
+// TestForwardPages reads pages that begin behind any offset, at which the room may have no publication: the first of a page names
+// the publication before it, also one that is too old to be shown or was redacted.
 func TestForwardPages(t *testing.T) {
 	clock := new(enginetest.Clock)
 	e := open(t, startServer(t), Config{Keep: always, Now: clock.Now})

@@ -14,8 +14,8 @@ import (
 	"webim/room/engine/jetstream/internal/seal"
 )
 
-// Keys of users with which no stored text is sealed are removed: see collect.go. Here is what each node does so that no text loses its key. The rules
-// and the proof are in package retire.
+// Keys of users with which no stored text is sealed are removed: see collect.go. Here is what each node does so that no text
+// loses its key. The rules and the proof are in package retire.
 
 // unused is what a node knows of keys that are being removed.
 type unused struct {
@@ -41,7 +41,8 @@ type guard struct{ e *Engine }
 // May implements seal.Guard.
 func (g guard) May(id uint64) bool { return g.e.unused.view.May(id) }
 
-// Claim implements seal.Guard. A named key is kept by an entry of the State. When the copy has that, it says whether it came in time.
+// Claim implements seal.Guard. A named key is kept by an entry of the State. When the copy has that, it says whether it came in
+// time.
 func (g guard) Claim(id uint64, done func(bool, error)) {
 	is, keep, err := g.e.unused.view.Judge(id)
 	switch {
@@ -67,7 +68,8 @@ type sealing struct {
 	unsure bool // the key may have been named already in this round
 }
 
-// seal is codec.Codec.Seal on a node whose copy of the State is not too old. Otherwise the text could be sealed with a key that is being removed.
+// seal is codec.Codec.Seal on a node whose copy of the State is not too old. Otherwise the text could be sealed with a key that
+// is being removed.
 func (e *Engine) seal(room string, env *envelope.Envelope, may func() (string, bool), done func(sealing, error)) {
 	if !e.isFresh(max(e.cfg.unused.fresh, engine.MaxStateAge)) {
 		done(sealing{}, engine.ErrUnavailable)
@@ -77,7 +79,8 @@ func (e *Engine) seal(room string, env *envelope.Envelope, may func() (string, b
 	e.codec.Seal(room, env, may, func(k *seal.Key, err error) { done(sealing{key: k, round: round}, err) })
 }
 
-// isFresh reports whether the copy of the State had everything at most this long ago, by both clocks: that of a machine that was suspended stands still.
+// isFresh reports whether the copy of the State had everything at most this long ago, by both clocks: that of a machine that was
+// suspended stands still.
 func (e *Engine) isFresh(age time.Duration) bool {
 	at := e.state.Proved()
 	now := time.Now()
@@ -89,8 +92,9 @@ func (e *Engine) isSafe(s sealing) bool {
 	return s.key == nil || !s.unsure && e.unused.view.ID() == s.round && e.unused.view.May(s.key.ID())
 }
 
-// confirm calls kept if the store keeps the key of a message that it has: at once, if the copy of the State is fresh. Otherwise it first brings the copy up to
-// date. If the key is being removed, or is gone, a job calls lost. If that cannot be found out, done gets engine.ErrUnknown.
+// confirm calls kept if the store keeps the key of a message that it has: at once, if the copy of the State is fresh. Otherwise
+// it first brings the copy up to date. If the key is being removed, or is gone, a job calls lost. If that cannot be found out,
+// done gets engine.ErrUnknown.
 func (e *Engine) confirm(user string, s sealing, done func(engine.Position, error), kept, lost func()) {
 	if s.key == nil || e.isSafe(s) && e.isFresh(e.cfg.unused.fresh) {
 		kept()
@@ -113,8 +117,8 @@ func (e *Engine) confirm(user string, s sealing, done func(engine.Position, erro
 // unknown returns the error for a message that the store has, perhaps with no key.
 func unknown(err error) error { return fmt.Errorf("%w: %v", engine.ErrUnknown, err) }
 
-// isKept finds out whether the store keeps the key of a message that it has. It writes an entry of the State: when the copy has that, it has all
-// that was written before, whichever server answers.
+// isKept finds out whether the store keeps the key of a message that it has. It writes an entry of the State: when the copy has
+// that, it has all that was written before, whichever server answers.
 func (e *Engine) isKept(user string, s sealing, done func(bool, error)) {
 	e.write(retire.Probe(e.now()), func(_ uint64, err error) {
 		if err != nil || e.isSafe(s) {
@@ -132,8 +136,8 @@ func (e *Engine) isKept(user string, s sealing, done func(bool, error)) {
 	})
 }
 
-// sendAgain sends a message again that was sealed with a key which is not there any more. The first message stays unreadable, as that of an
-// erased user. If the user was erased meanwhile, so is the message.
+// sendAgain sends a message again that was sealed with a key which is not there any more. The first message stays unreadable, as
+// that of an erased user. If the user was erased meanwhile, so is the message.
 func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, done func(engine.Position, error), kept func()) {
 	if e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)) {
 		kept()

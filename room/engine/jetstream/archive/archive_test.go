@@ -474,8 +474,9 @@ func TestErasedKeys(t *testing.T) {
 	openStore(t, s.dir).want("a", "-")
 }
 
-// TestRemovedKeys restores a history after the key of its author was removed as unused, and the author has got another one: all is readable again, with both keys, and a later
-// backup and its keys file have both. Then the author is erased: neither key is left.
+// TestRemovedKeys restores a history after the key of its author was removed as unused, and the author has got another one: all
+// is readable again, with both keys, and a later backup and its keys file have both. Then the author is erased: neither key is
+// left.
 func TestRemovedKeys(t *testing.T) {
 	s := openStore(t, filepath.Join(t.TempDir(), "store"))
 	folder := t.TempDir()

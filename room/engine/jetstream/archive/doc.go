@@ -23,10 +23,9 @@
 // # A restore
 //
 // Restore replaces the State and the logs. It keeps the keys that are in the store, because they are newer than any
-// copy. Of a file of keys, it adds those that the store does not have, except those of users that were erased since. A user who has got
-// another key since, because no text needed the one in the file, then has both: see package keys.
-// All streams get a new incarnation, so clients see that rooms may have lost messages. The caller then
-// repeats the removals of the old store, of which the backup may have none: see jetstream.Engine.Removals and Report.
+// copy. Of a file of keys, it adds those that the store does not have, except those of users that were erased since. A user may
+// then have several: see package keys. All streams get a new incarnation, so clients see that rooms may have lost messages. The
+// caller then repeats the removals of the old store, of which the backup may have none: see jetstream.Engine.Removals and Report.
 //
 // A restore may be interrupted at any point, also by a power cut, and is then repeated as a whole. Before it replaces
 // anything, it notes the removals of the store in the stream REMOVALS, and then, at the stream ERASED, that it has begun. The

@@ -267,8 +267,7 @@ func readErased(dir string, f func(user string, at time.Time) error) error {
 	}
 }
 
-// restoreKeys stores the keys of the keys file, except those that the store has, and those of users that were erased since. A user may have got
-// another key since, because no text needed this one: then the user has both.
+// restoreKeys stores the keys of the keys file, except those that the store has, and those of users that were erased since.
 func (a *archiver) restoreKeys(ctx context.Context) (n int, err error) {
 	erased := map[string]time.Time{}
 	if err := a.erased.Each(ctx, func(user string, at time.Time) error { erased[user] = at; return nil }); err != nil {

@@ -22,8 +22,8 @@ type Codec struct {
 	erased func(ctx context.Context, user string, since time.Time) bool
 }
 
-// New makes a codec. Calls that wait for keys end with ctx. erased reports whether it is known that a user was erased at a time or
-// later. It is asked if the store cannot say for certain that a key is missing, and may wait.
+// New makes a codec. Calls that wait for keys end with ctx. erased reports whether it is known that a user was erased at a time
+// or later. It is asked if the store cannot say for certain that a key is missing, and may wait.
 func New(ctx context.Context, ring *seal.Ring, erased func(ctx context.Context, user string, since time.Time) bool) *Codec {
 	return &Codec{ctx, ring, erased}
 }
@@ -41,8 +41,8 @@ func Encode(m *engine.Message, now time.Time, back uint64, depth uint8) *envelop
 }
 
 // Seal seals the personal part of a message, if it has a user, and calls done when it is ready to be stored:
-// before Seal returns, if the key is in memory. done gets the key, or nil if the message has no user. may is asked before a key is made: see seal.Ring. env.Data is not used after
-// Seal has returned.
+// before Seal returns, if the key is in memory. done gets the key, or nil if the message has no user. may is asked before a key
+// is made: see seal.Ring. env.Data is not used after Seal has returned.
 func (c *Codec) Seal(room string, env *envelope.Envelope, may func() (mark string, ok bool), done func(*seal.Key, error)) {
 	if !env.HasAuthor || env.From.User == "" {
 		done(nil, nil)
@@ -154,8 +154,9 @@ func (c *Codec) keyOf(env *envelope.Envelope, wait bool) (*seal.Key, error) {
 	}
 }
 
-// IsSame reports whether a stored message has the content of another one with the same Key. k is the key with which the stored one is sealed; nil:
-// it is not. If nobody can read the stored one, the error is seal.ErrErased, or one for which IsDamaged is true. It may wait.
+// IsSame reports whether a stored message has the content of another one with the same Key. k is the key with which the stored
+// one is sealed; nil: it is not. If nobody can read the stored one, the error is seal.ErrErased, or one for which IsDamaged is
+// true. It may wait.
 func (c *Codec) IsSame(room string, env *envelope.Envelope, m *engine.Message) (same bool, k *seal.Key, err error) {
 	content := ids.Content(m)
 	if env.Sealed != nil {

@@ -94,7 +94,8 @@ func (l *List) add(ctx context.Context, user string, at time.Time) error {
 	return err
 }
 
-// Since reports whether the list has the user with this time or a later one. It is false if the server does not answer. It may wait.
+// Since reports whether the list has the user with this time or a later one. It is false if the server does not answer. It may
+// wait.
 func (l *List) Since(ctx context.Context, user string, since time.Time) bool {
 	one, err := l.read.Leader().Last(ctx, Stream, "erased."+subject.Token(user))
 	if err != nil {
@@ -104,7 +105,8 @@ func (l *List) Since(ctx context.Context, user string, since time.Time) bool {
 	return err == nil && !at.Before(since)
 }
 
-// Each calls f with each user of the list, and ends with its first error. The error is logread.ErrUnavailable if it is not certain that there are no more.
+// Each calls f with each user of the list, and ends with its first error. The error is logread.ErrUnavailable if it is not
+// certain that there are no more.
 func (l *List) Each(ctx context.Context, f func(user string, at time.Time) error) error {
 	for seq := uint64(1); ; {
 		next := func() (logread.Stored, error) { return l.read.Leader().Next(ctx, Stream, ">", seq) }
@@ -140,7 +142,8 @@ func timeOf(data []byte) (time.Time, error) {
 	return time.Unix(0, at), nil
 }
 
-// noted is the note of a restore that has noted the removals: see package removals. An older webim, which did not, has written another text.
+// noted is the note of a restore that has noted the removals: see package removals. An older webim, which did not, has written
+// another text.
 const noted = "noted"
 
 // HasNoted reports whether a restore had begun when the list was opened, and had noted the removals.

@@ -23,8 +23,8 @@ type ID string
 // Of returns the id of a message with this key.
 func Of(room, key string) ID { return hashOf(room, key) }
 
-// After returns the id of a message that is stored once more, because the one with this id has a sequence at which nobody can read it. It is the same on all
-// nodes, so the message is stored once more only once. None has none after it.
+// After returns the id under which a message is stored again when nobody can read the one at seq. It is the same on all nodes, so
+// the message is stored again only once. For the empty ID it returns the empty ID.
 func (id ID) After(seq uint64) ID {
 	if id == "" {
 		return ""

@@ -14,8 +14,8 @@ func TestMain(m *testing.M) { wstest.Main(m) }
 
 func TestLockOrderNamesEachMutex(t *testing.T) { wstest.LockOrder(t) }
 
-// TestPause checks which jobs run while a pool is paused or drained: of one that runs, one that waits for it, and one that is given
-// later. All run after Resume, in their order.
+// TestPause checks which jobs run while a pool is paused or drained: of one that runs, one that waits for it, and one that is
+// given later. All run after Resume, in their order.
 func TestPause(t *testing.T) {
 	for name, drain := range map[string]bool{"Pause": false, "Drain": true} {
 		t.Run(name, func(t *testing.T) {

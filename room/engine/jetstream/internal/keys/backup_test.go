@@ -19,8 +19,9 @@ func idOf(id byte) (n uint64) {
 	return n
 }
 
-// TestRestore restores keys of backups, of users of each kind of name, who have got other keys since. Each key is found by its id, also by a node that starts later; it is in a keys
-// file, can be removed as the others when no text needs it, and goes when the user is erased.
+// TestRestore restores keys of backups, of users of each kind of name, who have got other keys since. Each key is found by its
+// id, also by a node that starts later; it is in a keys file, can be removed as the others when no text needs it, and goes when
+// the user is erased.
 func TestRestore(t *testing.T) {
 	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
 	s := open(t, nc, Config{})

@@ -19,15 +19,16 @@
 //
 // # Shares
 //
-// A key stays as long as a stored text needs it, or until its user is erased. So no payer may have the space of all others: payers are sorted into groups, and
-// the keys of a group have at most a quarter of the space. Each key has the number of its group in a header, and a node counts
-// them at its start, and then those that have come since. A group is nothing but a number below 4,096, made by a hash: the store does not say
-// which payer has made a key. Keys from before there were groups, and those that were restored, belong to none.
+// A key stays as long as a stored text needs it, or until its user is erased. So no payer may have the space of all others:
+// payers are sorted into groups, and the keys of a group have at most a quarter of the space. Each key has the number of its
+// group in a header, and a node counts them at its start, and then those that have come since. A group is nothing but a number
+// below 4,096, made by a hash: the store does not say which payer has made a key. Keys from before there were groups, and those
+// that were restored, belong to none.
 //
 // # A missing key
 //
-// A text whose key is missing counts as erased for good, so a node must be certain that the key is missing: logread.Leader.Prove. A proof
-// that cannot be made is an error of the store, and nothing is remembered.
+// A text whose key is missing counts as erased for good, so a node must be certain that the key is missing: logread.Leader.Prove.
+// A proof that cannot be made is an error of the store, and nothing is remembered.
 //
 // # Rules
 //

@@ -32,10 +32,12 @@ func (g *groups) forget() {
 	g.keys, g.counted = [maxGroups]int{}, 0
 }
 
-// Recount makes the next Count begin anew, because keys were removed. Until it has ended, payers may make a few keys more than their share.
+// Recount makes the next Count begin anew, because keys were removed. Until it has ended, payers may make a few keys more than
+// their share.
 func (s *Store) Recount() { s.groups.forget() }
 
-// Mark returns the mark for a key that a payer makes: see Create. ok is false if the payers of that group have as many keys as they may.
+// Mark returns the mark for a key that a payer makes: see Create. ok is false if the payers of that group have as many keys as
+// they may.
 func (s *Store) Mark(payer string) (mark string, ok bool) {
 	// With the incarnation, nobody can choose an address that is in the group of another one.
 	sum := sha256.Sum256([]byte(s.Incarnation() + " " + payer))
@@ -52,8 +54,8 @@ const (
 )
 
 // Count counts the keys that have come since the last call. Calls must not overlap. It may wait, and ends early if stop reports
-// true. The next call goes on, also after an error. An erased key counts until Recount, or the end of the process. stored is the number of keys in the
-// store.
+// true. The next call goes on, also after an error. An erased key counts until Recount, or the end of the process. stored is the
+// number of keys in the store.
 func (s *Store) Count(ctx context.Context, stop func() bool) (stored int, err error) {
 	incarnation := s.Incarnation()
 	info, err := s.stream.Info(ctx)

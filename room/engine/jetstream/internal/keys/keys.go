@@ -149,7 +149,8 @@ func (s *Store) do(refuse func(error), f func(ctx context.Context)) {
 	})
 }
 
-// Get reads a key: see seal.Store. If it is not proved that there is no key, the error is engine.ErrUnavailable and seal.ErrUnproven.
+// Get reads a key: see seal.Store. If it is not proved that there is no key, the error is engine.ErrUnavailable and
+// seal.ErrUnproven.
 func (s *Store) Get(user string, id uint64, sure bool, done func(record []byte, own bool, err error)) {
 	read := s.newest
 	if sure {
@@ -194,7 +195,8 @@ func fault(err error) error {
 	return err
 }
 
-// A text whose key is missing counts as erased for good. So an answer that there is no key is believed only after a proof: see logread.Leader.Prove.
+// A text whose key is missing counts as erased for good. So an answer that there is no key is believed only after a proof: see
+// logread.Leader.Prove.
 
 // sure returns what newest does. If there is no key, that is proved.
 func (s *Store) sure(ctx context.Context, name string) (m logread.Stored, err error) {

@@ -12,8 +12,8 @@ import (
 	"webim/room/engine/jetstream/internal/seal"
 )
 
-// List returns the keys in the stream, without the newest ones if a replica answers that lags behind. After each part it calls rest with the time that
-// this took, and ends with its error. It may wait.
+// List returns the keys in the stream, without the newest ones if a replica answers that lags behind. After each part it calls
+// rest with the time that this took, and ends with its error. It may wait.
 func (s *Store) List(ctx context.Context, rest func(took time.Duration) error) (all []retire.Ref, err error) {
 	c, err := s.js.CreateConsumer(ctx, Stream, jetstream.ConsumerConfig{Description: "webim: looking for unused keys", MemoryStorage: true, Replicas: 1,
 		DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy, InactiveThreshold: time.Minute})
@@ -52,7 +52,8 @@ func listSome(c jetstream.Consumer, most int, all *[]retire.Ref) (n int, err err
 	return n, batch.Error()
 }
 
-// Remove deletes the message with a sequence, as Delete does, if it is the key with this id. removed is false if it is not. It may wait.
+// Remove deletes the message with a sequence, as Delete does, if it is the key with this id. removed is false if it is not. It
+// may wait.
 func (s *Store) Remove(ctx context.Context, k retire.Ref) (removed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()

@@ -4,8 +4,8 @@
 //	set.go   Set: keys, and whether a text needs them
 //	scan.go  Scan: reading a stream
 //
-// A reading has everything that was acknowledged before it began, whichever replica answers: it stores a message of its own at the end of the stream, the marker, and ends
-// when it has read that. No name of a room gives the subject of a marker.
+// A reading has everything that was acknowledged before it began, whichever replica answers: it stores a message of its own at
+// the end of the stream, the marker, and ends when it has read that. No name of a room gives the subject of a marker.
 //
 // Package keyuse has no mutex.
 package keyuse

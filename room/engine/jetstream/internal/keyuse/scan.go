@@ -20,9 +20,10 @@ const (
 	batchWait = 5 * time.Second
 )
 
-// Scan calls f with the id of the key of each sealed message in the stream of a class that has a sequence above after. upTo is the sequence up to
-// which it has read. After each batch it calls rest with the time that the batch took, and ends with its error. If a message was stored by a newer webim, the error
-// is envelope.ErrVersion, because nobody here knows which key it needs. It may wait.
+// Scan calls f with the id of the key of each sealed message in the stream of a class that has a sequence above after. upTo is
+// the sequence up to which it has read. After each batch it calls rest with the time that the batch took, and ends with its
+// error. If a message was stored by a newer webim, the error is envelope.ErrVersion, because nobody here knows which key it
+// needs. It may wait.
 func Scan(ctx context.Context, js jetstream.JetStream, leader logread.Leader, c subject.Class, after uint64, rest func(took time.Duration) error, f func(id uint64)) (upTo uint64, err error) {
 	// It is not that of a proof, which would end before the reading does.
 	end, err := leader.Mark(ctx, c.Stream, logread.Marker(c.Prefix()))

@@ -31,7 +31,8 @@ type Stored struct {
 type Config struct {
 	Parallel int           // requests under way; 0: 64
 	Timeout  time.Duration // for each request; 0: 5 s
-	// Sole, if not nil, says that there is one server, which is in this process: then Leader.Prove only asks whether it has an error.
+	// Sole, if not nil, says that there is one server, which is in this process: then Leader.Prove only asks whether it has an
+	// error.
 	Sole  func() error
 	Empty func() bool // tests only: reports whether a server answers that has nothing of the log; nil: no
 }

@@ -16,9 +16,9 @@ const MaxSubjects = 512
 // maxAnswer is the size of an answer in bytes, above which the server leaves the rest to the next request.
 const maxAnswer = 1 << 20
 
-// Newest calls f with the newest message of each of these subjects, with the sequence from or a higher one, if it has one, in the order
-// of their sequences. upTo is the last sequence of the stream, as the server knows it that has answered: it may lag behind. If no
-// subject has any message, upTo is 0.
+// Newest calls f with the newest message of each of these subjects, with the sequence from or a higher one, if it has one, in the
+// order of their sequences. upTo is the last sequence of the stream, as the server knows it that has answered: it may lag behind.
+// If no subject has any message, upTo is 0.
 func (r *Reader) Newest(ctx context.Context, stream string, subjects []string, from uint64, f func(Stored)) (upTo uint64, err error) {
 	for {
 		query, err := json.Marshal(map[string]any{"multi_last": subjects, "seq": from, "max_bytes": maxAnswer})

@@ -10,12 +10,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A server that says that there is no such message may be wrong: another server leads the stream, and this one has not noticed it yet, or it could
-// not store the message because its disk is full. Where something is lost for good if that is believed, a proof comes first: the node stores a
-// message of its own in the stream, the marker, and reads it back. A server that has the marker has everything that was acknowledged before it.
+// A server that says that there is no such message may be wrong: another server leads the stream, and this one has not noticed it
+// yet, or it could not store the message because its disk is full. Where something is lost for good if that is believed, a proof
+// comes first: the node stores a message of its own in the stream, the marker, and reads it back. A server that has the marker
+// has everything that was acknowledged before it.
 //
-// A restore without keys leaves many keys missing, and each needs a proof, which takes three requests. So one proof of a stream is made at a
-// time, and it serves all calls that have begun to wait for it before it began.
+// A restore without keys leaves many keys missing, and each needs a proof, which takes three requests. So one proof of a stream
+// is made at a time, and it serves all calls that have begun to wait for it before it began.
 
 // ErrFull: the stream has no space for the marker. It is an ErrUnavailable.
 var ErrFull = fmt.Errorf("%w: there is no space for a marker", ErrUnavailable)
@@ -31,8 +32,8 @@ func Marker(prefix string) string { return prefix + ofMarkers + rand.Text()[:12]
 // IsMarker reports whether Marker with this prefix may have returned a subject.
 func IsMarker(prefix, subject string) bool { return strings.HasPrefix(subject, prefix+ofMarkers) }
 
-// Sure calls read. If that returns ErrNone, it proves that the server which answers has everything that was acknowledged before, and calls read again.
-// marker is that of Prove.
+// Sure calls read. If that returns ErrNone, it proves that the server which answers has everything that was acknowledged before,
+// and calls read again. marker is that of Prove.
 func (l Leader) Sure(ctx context.Context, stream, marker string, read func() (Stored, error)) (Stored, error) {
 	one, err := read()
 	if !errors.Is(err, ErrNone) {
@@ -62,8 +63,9 @@ type proof struct {
 	ended bool // the context of the call that made it has ended
 }
 
-// Prove returns nil if the server that answers has everything that was acknowledged before the call. The error is ErrUnavailable if that is not certain, and
-// ErrFull if the stream has no space for the marker. marker is the subject of the marker, as Marker returns one; that of the first call for a stream counts.
+// Prove returns nil if the server that answers has everything that was acknowledged before the call. The error is ErrUnavailable
+// if that is not certain, and ErrFull if the stream has no space for the marker. marker is the subject of the marker, as Marker
+// returns one; that of the first call for a stream counts.
 func (l Leader) Prove(ctx context.Context, stream, marker string) error {
 	if l.r.cfg.Sole != nil {
 		if err := l.r.cfg.Sole(); err != nil {
@@ -142,7 +144,8 @@ func (l Leader) makeProof(ctx context.Context, stream string, v *prover) (err er
 	return err
 }
 
-// Mark stores a marker at the end of a stream, and returns its sequence. Who has read it has read everything that was acknowledged before.
+// Mark stores a marker at the end of a stream, and returns its sequence. Who has read it has read everything that was
+// acknowledged before.
 func (l Leader) Mark(ctx context.Context, stream, marker string) (seq uint64, err error) {
 	var stored struct {
 		Stream string `json:"stream"`

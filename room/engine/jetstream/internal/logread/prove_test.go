@@ -65,8 +65,8 @@ func wantMessages(t *testing.T, s jetstream.Stream, want uint64) {
 	}
 }
 
-// TestManyProofs asks for many messages that are not there: all get an answer, one proof serves many of them, and the stream has no
-// marker afterwards. A call that ends meanwhile takes no other one with it.
+// TestManyProofs asks for many messages that are not there: all get an answer, one proof serves many of them, and the stream has
+// no marker afterwards. A call that ends meanwhile takes no other one with it.
 func TestManyProofs(t *testing.T) {
 	server, s, l := start(t)
 	nc := natstest.Connect(t, server)

@@ -80,7 +80,8 @@ func Write(ctx context.Context, o *streams.Opener, all []engine.Entry) error {
 }
 
 // Read reads the note. If there is none, the error is logread.ErrNoStream. It is another logread.ErrUnavailable if the
-// server that answers does not have all of it. marked says that the note ends with an empty message, as Write makes it: an older webim made none.
+// server that answers does not have all of it. marked says that the note ends with an empty message, as Write makes it: an older
+// webim made none.
 func Read(ctx context.Context, read logread.Leader, marked bool) (all []engine.Entry, err error) {
 	for seq := uint64(1); ; seq++ {
 		one, err := read.Next(ctx, Stream, subject, seq)

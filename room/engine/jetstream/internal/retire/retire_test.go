@@ -52,8 +52,8 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// TestView follows a round. A key is kept only by an entry of this round that came before the phase Deleting, in whichever order a node
-// reads them.
+// TestView follows a round. A key is kept only by an entry of this round that came before the phase Deleting, in whichever order
+// a node reads them.
 func TestView(t *testing.T) {
 	const a, b, c, d, other = 1, 2, 3, 4, 5
 	keys := []Ref{{10, a}, {11, b}, {12, c}, {13, d}}

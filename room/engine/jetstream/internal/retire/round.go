@@ -12,8 +12,9 @@ import (
 // Table has the entry of the round, and those of kept keys.
 const Table = "keys"
 
-// Wait is how long keys are named before the log is read again, and Fresh how old the copy of the State may be if a node is to seal. A
-// NATS server closes a connection that is silent for 6 minutes, so a message that was sent before a round is stored or lost within Wait.
+// Wait is how long keys are named before the log is read again, and Fresh how old the copy of the State may be if a node is to
+// seal. A NATS server closes a connection that is silent for 6 minutes, so a message that was sent before a round is stored or
+// lost within Wait.
 const (
 	Wait  = 10 * time.Minute
 	Fresh = Wait / 2
@@ -61,7 +62,8 @@ func Keep(round, id uint64) engine.Entry {
 // probeTime is how long the entry of Probe is kept.
 const probeTime = time.Minute
 
-// Probe returns an entry without a meaning. A node that writes it has all entries that were written before when its copy has this one.
+// Probe returns an entry without a meaning. A node that writes it has all entries that were written before when its copy has this
+// one.
 func Probe(now time.Time) engine.Entry {
 	return engine.Entry{Key: engine.Key{Table: Table, Of: "probe"}, Value: []byte{0}, Version: engine.AnyVersion, Expires: now.Add(probeTime)}
 }

@@ -102,7 +102,8 @@ const (
 	Doomed                // delete it
 )
 
-// Judge returns the verdict on a key. If that is Named, keep is the entry that keeps the key. The error says that the round cannot be read.
+// Judge returns the verdict on a key. If that is Named, keep is the entry that keeps the key. The error says that the round
+// cannot be read.
 func (v *View) Judge(id uint64) (is Verdict, keep engine.Entry, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 )
 
 // Any server of a cluster may answer a read, also one that is behind. It has the beginning of the log without holes. So the
-// next publication that it names is right; but if it names none, although the log has more, it is behind, and the end that it calls
-// the newest one before an offset may not be that.
+// next publication that it names is right; but if it names none, although the log has more, it is behind, and the end that it
+// calls the newest one before an offset may not be that.
 //
 // So a read that only shows publications asks again, as the scans here do, and one that decides for good asks the leader: what is
 // removed, what counts as removed, and what has to be overwritten (logread.Leader). Counts (tallies.go) may lack the newest

@@ -253,8 +253,8 @@ func (s *Scan) forwards() (all []engine.Publication, err error) {
 	return all, nil
 }
 
-// predecessor returns the offset of the publication before the first one of the range; 0: there is none. In most cases it is the one
-// behind which the range begins.
+// predecessor returns the offset of the publication before the first one of the range; 0: there is none. In most cases it is the
+// one behind which the range begins.
 func (s *Scan) predecessor(first found) (uint64, error) {
 	if s.behind <= s.cut {
 		return s.cut, nil

@@ -47,8 +47,8 @@ func (r *Ring) popLocked(u *user) call {
 	return c
 }
 
-// fetch reads a key of a user for the first call: the one with this id, or, if the call is for sealing, the user's own. If there is none,
-// a call for sealing makes one. If sure is false, the answer that there is none may be wrong.
+// fetch reads a key of a user for the first call: the one with this id, or, if the call is for sealing, the user's own. If there
+// is none, a call for sealing makes one. If sure is false, the answer that there is none may be wrong.
 func (r *Ring) fetch(u *user, id uint64, sure bool, forgets, tries int) {
 	r.store.Get(u.name, id, sure, func(record []byte, own bool, err error) {
 		var k *Key

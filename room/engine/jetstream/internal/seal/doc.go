@@ -6,8 +6,8 @@
 //
 // A key is 32 random bytes with a random id of 8 bytes. A Store keeps it. The ring (ring.go) has the
 // keys of the users that were needed last in memory. Once a key has been deleted, the user gets a new one, with
-// another id, when the user says something again. So each sealed text names the key that opens it. A user may also have further keys,
-// from backups: they open what was sealed with them, and seal nothing more.
+// another id, when the user says something again. So each sealed text names the key that opens it. A user may also have further
+// keys, from backups: they open what was sealed with them, and seal nothing more.
 //
 // # What a sealed text is
 //
@@ -28,8 +28,8 @@
 // # Keys that are removed
 //
 // A store that removes unused keys says by its Guard which keys may seal. If the key of a user may not, the ring
-// claims it. It seals with it only if the claim succeeds. Otherwise the user gets a new one. After a text was stored, Confirm says whether its key is
-// kept.
+// claims it. It seals with it only if the claim succeeds. Otherwise the user gets a new one. After a text was stored, Confirm
+// says whether its key is kept.
 //
 // # Order
 //

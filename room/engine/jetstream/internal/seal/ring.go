@@ -9,12 +9,14 @@ import (
 // Store keeps the keys of all users. Its methods do not block. They call done once, from any goroutine,
 // perhaps before they return.
 type Store interface {
-	// Get reads the record of a user's own key, or nil if the user has none. If a further key of the user has this id, Get reads that one instead, and own is
-	// false. It must know the newest write of any node: a copy that lags behind would bring a deleted key back. If sure is true, and it is not certain
-	// that the user has none, as after a failure of a server, done gets an error that is ErrUnproven. Otherwise the answer may be wrong if there
-	// is none: Create finds that out. The ring does not keep the record.
+	// Get reads the record of a user's own key, or nil if the user has none. If a further key of the user has this id, Get reads
+	// that one instead, and own is false. It must know the newest write of any node: a copy that lags behind would bring a deleted
+	// key back. If sure is true, and it is not certain that the user has none, as after a failure of a server, done gets an error
+	// that is ErrUnproven. Otherwise the answer may be wrong if there is none: Create finds that out. The ring does not keep the
+	// record.
 	Get(user string, id uint64, sure bool, done func(record []byte, own bool, err error))
-	// Create stores a key if the user has none, with the mark that ForSealing was given for it. created is false if the user has one.
+	// Create stores a key if the user has none, with the mark that ForSealing was given for it. created is false if the user has
+	// one.
 	Create(user string, record []byte, mark string, done func(created bool, err error))
 	// Delete deletes the keys of a user, so that nobody can read it any more. It is no error if there is certainly none.
 	Delete(user string, done func(error))
@@ -27,8 +29,8 @@ type Store interface {
 type Guard interface {
 	// May reports whether a key may seal. It is called with Ring.mu held.
 	May(id uint64) bool
-	// Claim asks for a key that may not seal. may is true if it may now, and stays; false if it is being removed for certain. Claim does not
-	// block, and calls done once, from any goroutine.
+	// Claim asks for a key that may not seal. may is true if it may now, and stays; false if it is being removed for certain. Claim
+	// does not block, and calls done once, from any goroutine.
 	Claim(id uint64, done func(may bool, err error))
 }
 
@@ -75,7 +77,8 @@ func (open) May(uint64) bool                        { return true }
 func (open) Claim(_ uint64, done func(bool, error)) { done(true, nil) }
 
 // ForSealing calls done with the key of a user. If the user has none, the ring makes one, unless may reports false: then
-// the error is ErrShare. A may that is nil permits it. The mark is for the Store. If several nodes make a key at the same time, all get the same key.
+// the error is ErrShare. A may that is nil permits it. The mark is for the Store. If several nodes make a key at the same time,
+// all get the same key.
 func (r *Ring) ForSealing(name string, may func() (mark string, ok bool), done func(*Key, error)) {
 	r.add(name, call{kind: sealing, may: may, key: done})
 }
@@ -86,9 +89,9 @@ func (r *Ring) ForOpening(name string, id uint64, done func(*Key, error)) {
 	r.add(name, call{kind: opening, id: id, key: done})
 }
 
-// Confirm asks the store whether it keeps the key of a user that has the given id, with which a text was sealed. If the key may not seal any more, Confirm
-// claims it, and is is true if that succeeds.
-func (r *Ring) Confirm(name string, id uint64, done func(is bool, err error)) {
+// Confirm asks the store whether it keeps the key of a user that has the given id, with which a text was sealed. If the key may
+// not seal any more, Confirm claims it, and kept is true if that succeeds.
+func (r *Ring) Confirm(name string, id uint64, done func(kept bool, err error)) {
 	r.Forget(name) // the store is to answer
 	r.add(name, call{kind: confirming, id: id, key: func(_ *Key, err error) {
 		if errors.Is(err, ErrErased) {

@@ -844,8 +844,8 @@ func (g *guarded) Claim(id uint64, done func(bool, error)) {
 	}
 }
 
-// TestGuard checks that a key which is being removed seals only after a claim, that the user gets another one if that fails, and that calls keep
-// their order meanwhile.
+// TestGuard checks that a key which is being removed seals only after a claim, that the user gets another one if that fails, and
+// that calls keep their order meanwhile.
 func TestGuard(t *testing.T) {
 	store, g := newMemory(), &guarded{bad: map[uint64]bool{}, doomed: map[uint64]bool{}}
 	r := NewRing(Config{Store: store, Guard: g})

@@ -88,8 +88,8 @@ func (s *Store) keepAheadLocked() {
 }
 
 // endAheadLocked forgets the changes that the stream has brought, or replaced. It reports whether there was one that the
-// leader of the stream, whose last message had this sequence when it was asked, does not know after a long time. That entry is removed; Load brings
-// the one of the stream.
+// leader of the stream, whose last message had this sequence when it was asked, does not know after a long time. That entry is
+// removed; Load brings the one of the stream.
 func (s *Store) endAheadLocked(last uint64, asked time.Time) (wrong bool) {
 	for k, a := range s.ahead {
 		switch {

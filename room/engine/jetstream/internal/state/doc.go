@@ -37,5 +37,6 @@
 //	Store.loading  →  Store.mu  →  the watchers' locks
 //	Store.calling  →  Store.mu
 //
-// Store.calling is read-locked while callbacks of the feed are called. No other lock is held while done callbacks are called, or while package acks is.
+// Store.calling is read-locked while callbacks of the feed are called. No other lock is held while done callbacks are called, or
+// while package acks is.
 package state

@@ -155,8 +155,8 @@ func (s *Store) endFeed() (was *feed) {
 	return f
 }
 
-// Unload ends the feed, and removes its consumer from the server, which otherwise takes 50 ms more to stop. The copy stays as it is until
-// Load.
+// Unload ends the feed, and removes its consumer from the server, which otherwise takes 50 ms more to stop. The copy stays as it
+// is until Load.
 func (s *Store) Unload(ctx context.Context) error {
 	if !s.loading.TryLock() {
 		return nil // there will be none when the server has stopped

@@ -40,7 +40,8 @@ func exportNode(e *snapshot.Encoder, node string, all map[string]*member) {
 	}
 }
 
-// Import adds the members that Export has written down. The rooms must have got members on this node again before the next Forget.
+// Import adds the members that Export has written down. The rooms must have got members on this node again before the next
+// Forget.
 func (m *Members) Import(d *snapshot.Decoder) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
