@@ -225,8 +225,9 @@ func (s *Store) Prove(done func(error)) {
 // Each calls f with the keys of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that
 // there are no more keys. It may wait, and so may f.
 func (s *Store) Each(ctx context.Context, f func(user string, record []byte) error) error {
+	marker := logread.Marker(prefix)
 	for seq := uint64(1); ; {
-		m, err := s.leader.Sure(ctx, Stream, logread.Marker(prefix), func() (logread.Stored, error) { return s.leader.Next(ctx, Stream, prefix+"*", seq) })
+		m, err := s.leader.Sure(ctx, Stream, marker, func() (logread.Stored, error) { return s.leader.Next(ctx, Stream, prefix+"*", seq) })
 		if errors.Is(err, logread.ErrNone) {
 			return nil
 		}
