@@ -113,7 +113,11 @@ func (s *Server) addConn(ln *listener, fd int, addr netip.Addr, port uint16, bac
 // countConn counts a connection in the server and in its address. It returns the reason why the
 // connection must be refused, or "". A re-upgrade has kept its slot in the server.
 func (s *Server) countConn(addr netip.Addr, back bool) (ip uint32, refuse refusal.Reason) {
-	ip, ok := s.addrs.Add(addr, s.cfg().MaxConnsPerIP, s.cfg().MaxHandshakesPerIP)
+	handshakes := s.cfg().MaxHandshakesPerIP
+	if back {
+		handshakes = 0 // its head has come, so it waits for nobody
+	}
+	ip, ok := s.addrs.Add(addr, s.cfg().MaxConnsPerIP, handshakes)
 	if !ok {
 		refuse = refusal.PerIP
 	}

@@ -68,7 +68,7 @@
 //	internal/refusal    reasons to refuse a connection: their answers, counts and log lines
 //	internal/proxyheader  the header of the PROXY protocol
 //	internal/head       heads of requests, and the answer to an upgrade
-//	internal/httpbridge gives connections to net/http, and takes them back for an upgrade
+//	internal/httpbridge gives connections to net/http, and takes them back for a WebSocket or to move
 //	internal/tlsmem     TLS over memory: ciphertext in and out, and the net.Conn of crypto/tls
 //	internal/sched      the ready list, turns and workers: which turn runs next, and when a worker is woken
 //	internal/frame      headers of frames, the decoder, permessage-deflate

@@ -42,6 +42,15 @@ func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	return nil
 }
 
+// KeepAlive says whether connections of net/http stay open after a request, as they do at first. If they do not, the idle ones close,
+// and an answer closes its connection. It is for a process that is about to get a new program: such connections cannot move to it,
+// and a request that comes on one could get lost. It may be called from any goroutine.
+func (s *Server) KeepAlive(on bool) {
+	for _, ln := range s.listeners() {
+		ln.http.KeepAlive(on)
+	}
+}
+
 // CloseTLS closes the connections over TLS as Shutdown does, spread evenly over a time, and waits until they have ended. They
 // cannot move to another program. The server goes on. When ctx ends, CloseTLS returns its error.
 func (s *Server) CloseTLS(ctx context.Context, spread time.Duration) error {

@@ -38,6 +38,8 @@ const (
 	moveTime = 15 * time.Second
 	// requestTime is how long the upgrade waits for a moment without a request to the server API.
 	requestTime = time.Second
+	// bodyTime is how long everybody waits for the rest of a request that has begun to come.
+	bodyTime = 20 * time.Millisecond
 	// refusalTime is how long a program that is about to be replaced waits for its last answers.
 	refusalTime = 100 * time.Millisecond
 	// ownFiles is the number of descriptors that the new process needs besides those of clients.
@@ -94,13 +96,22 @@ func environWithoutPID() (all []string) {
 	return all
 }
 
+// open returns the number of open connections, also those to the internal server.
+func (h *handover) open() int {
+	n := h.server.Stats().Open
+	if h.program.inner != nil {
+		n += h.program.inner.server.Stats().Open
+	}
+	return int(n)
+}
+
 // check refuses a new process that cannot take everything, while everybody is still served.
 func (h *handover) check(hello upgrade.Hello) error {
 	h.hello = hello
 	if _, ok := h.hub.Engine().(engine.Movable); !ok {
 		return errors.New("the engine cannot move")
 	}
-	if need := uint64(h.server.Stats().Open) + ownFiles; hello.Files < need {
+	if need := uint64(h.open()) + ownFiles; hello.Files < need {
 		return fmt.Errorf("the new process may open %d files, and needs %d", hello.Files, need)
 	}
 	if err := h.Memory.Room(); err != nil {
@@ -108,6 +119,7 @@ func (h *handover) check(hello upgrade.Hello) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
 	defer cancel()
+	h.gate.LimitBodies(requestTime / 2)
 	_ = h.gate.Empty(ctx) // under load there is no such moment: then freeze waits
 	return nil
 }
@@ -124,6 +136,7 @@ func (h *handover) freeze(ctx context.Context) (err error) {
 		}
 	}
 	h.gate.Close() // the requests that have not begun go back to the servers, which are held, as far as they can
+	h.gate.LimitBodies(bodyTime)
 	requests, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
 	if h.gate.Empty(requests) != nil {
@@ -224,7 +237,9 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 
 // export writes down the state of the program itself.
 func (h *handover) export(e *snapshot.Encoder) {
-	e.Bytes(1, h.guestSecret)
+	if !h.HasSecret() { // otherwise it is derived from one that the new settings may not have any more
+		e.Bytes(1, h.guestSecret)
+	}
 	e.Uint(2, uint64(h.server.Stats().Open))
 	e.String(3, h.cfg.StoreEngine)
 	e.Message(4, h.flights.Export)

@@ -27,12 +27,14 @@ func (r *runner) replaceProgram(ctx context.Context, a *asker) error {
 		return err
 	}
 	old.Prepare = func(ctx context.Context) error {
+		r.keepAlive(false)
 		r.closeTLS(ctx)
 		h.asker = a.take()
 		return ctx.Err()
 	}
 	r.manager.Reloading()
 	defer r.manager.Serving()
+	defer r.keepAlive(true)
 	return old.Exec(ctx)
 }
 
@@ -47,6 +49,14 @@ func (h *handover) refuse() {
 	}
 	h.gate.Retire()
 	_ = h.gate.Empty(ctx)
+}
+
+// keepAlive says whether connections for HTTP requests stay open after a request: a request on one that is cut could get lost.
+func (p *program) keepAlive(on bool) {
+	p.server.KeepAlive(on)
+	if p.inner != nil {
+		p.inner.server.KeepAlive(on)
+	}
 }
 
 // closeTLS closes the connections that cannot move, with the usual code for a restart. They reconnect: to this program, so that few of

@@ -61,6 +61,7 @@ func testUpgradeRequests(t *testing.T, program string) {
 					}
 				})
 			}
+			defer func() { cancel(); asking.Wait() }() // also if an upgrade fails
 			for range 3 {
 				n := done.Load()
 				wstest.Eventually(t, "messages are published", func() bool { return done.Load() > n+50 })

@@ -71,7 +71,7 @@ func (p *program) takeOver(r *config.Reload) error {
 	}
 	var guests *guest.Guests
 	secret := r.Prepared.GuestSecret()
-	if r.Prepared.HasSecret() { // without one, the secret of guests is random, and stays
+	if r.Prepared.HasSecret() || p.HasSecret() { // without one before and after, the secret of guests is random, and stays
 		if guests, err = guest.New(secret); err != nil {
 			return err
 		}

@@ -115,36 +115,38 @@ func TestReloadFirstKey(t *testing.T) {
 	connect(t, r.addr(), path)
 }
 
+// comes connects a client, which is refused with a code, or not if that is 0. It returns the token of a guest.
+func (r *reloading) comes(request *protocol.ConnectRequest, refused int) (*wstest.Protocol, string) {
+	r.t.Helper()
+	s := wstest.OpenProtocol(r.t, r.addr(), "/connection/websocket", false)
+	if refused != 0 {
+		if err := s.Say(&protocol.Command{Id: 1, Connect: request}); err != nil {
+			r.t.Fatal(err)
+		}
+		if code, reason := s.Disconnected(); code != refused {
+			r.t.Errorf("the client is closed with %d %s, want %d", code, reason, refused)
+		}
+		return nil, ""
+	}
+	var data struct{ User, Token string }
+	if reply := s.Connect(request); len(reply.Data) > 0 {
+		if err := json.Unmarshal(reply.Data, &data); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	return s, data.Token
+}
+
 // TestReloadAnonymous checks that a reload lets in clients without a token, and guests, and that another one shuts them out again:
 // present ones leave the rooms, and their tokens are no longer valid until guests are let in again.
 func TestReloadAnonymous(t *testing.T) {
 	r := startReloading(t, usersOnly)
-	comes := func(request *protocol.ConnectRequest, refused int) (*wstest.Protocol, string) {
-		t.Helper()
-		s := wstest.OpenProtocol(t, r.addr(), "/connection/websocket", false)
-		if refused != 0 {
-			if err := s.Say(&protocol.Command{Id: 1, Connect: request}); err != nil {
-				t.Fatal(err)
-			}
-			if code, reason := s.Disconnected(); code != refused {
-				t.Errorf("the client is closed with %d %s, want %d", code, reason, refused)
-			}
-			return nil, ""
-		}
-		var data struct{ User, Token string }
-		if reply := s.Connect(request); len(reply.Data) > 0 {
-			if err := json.Unmarshal(reply.Data, &data); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return s, data.Token
-	}
 	eve := &protocol.ConnectRequest{Data: []byte(`{"guest":"Eve"}`)}
-	comes(eve, 3500)
+	r.comes(eve, 3500)
 	r.expectStatus("/r", 401)
 
 	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries) have changed")
-	s, text := comes(eve, 0)
+	s, text := r.comes(eve, 0)
 	if text == "" {
 		t.Fatal("the guest gets no token")
 	}
@@ -156,14 +158,14 @@ func TestReloadAnonymous(t *testing.T) {
 		t.Errorf("the guest gets %v", push)
 	}
 	plain.ExpectClose(3507)
-	comes(eve, 3500)
-	comes(&protocol.ConnectRequest{Token: text}, 3500)
+	r.comes(eve, 3500)
+	r.comes(&protocol.ConnectRequest{Token: text}, 3500)
 	r.expectStatus("/r", 401)
 	r.expectStatus("/r?token="+text, 401)
 	s.Leave()
 
 	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries) have changed")
-	again, _ := comes(&protocol.ConnectRequest{Token: text}, 0)
+	again, _ := r.comes(&protocol.ConnectRequest{Token: text}, 0)
 	again.Leave()
 }
 
@@ -215,4 +217,20 @@ func reloadJWKS(t *testing.T) *reloading {
 	r.says(r.reload(usersOnly+"insecure: true\ntoken_jwks_refresh: 1s\ntoken_jwks: "+second.URL+"\n"), "token_jwks_refresh (24h → 1s) have changed")
 	wstest.Eventually(t, "the keys are fetched again and again", func() bool { return second.fetches.Load() >= before+3 })
 	return r
+}
+
+// TestReloadGuestSecret checks that the tokens of guests are no longer valid when the secret of tokens has changed or is gone, because
+// that of the guests is derived from it; and that they stay valid if there is none before and after.
+func TestReloadGuestSecret(t *testing.T) {
+	const open, with = "open: true\n", "open: true\ntoken_secret: "
+	r := startReloading(t, with+longSecret+"\n")
+	eve := &protocol.ConnectRequest{Data: []byte(`{"guest":"Eve"}`)}
+	for _, next := range []string{with + strings.ToUpper(longSecret) + "\n", open} {
+		_, text := r.comes(eve, 0)
+		r.says(r.reload(next), "token_secret (not shown) have changed")
+		r.comes(&protocol.ConnectRequest{Token: text}, 3500)
+	}
+	_, text := r.comes(eve, 0)
+	r.says(r.reload(open+"log_level: debug\n"), "log_level")
+	r.comes(&protocol.ConnectRequest{Token: text}, 0)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 
 	"webim/room/wire"
@@ -72,6 +73,12 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (body []byte, fai
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
 		h.refuse(w, r, http.StatusRequestEntityTooLarge, bad("the body is too long"))
+		return nil, true
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Connection", "close")
+		h.refuse(w, r, http.StatusRequestTimeout, bad("the body came too slowly: send the request again"))
 		return nil, true
 	}
 	if err != nil {

@@ -2,10 +2,12 @@ package guest
 
 import (
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 
 	"webim/room/policy"
+	"webim/room/token"
 )
 
 // TestWelcome checks that a client with a name becomes a guest, and stays the same one with its token.
@@ -29,6 +31,14 @@ func TestWelcome(t *testing.T) {
 		if _, ours, err := g.Verify(text); ours || err == nil {
 			t.Errorf("the token %q is valid", text)
 		}
+	}
+	text, err := g.key.Load().signer.Sign(token.Claims{User: guest.User, Roles: []string{"admin"}, Channels: []string{"$secret"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, ours, err := g.Verify(text)
+	if err != nil || !ours || !reflect.DeepEqual(forged, &token.Identity{User: guest.User, IssuedAt: forged.IssuedAt}) {
+		t.Errorf("with rights in the token: %+v, %v, %v", forged, ours, err)
 	}
 	other, _ := New([]byte(strings.Repeat("o", 32)))
 	if _, ours, err := other.Verify(got.Token); ours || err == nil {

@@ -71,7 +71,9 @@ func New(cfg Config) *Bridge {
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    cfg.MaxHead,
 		ConnState:         b.state,
-		ErrorLog:          slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+
+		DisableGeneralOptionsHandler: true, // every request comes to serve
+		ErrorLog:                     slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},
@@ -162,6 +164,7 @@ func (b *Bridge) wait(w http.ResponseWriter, held *hold) bool {
 	}
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // the answer waits for no rest of a body
 	http.Error(w, "The server is being replaced: send the request again.", http.StatusServiceUnavailable)
 	_ = http.NewResponseController(w).Flush() // it fails only if the client has gone
 	return false
@@ -172,6 +175,9 @@ func (b *Bridge) wait(w http.ResponseWriter, held *hold) bool {
 func (b *Bridge) Hold() {
 	b.held.CompareAndSwap(nil, &hold{ended: make(chan struct{}), refused: make(chan struct{})})
 }
+
+// KeepAlive says whether connections stay open after a request, as they do at first. If they do not, idle ones close.
+func (b *Bridge) KeepAlive(on bool) { b.srv.SetKeepAlivesEnabled(on) }
 
 // arrivalTime limits the time for which Freeze waits for requests whose head the loop has read. net/http could still wait for more, if
 // it did not agree with the loop about where a head ends.

@@ -84,7 +84,7 @@ func (c *Conn) Serve() {
 	}()
 }
 
-// arrived notes that the first request has come to a handler, waits for one, or has ended.
+// arrived notes that the first request has come to serve, or that the connection has ended.
 func (c *Conn) arrived() {
 	if c.arriving.Swap(false) {
 		c.b.arriving.Add(-1)

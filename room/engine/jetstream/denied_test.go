@@ -267,7 +267,7 @@ func TestDeniedStreams(t *testing.T) {
 	s := startServer(t)
 	a := open(t, s, Config{Keep: always})
 	publish(t, a, "r", text("x"))
-	e, l, _ := denied(t, s, "", "$JS.API.STREAM.CREATE.PROOF_", Config{Keep: always})
+	e, l, _ := denied(t, s, "", "$JS.API.STREAM.CREATE.WEBIM_PROOF_", Config{Keep: always})
 	l.set(false, false)
 	l.request, l.answer = "$JS.API.STREAM.NAMES", `{"total":0,"offset":0,"limit":1024,"streams":null}`
 	l.set(true, false)

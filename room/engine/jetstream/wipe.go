@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"sync"
@@ -25,8 +26,8 @@ import (
 // wipes are the removals that this node looks after.
 type wipes struct {
 	mu      sync.Mutex          // innermost
-	young   []engine.Key        // came after the last sweep
-	old     []engine.Key        // came before it, and are looked at in the next
+	young   map[engine.Key]bool // came after the last sweep
+	old     map[engine.Key]bool // came before it, and are looked at in the next
 	left    map[cuts.Key]uint64 // cuts of which something was left, and the first offset of that
 	turns   []cuts.Key          // the rooms that this node wipes
 	running bool                // a job wipes them
@@ -38,17 +39,23 @@ func (w *wipes) note(is engine.Entry) {
 		return
 	}
 	w.mu.Lock()
-	w.young = append(w.young, is.Key)
+	if w.young == nil {
+		w.young = map[engine.Key]bool{}
+	}
+	w.young[is.Key] = true
 	w.mu.Unlock()
 }
 
 // take begins a sweep, and returns the entries that it looks at.
-func (w *wipes) take() (all []engine.Key) {
+func (w *wipes) take() (all map[engine.Key]bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all, w.old, w.young = w.old, w.young, nil
+	if all == nil {
+		all = map[engine.Key]bool{}
+	}
 	for k := range w.left {
-		all = append(all, k.Entry())
+		all[k.Entry()] = true
 	}
 	return all
 }
@@ -60,7 +67,7 @@ func (e *Engine) sweepRemoved() {
 		return // nothing is lost: take was not called
 	}
 	proofs := map[*class]error{}
-	for _, k := range e.wipes.take() {
+	for k := range e.wipes.take() {
 		if e.jobs.Pausing() {
 			e.wipes.note(engine.Entry{Key: k, Value: []byte{0}}) // look at it the next time
 			continue
@@ -86,16 +93,22 @@ func (e *Engine) look(k engine.Key, proofs map[*class]error) error {
 	if err := e.ready(c); err != nil {
 		return err
 	}
-	if _, made := proofs[c]; !made {
-		proofs[c] = fault.Of(e.read.Leader().Prove(e.ctx, c.Stream, c.marker()))
+	unproved, made := proofs[c]
+	if !made {
+		unproved = e.read.Leader().Prove(e.ctx, c.Stream, c.marker())
+		proofs[c] = unproved
 	}
-	if proofs[c] != nil {
-		return proofs[c]
+	if unproved != nil && !errors.Is(unproved, logread.ErrFull) {
+		return fault.Of(unproved)
 	}
+	// A full stream takes no marker, and to overwrite what is left makes space. But that nothing is left is not believed then.
 	if k.Table == stubs.Table {
-		return e.finishRedact(c, k)
+		return cmp.Or(e.finishRedact(c, k), fault.Of(unproved))
 	}
 	first, err := e.firstBefore(c, k.Of)
+	if err == nil && first == 0 {
+		err = fault.Of(unproved)
+	}
 	if err != nil {
 		return err
 	}

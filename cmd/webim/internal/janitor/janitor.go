@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 )
 
@@ -46,13 +47,13 @@ const (
 // as live for the collector and in GOMEMLIMIT. Without it, a heap of 3 MB that clients make grow to
 // 100 MB in a tenth of a second is collected at 3, 4.5, 7 MB and so on. Each of these collections
 // stops all workers twice, and makes whoever allocates help with it: others waited for 20 to 40 ms.
-var reserve []byte
+var reserve atomic.Pointer[[]byte]
 
 // SetGC sets a low GC percentage and allocates the reserve, unless the user has set GOGC.
 func SetGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
-		reserve = make([]byte, reserveBytes)
+		reserve.Store(new(make([]byte, reserveBytes)))
 	}
 }
 
@@ -86,7 +87,10 @@ func (j *Janitor) read() (held, live, allocs uint64) {
 	for i := range v {
 		v[i] = j.samples[i].Value.Uint64()
 	}
-	reserved := uint64(len(reserve))
+	reserved := uint64(0)
+	if b := reserve.Load(); b != nil {
+		reserved = uint64(len(*b))
+	}
 	return v[0] + v[1] - reserved, v[2] - min(v[2], reserved), v[3] // before the first collection v[2] is 0
 }
 

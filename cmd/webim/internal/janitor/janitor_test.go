@@ -61,8 +61,8 @@ func TestReserve(t *testing.T) {
 	old := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(old)
 	SetGC()
-	all := reserve
-	defer func() { reserve = nil }()
+	all := reserve.Load()
+	defer func() { reserve.Store(nil) }()
 	runtime.GC()
 	goal := []metrics.Sample{{Name: "/gc/heap/goal:bytes"}}
 	if metrics.Read(goal); goal[0].Value.Uint64() < reserveBytes*(100+gcPercent)/100 {
@@ -70,7 +70,7 @@ func TestReserve(t *testing.T) {
 	}
 	j := New()
 	held, live, _ := j.read()
-	reserve = nil
+	reserve.Store(nil)
 	heldAll, liveAll, _ := j.read()
 	if heldAll-held < reserveBytes/2 || liveAll-live != reserveBytes {
 		t.Errorf("held %d and live %d, with the reserve %d and %d", held, live, heldAll, liveAll)

@@ -2,8 +2,10 @@ package upgrade
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // A Gate lets HTTP requests end before a process is frozen. The zero value is open. It is safe for concurrent use.
@@ -13,11 +15,12 @@ type Gate struct {
 	Postpone func(w http.ResponseWriter, r *http.Request) bool
 
 	mu      sync.Mutex
-	inside  int           // requests that have entered, also to be refused
-	waiting int           // requests that wait until the gate opens
-	empty   chan struct{} // closed when nobody is inside; nil: nobody waits for that
-	closed  chan struct{} // closed when the gate opens or the process has moved; nil: the gate is open
-	retired bool          // the process has moved: requests are refused
+	inside  int            // requests that have entered, also to be refused
+	waiting int            // requests that wait until the gate opens
+	empty   chan struct{}  // closed when nobody is inside; nil: nobody waits for that
+	bodies  map[*body]bool // of those inside that have not arrived; true: their time is limited
+	closed  chan struct{}  // closed when the gate opens or the process has moved; nil: the gate is open
+	retired bool           // the process has moved: requests are refused
 }
 
 // Over returns a handler that passes requests to next, through the gate. While the gate is closed, they are postponed, or else they
@@ -37,10 +40,13 @@ func (g *Gate) Over(next http.Handler) http.Handler {
 				return
 			}
 		}
+		b := g.watch(w, r)
+		defer g.unwatch(b)
 		defer g.leave(w)
 		if g.refuses() {
 			w.Header().Set("Retry-After", "1")
 			w.Header().Set("Connection", "close")
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // the answer waits for no rest of a body
 			http.Error(w, "Another process serves now: send the request again.", http.StatusServiceUnavailable)
 			return
 		}
@@ -78,10 +84,63 @@ func (g *Gate) refuses() bool {
 	return g.retired
 }
 
-// leave counts a request that has its answer. If somebody waits for that, the answer is sent first: the process may end at once.
+// A body is that of a request inside, which has not arrived as a whole.
+type body struct {
+	io.ReadCloser
+	g *Gate
+	w http.ResponseWriter
+}
+
+// Read reads from the body.
+func (b *body) Read(p []byte) (n int, err error) {
+	n, err = b.ReadCloser.Read(p)
+	if err == io.EOF && b.g.unwatch(b) { // or net/http would take the end of the time for the end of the connection
+		_ = http.NewResponseController(b.w).SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// watch begins to watch the body of a request; nil: it has none.
+func (g *Gate) watch(w http.ResponseWriter, r *http.Request) *body {
+	if r.ContentLength == 0 {
+		return nil
+	}
+	b := &body{r.Body, g, w}
+	r.Body = b
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.bodies == nil {
+		g.bodies = map[*body]bool{}
+	}
+	g.bodies[b] = false
+	return b
+}
+
+// unwatch is called when a body has arrived, or its request has its answer. It reports whether the time of the body was limited.
+func (g *Gate) unwatch(b *body) (limited bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	limited = g.bodies[b]
+	delete(g.bodies, b)
+	return limited
+}
+
+// LimitBodies gives the requests inside whose bodies have not arrived this time for it: a client that never sends the rest must not
+// keep the process from being replaced. Nothing of such a request has been done, and its handler sees os.ErrDeadlineExceeded.
+func (g *Gate) LimitBodies(d time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for b := range g.bodies {
+		g.bodies[b] = true
+		_ = http.NewResponseController(b.w).SetReadDeadline(time.Now().Add(d)) // it fails only if the client has gone
+	}
+}
+
+// leave counts a request that has its answer. If somebody waits for that, or it is refused, the answer is sent first: the process may
+// end at once.
 func (g *Gate) leave(w http.ResponseWriter) {
 	g.mu.Lock()
-	awaited := g.empty != nil
+	awaited := g.empty != nil || g.retired
 	g.mu.Unlock()
 	if awaited {
 		_ = http.NewResponseController(w).Flush() // it fails only if the client has gone

@@ -1,10 +1,14 @@
 package upgrade
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"testing"
 
 	"webim/netpoll/wstest"
@@ -89,5 +93,78 @@ func TestGate(t *testing.T) {
 	}
 	if g.inside != 0 || g.waiting != 0 {
 		t.Errorf("%d requests are inside, and %d wait", g.inside, g.waiting)
+	}
+}
+
+// TestLimitBodies checks that a request whose body never comes does not keep the gate from being empty, whether its handler reads the
+// body or not; and that one whose body has come goes on.
+func TestLimitBodies(t *testing.T) {
+	var g Gate
+	inside, goOn := make(chan bool), make(chan bool)
+	s := httptest.NewServer(g.Over(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var err error
+		if r.URL.Path != "/unread" {
+			inside <- true
+			_, err = io.ReadAll(r.Body)
+		}
+		if r.URL.Path == "/whole" {
+			<-goOn
+			err = cmp.Or(err, r.Context().Err())
+		}
+		fmt.Fprint(w, errors.Is(err, os.ErrDeadlineExceeded), " ", err == nil)
+	})))
+	defer s.Close()
+	ask := func(path, body string) *wstest.Client {
+		c := wstest.Dial(t, s.Listener.Addr().String())
+		c.SendBytes(fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n%s", path, body))
+		return c
+	}
+	says := func(c *wstest.Client, want string) {
+		t.Helper()
+		if got, err := io.ReadAll(c.Response().Body); err != nil || string(got) != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	whole, half := ask("/whole", "0123456789"), ask("/half", "01234")
+	<-inside
+	<-inside
+	wstest.Eventually(t, "a body is read", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return len(g.bodies) == 1
+	})
+	g.Close()
+	g.LimitBodies(0)
+	says(half, "true false")
+	goOn <- true
+	says(whole, "false true")
+	if err := g.Empty(t.Context()); err != nil {
+		t.Error(err)
+	}
+	g.Open()
+	empty := make(chan error, 1)
+	ask("/half", "")
+	<-inside
+	go func() { empty <- g.Empty(t.Context()) }()
+	wstest.Eventually(t, "somebody waits", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.empty != nil
+	})
+	unread := ask("/unread", "")
+	wstest.Eventually(t, "the second one has come", func() bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.inside == 2
+	})
+	wstest.Eventually(t, "both have ended", func() bool {
+		g.LimitBodies(0)
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.inside == 0
+	})
+	says(unread, "false true")
+	if err := <-empty; err != nil {
+		t.Error(err)
 	}
 }

@@ -110,7 +110,7 @@ func change(t *testing.T, c client, r *rand.Rand) {
 // deleted messages.
 func TestIndexAfterCompaction(t *testing.T) {
 	dir := t.TempDir()
-	s := start(t, Config{Dir: dir, Interval: 10 * time.Millisecond})
+	s := start(t, Config{Dir: dir, Interval: 200 * time.Millisecond}) // less, and the first sync could come while the server begins
 	c := connect(t, s)
 	addSmallBlocks(t, c, true)
 	for range 20 { // the first block has 15 of them

@@ -174,7 +174,7 @@ func (c *Cluster) Back(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	c.away = false
-	c.older.since = time.Now()
+	c.older = older{since: time.Now()} // whoever is still there is heard again
 	c.mu.Unlock()
 	c.compare()
 	return nil

@@ -65,7 +65,7 @@ func (c *Cluster) Thaw(connected bool) {
 	c.mu.Lock()
 	taken := c.held
 	c.held, c.echo = false, time.Now()
-	c.older.since = c.echo
+	c.older = older{since: c.echo}
 	if c.away = c.away && !(taken && connected); taken {
 		for id := range c.peers {
 			c.peers[id] = c.echo // they have had no chance to be heard

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -12,15 +13,17 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// In a cluster, one server knows all streams: the leader of the servers. Another one may lead them already, and this one has not noticed it yet. A
-// stream that is missing in its list would be missing in a backup, or the keys that its texts need would be removed. So a proof is in the list: a stream
-// that was made for it. A server that has this one has all that were made before it. It is the marker of package logread, for streams.
+// In a cluster, one server knows all streams: the leader of the servers. Another one may lead them already, and this one
+// has not noticed it yet. A stream that is missing in its list would be missing in a backup, or the keys that its texts need
+// would be removed. So a proof is in the list: a stream that was made for it. A server that has this one has all that were made
+// before it. It is the marker of package logread, for streams.
 
-// ofProofs begins the names of these streams. The time of the proof in seconds follows.
-const ofProofs = "PROOF_"
+// proofName has the names of these streams, with the time of the proof in seconds.
+var proofName = regexp.MustCompile(`^WEBIM_PROOF_([0-9]{1,18})_[A-Z2-7]{12}$`)
 
-// proofAge is the age after which a stream of a proof is deleted that has stayed because its node has ended.
-const proofAge = time.Minute
+// proofAge is the age after which a stream of a proof is deleted that has stayed because its node has ended. It is more than
+// the clocks of nodes differ.
+const proofAge = time.Hour
 
 // ErrBehind: the server that lists the streams lacks some.
 var ErrBehind = errors.New("streams: the server that answers does not have all streams")
@@ -31,7 +34,7 @@ func (o *Opener) Names(ctx context.Context, prefix string) (names []string, err 
 		all, err := o.list(ctx, prefix)
 		return all, errors.Join(err, o.Sole())
 	}
-	proof := fmt.Sprint(ofProofs, time.Now().Unix(), "_", rand.Text()[:12])
+	proof := fmt.Sprint("WEBIM_PROOF_", time.Now().Unix(), "_", rand.Text()[:12])
 	_, err = o.JS.CreateStream(ctx, jetstream.StreamConfig{Name: proof, Description: "webim: proves that a list of streams has all; it is deleted at once", Storage: jetstream.FileStorage, MaxMsgs: 1})
 	if err != nil {
 		return nil, fmt.Errorf("streams: proving that the list of streams is complete: %w", err)
@@ -43,12 +46,12 @@ func (o *Opener) Names(ctx context.Context, prefix string) (names []string, err 
 	}
 	found := false
 	for _, name := range all {
-		switch rest, is := strings.CutPrefix(name, ofProofs); {
+		switch of := proofName.FindStringSubmatch(name); {
 		case name == proof:
 			found = true
-		case is && isOld(rest):
+		case of != nil && isOld(of[1]):
 			_ = o.JS.DeleteStream(ctx, name)
-		case !is && strings.HasPrefix(name, prefix):
+		case of == nil && strings.HasPrefix(name, prefix):
 			names = append(names, name)
 		}
 	}
@@ -58,9 +61,8 @@ func (o *Opener) Names(ctx context.Context, prefix string) (names []string, err 
 	return names, nil
 }
 
-// isOld reports whether the rest of the name of a proof has a time that is long ago.
-func isOld(rest string) bool {
-	at, _, _ := strings.Cut(rest, "_")
+// isOld reports whether a time in seconds is long ago.
+func isOld(at string) bool {
 	seconds, err := strconv.ParseInt(at, 10, 64)
 	return err == nil && time.Since(time.Unix(seconds, 0)) > proofAge
 }

@@ -195,8 +195,9 @@ func TestRefuseOlder(t *testing.T) {
 // TestNames lists streams. Nothing is left of the proof, nor of one whose node has ended; one that another node makes now stays.
 func TestNames(t *testing.T) {
 	o := start(t)
-	now := fmt.Sprint(ofProofs, time.Now().Unix(), "_OTHER")
-	for _, name := range []string{"A_1", "A_2", "B_1", ofProofs + "1000_OLD", ofProofs + "FOREIGN", now} {
+	const foreign, old = "WEBIM_PROOF_1000", "WEBIM_PROOF_1000_ABCDEFGHIJKL"
+	now := fmt.Sprint("WEBIM_PROOF_", time.Now().Add(-time.Minute).Unix(), "_ABCDEFGHIJKL") // of a node whose clock is behind
+	for _, name := range []string{"A_1", "A_2", "B_1", old, foreign, "PROOF_1000", now} {
 		if _, err := o.JS.CreateStream(t.Context(), jetstream.StreamConfig{Name: name}); err != nil {
 			t.Fatal(err)
 		}
@@ -210,11 +211,11 @@ func TestNames(t *testing.T) {
 		}
 	}
 	want(o, "A_", "A_1", "A_2")
-	want(o, "", "A_1", "A_2", "B_1")
+	want(o, "", "A_1", "A_2", "B_1", "PROOF_1000", foreign)
 	ill := errors.New("ill")
 	var err error
 	sole := &Opener{JS: o.JS, Sole: func() error { return err }}
-	want(sole, ofProofs, now, ofProofs+"FOREIGN")
+	want(sole, "WEBIM_", foreign, now)
 	err = ill
 	if _, err := sole.Names(t.Context(), ""); !errors.Is(err, ill) {
 		t.Errorf("of a server with an error: %v", err)
