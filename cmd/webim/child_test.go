@@ -3,7 +3,6 @@ package main_test
 import (
 	"bufio"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/url"
@@ -11,9 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -36,11 +33,6 @@ func TestMain(m *testing.M) {
 	if os.Getenv(betweenSocket) != "" {
 		fmt.Fprintln(os.Stderr, becomeNew())
 		os.Exit(1)
-	}
-	// The tests wait for pages and for other processes more than they compute, so there are twice as many at a time as processors.
-	flag.Parse()
-	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
-		_ = parallel.Value.Set(strconv.Itoa(2 * runtime.GOMAXPROCS(0)))
 	}
 	code := m.Run()
 	if browser.stop != nil {
