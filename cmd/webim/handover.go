@@ -231,7 +231,7 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 	if err := w.Frame(upgrade.Inner, h.inner.State()); err != nil {
 		return err
 	}
-	_, err := h.inner.Export(w.InnerConns) // those with a request that waits
+	_, err := h.inner.Export(w.InnerConns) // those of which the head of a request has not come, or waits
 	return err
 }
 

@@ -60,7 +60,7 @@ type hold struct {
 	refuse         sync.Once // closes refused
 }
 
-// New makes a Bridge, whose goroutine runs until Close.
+// New makes a Bridge. It has a goroutine until Close.
 func New(cfg Config) *Bridge {
 	b := &Bridge{Config: cfg, conns: make(chan net.Conn), done: make(chan struct{})}
 	b.srv = &http.Server{
@@ -179,8 +179,8 @@ func (b *Bridge) Hold() {
 // KeepAlive says whether connections stay open after a request, as they do at first. If they do not, idle ones close.
 func (b *Bridge) KeepAlive(on bool) { b.srv.SetKeepAlivesEnabled(on) }
 
-// arrivalTime limits the time for which Freeze waits for requests whose head the loop has read. net/http could still wait for more, if
-// it did not agree with the loop about where a head ends.
+// arrivalTime limits the time for which Freeze waits for requests, after the loop has read their heads. net/http could still wait for
+// more, if it did not agree with the loop about where a head ends.
 const arrivalTime = 20 * time.Millisecond
 
 // Freeze lets the requests that the loop has given away come back, after Hold. Then it makes all others wait here, and returns when no
@@ -260,21 +260,19 @@ func (b *Bridge) answer(w http.ResponseWriter, r *http.Request, c *Conn) {
 		// not to be trusted with a second request.
 		w.Header().Set("Connection", "close")
 	}
-	if c != nil {
-		c.handling.Store(true)
-		defer c.handling.Store(false)
-		table := b.Conns.Addrs
-		if client, ok := table.Client(c.addr.Addr(), r.Header.Values("X-Forwarded-For")); ok && !b.ProxyProtocol {
-			ip, ok := table.TakeSlotOf(client, addrs.SlotHTTP, b.Conns.Max())
-			if !ok {
-				b.Refusals.Count(refusal.HTTPFull)
-				b.Refusals.Log(refusal.HTTPFull, netip.AddrPortFrom(client, 0), "")
-				w.Header().Set("Retry-After", "5")
-				http.Error(w, refusal.AtLimit(refusal.HTTPFull).Text, http.StatusServiceUnavailable)
-				return
-			}
-			defer table.GiveSlotBack(ip, addrs.SlotHTTP)
+	c.handling.Store(true)
+	defer c.handling.Store(false)
+	table := b.Conns.Addrs
+	if client, ok := table.Client(c.addr.Addr(), r.Header.Values("X-Forwarded-For")); ok && !b.ProxyProtocol {
+		ip, ok := table.TakeSlotOf(client, addrs.SlotHTTP, b.Conns.Max())
+		if !ok {
+			b.Refusals.Count(refusal.HTTPFull)
+			b.Refusals.Log(refusal.HTTPFull, netip.AddrPortFrom(client, 0), "")
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, refusal.AtLimit(refusal.HTTPFull).Text, http.StatusServiceUnavailable)
+			return
 		}
+		defer table.GiveSlotBack(ip, addrs.SlotHTTP)
 	}
 	b.Handler.ServeHTTP(w, r)
 }

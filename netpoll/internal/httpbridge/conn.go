@@ -195,7 +195,7 @@ func (c *Conn) leave() bool {
 }
 
 // Dup returns a descriptor of the socket, which is closed on exec and which Go's poller does not know. ok is false for a
-// connection over TLS, whose keys a descriptor does not have.
+// connection over TLS: a descriptor does not have its keys.
 func (c *Conn) Dup() (fd int, ok bool) {
 	if c.tls != nil {
 		return -1, false

@@ -93,7 +93,8 @@ func (e *Engine) collect() error {
 	return c.end() // without Deleting, the keys that it has named stay
 }
 
-// errOlder: a node is there, or was, that does not know of rounds, so it would seal with keys that are being removed. errDeaf: this node would not have heard it.
+// errOlder: a node is there, or was, that does not know of rounds, so it would seal with keys that are being removed.
+// errDeaf: this node would not have heard it.
 var (
 	errOlder = errors.New("jetstream: unused keys stay while a node of webim 0.1.0 is there: end it")
 	errDeaf  = errors.New("jetstream: this node has not heard the other nodes without a gap")

@@ -125,8 +125,8 @@ func (g *Gate) unwatch(b *body) (limited bool) {
 	return limited
 }
 
-// LimitBodies gives the requests inside whose bodies have not arrived this time for it: a client that never sends the rest must not
-// keep the process from being replaced. Nothing of such a request has been done, and its handler sees os.ErrDeadlineExceeded.
+// LimitBodies gives the bodies of requests inside this time to arrive: a client that never sends the rest must not keep the process
+// from being replaced. Nothing of such a request has been done, and its handler sees os.ErrDeadlineExceeded.
 func (g *Gate) LimitBodies(d time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -102,7 +102,7 @@ func (c *child) rehearsed() error {
 	return c.conn.Close()
 }
 
-// become gives everything to the new program, whose file is still the one that has rehearsed it, and replaces this one.
+// become gives everything to the new program, and replaces this one. Its file is still the one that has rehearsed it.
 func (o *Old) become(ctx context.Context, program os.FileInfo, h Hello, began time.Time) error {
 	state, err := newFile("state")
 	if err != nil {

@@ -26,8 +26,8 @@ func (c *Cluster) heardOlder(id string) {
 	c.older = older{time.Now(), id}
 }
 
-// Older returns since when this node has heard no beat of a node that does not know the rounds of package retire, although it would have heard it. node is the last such
-// node; "": none since this one began.
+// Older returns since when this node has heard no beat of a node that does not know the rounds of package retire, although it
+// would have heard it. node is the last such node; "": none since this one began or connected.
 func (c *Cluster) Older() (since time.Time, node string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
