@@ -51,7 +51,7 @@ chaos: build ## kill, pause and separate three webim and three NATS processes fo
 	bin/webim-bench chaos --for $(FOR) --seed $(SEED)
 	@.ci/powercut go test -count=1
 
-test: ## all tests, browser included, under the race detector: about 16 minutes on two cores
+test: ## all tests, browser included, under the race detector: up to 20 minutes on two cores
 	@.ci/needs gcc chromium node nginx haproxy caddy systemd-analyze
 	GORACE=atexit_sleep_ms=100 go run $(GOTESTSUM) $(RERUN) --packages=./... -- $(RACE) -timeout 40m
 	go test -count=1 -run Allocates ./netpoll ./room/...
