@@ -167,6 +167,7 @@ func testFirstProcess(t *testing.T, program string) {
 	cancel()
 	talking.Wait()
 	c.check()
+	c.ending.Store(true)
 	if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}

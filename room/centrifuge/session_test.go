@@ -92,6 +92,8 @@ func TestEarlyControlMessages(t *testing.T) {
 	other.Identify(token.Anonymous)
 	other.Apply(end)
 	d.early.ended(other)
+	d.early.mu.Lock() // a worker ends the first session meanwhile
+	defer d.early.mu.Unlock()
 	if len(d.early.all) != 0 {
 		t.Errorf("kept for %d sessions", len(d.early.all))
 	}
