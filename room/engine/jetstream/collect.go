@@ -10,11 +10,9 @@ import (
 	"time"
 
 	"webim/room/engine"
-	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/keyuse"
 	"webim/room/engine/jetstream/internal/retire"
-	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/stubs"
@@ -119,6 +117,7 @@ type collector struct {
 	version uint64       // of its entry
 	put     time.Time    // when it was written
 	keys    *keyuse.Set
+	newer   keyuse.Newer
 	read    map[string]position // by stream
 	began   time.Time
 	removed int
@@ -218,7 +217,6 @@ func (c *collector) remove(some []retire.Ref) error {
 	if err := c.scan(use); err != nil {
 		return err
 	}
-	c.eachStub(use)
 	some = slices.DeleteFunc(some, func(k retire.Ref) bool { return named.IsUsed(k.ID) })
 	if c.e.state.Incarnation() != incarnation {
 		return errors.New("jetstream: the state was set back: keys that were kept may be missing there")
@@ -253,7 +251,8 @@ func (c *collector) deleteDoomed() error {
 	return nil
 }
 
-// scan calls use with the id of each key that the logs need which it has not read yet. It leaves out logs whose messages are gone
+// scan calls use with the id of each key that the logs need which it has not read yet, and that the stubs need. If there are
+// messages of a newer webim, it reads all, and then returns a keyuse.ErrNewer. It leaves out logs whose messages are gone
 // before a copy of the State is too old: what was sealed there by a node that did not know of the round has gone, too.
 func (c *collector) scan(use func(id uint64)) error {
 	names, err := c.e.streams.Names(c.e.ctx, subject.StreamPrefix)
@@ -273,20 +272,19 @@ func (c *collector) scan(use func(id uint64)) error {
 		if is := streams.Incarnation(s); is != p.incarnation {
 			p = position{incarnation: is} // its sequences may have come again
 		}
-		if p.seq, err = keyuse.Scan(c.e.ctx, c.e.js, c.e.read.Leader(), class, p.seq, c.rest, use); err != nil {
+		if p.seq, err = keyuse.Scan(c.e.ctx, c.e.js, c.e.read.Leader(), class, p.seq, c.rest, use, &c.newer); err != nil {
 			return err
 		}
 		c.read[class.Stream] = p
 	}
-	return nil
+	c.eachStub(use) // after the streams: a message is deleted when its stub is there
+	return c.newer.Err()
 }
 
 // eachStub calls use with the id of each key that a stub needs.
 func (c *collector) eachStub(use func(id uint64)) {
 	c.e.state.Watch(stubs.Table, func(_, is engine.Entry) {
-		if env, err := envelope.Decode(is.Value); err == nil && env.Sealed != nil {
-			use(seal.KeyID(env.Sealed))
-		}
+		keyuse.Read(state.Stream, is.Version, is.Value, use, &c.newer)
 	})()
 }
 

@@ -19,10 +19,10 @@ func Decode(b []byte) (Envelope, error) {
 	d := decoder{rest: b}
 	version := d.byte("version")
 	switch {
-	case d.bad == "" && version > Version:
-		return Envelope{}, fmt.Errorf("%w (the format has version %d, and this one reads up to %d)", ErrVersion, version, Version)
-	case version < 1:
+	case version < 1 || version > MaxVersion:
 		d.fail("version")
+	case version > Version:
+		return Envelope{}, fmt.Errorf("%w (the format has version %d, and this one reads up to %d)", ErrVersion, version, Version)
 	}
 	var m Envelope
 	flags := d.byte("flags")

@@ -7,7 +7,7 @@
 // All numbers are unsigned varints in their shortest form, unless a width is given. A string is its
 // length and its bytes. A part whose bit in the flags is not set takes no bytes.
 //
-//	version  1 byte
+//	version  1 byte: at most MaxVersion
 //	flags    1 byte: see the constants
 //	op       1 byte: the type of the data, as in engine.Message
 //	time     8 bytes, big endian: nanoseconds since 1970, signed
@@ -58,6 +58,10 @@ import (
 
 // Version is the version of the format that Append writes, and the highest one that Decode reads.
 const Version = 1
+
+// MaxVersion is the highest version that the format can ever have. Texts, and most other bytes that are no message, begin with a
+// higher byte, so they do not count as messages of a newer webim.
+const MaxVersion = 31
 
 // MinSealed is the minimum length of Envelope.Sealed: a key id of 8 bytes, a nonce of 12, and a tag
 // of 16.

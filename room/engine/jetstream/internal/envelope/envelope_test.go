@@ -132,6 +132,8 @@ func TestRefusals(t *testing.T) {
 		{"a tag twice", "\x01\x20" + text + now + "\x02\x02of\x011\x02of\x011" + "\x00\x00", "tags"},
 		{"tags in the wrong order", "\x01\x20" + text + now + "\x02\x02of\x011\x05event\x011" + "\x00\x00", "tags"},
 		{"a personal tag outside", "\x01\x20" + text + now + "\x01\x02id\x011" + "\x00\x00", "tags"},
+		{"a text that is no message", `{"text":"x"}`, "version"},
+		{"a version that there can never be", "\x20\x00" + text + now + "\x00\x01x", "version"},
 		{"a readable tag inside", "\x01\x00" + text + now + "\x04\x01\x02of\x011\x00", "tags"},
 		{"an unknown part", "\x01\x00" + text + now + "\x08\x00", "parts"},
 		{"info without an author", "\x01\x00" + text + now + "\x01\x011\x00", "parts"},
@@ -149,7 +151,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestNewerVersion(t *testing.T) {
-	for _, b := range []string{"\x02", "\x02\x00\x01\x00", "\xff and a text"} {
+	for _, b := range []string{"\x02", "\x02\x00\x01\x00", "\x1f and a text"} {
 		if _, err := Decode([]byte(b)); !errors.Is(err, ErrVersion) || !strings.Contains(err.Error(), "upgrade") {
 			t.Errorf("%q: %v", b, err)
 		}

@@ -3,7 +3,9 @@ package keyuse
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -58,9 +60,10 @@ func TestScan(t *testing.T) {
 	var got []uint64
 	rests, ill := 0, errors.New("ill")
 	var fail error
+	var newer Newer
 	scan := func(after uint64) (uint64, error) {
 		got, rests = nil, 0
-		return Scan(t.Context(), js, leader, c, after, func(time.Duration) error { rests++; return fail }, func(id uint64) { got = append(got, id) })
+		return Scan(t.Context(), js, leader, c, after, func(time.Duration) error { rests++; return fail }, func(id uint64) { got = append(got, id) }, &newer)
 	}
 	if upTo, err := scan(0); err != nil || upTo != 1 || got != nil {
 		t.Errorf("an empty stream: %d, %v, %v", upTo, got, err)
@@ -87,12 +90,25 @@ func TestScan(t *testing.T) {
 		t.Errorf("the caller ends it: %v", err)
 	}
 	fail = nil
-	say([]byte{envelope.Version + 1, 0, 0})
-	if _, err := scan(0); !errors.Is(err, envelope.ErrVersion) {
-		t.Errorf("with a message of a newer webim: %v", err)
+	if err := newer.Err(); err != nil {
+		t.Errorf("without messages of a newer webim: %v", err)
+	}
+	first, err := js.Publish(t.Context(), c.Room("r"), []byte{envelope.Version + 1, 0, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	say(message(8))
+	say([]byte{envelope.MaxVersion, 0, 0})
+	say([]byte(`{"text":"x"}`))
+	if _, err := scan(upTo); err != nil || !slices.Equal(got, []uint64{8}) {
+		t.Errorf("with messages of a newer webim: %v, %v", got, err)
+	}
+	want := fmt.Sprintf("there are 2, and the first is in the stream %s with the sequence %d", c.Stream, first.Sequence)
+	if err := newer.Err(); !errors.Is(err, ErrNewer) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("%v, want: %s", err, want)
 	}
 	s, err := js.Stream(t.Context(), c.Stream)
-	if err != nil || s.CachedInfo().State.Msgs != n+4 {
+	if err != nil || s.CachedInfo().State.Msgs != n+7 {
 		t.Errorf("markers are left, %v", err)
 	}
 }

@@ -8,9 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/logread"
-	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/subject"
 )
 
@@ -22,9 +20,8 @@ const (
 
 // Scan calls f with the id of the key of each sealed message in the stream of a class that has a sequence above after. upTo is
 // the sequence up to which it has read. After each batch it calls rest with the time that the batch took, and ends with its
-// error. If a message was stored by a newer webim, the error is envelope.ErrVersion, because nobody here knows which key it
-// needs. It may wait.
-func Scan(ctx context.Context, js jetstream.JetStream, leader logread.Leader, c subject.Class, after uint64, rest func(took time.Duration) error, f func(id uint64)) (upTo uint64, err error) {
+// error. Messages of a newer webim are noted in newer. It may wait.
+func Scan(ctx context.Context, js jetstream.JetStream, leader logread.Leader, c subject.Class, after uint64, rest func(took time.Duration) error, f func(id uint64), newer *Newer) (upTo uint64, err error) {
 	// It is not that of a proof, which would end before the reading does.
 	end, err := leader.Mark(ctx, c.Stream, logread.Marker(c.Prefix()))
 	if err != nil {
@@ -43,7 +40,7 @@ func Scan(ctx context.Context, js jetstream.JetStream, leader logread.Leader, c 
 	at := reading{pending: consumer.CachedInfo().NumPending}
 	for at.last < end {
 		began := time.Now()
-		if err = at.readSome(consumer, f); err == nil {
+		if err = at.readSome(consumer, func(seq uint64, b []byte) { Read(c.Stream, seq, b, f, newer) }); err == nil {
 			err = rest(time.Since(began))
 		}
 		if err != nil {
@@ -63,7 +60,7 @@ type reading struct {
 }
 
 // readSome reads the next messages. The server answers only when it has as many as were asked for.
-func (at *reading) readSome(c jetstream.Consumer, f func(id uint64)) error {
+func (at *reading) readSome(c jetstream.Consumer, f func(seq uint64, message []byte)) error {
 	all, err := c.Fetch(int(min(max(at.pending, 1), batch)), jetstream.FetchMaxWait(batchWait))
 	if err != nil {
 		return err
@@ -75,13 +72,7 @@ func (at *reading) readSome(c jetstream.Consumer, f func(id uint64)) error {
 			return err
 		}
 		at.last, at.pending = meta.Sequence.Stream, meta.NumPending
-		env, err := envelope.Decode(m.Data())
-		if errors.Is(err, envelope.ErrVersion) {
-			return err
-		}
-		if err == nil && env.Sealed != nil { // the marker, or a damaged message, needs no key
-			f(seal.KeyID(env.Sealed))
-		}
+		f(at.last, m.Data())
 	}
 	if at.last == was {
 		return errors.Join(errNothing, all.Error())

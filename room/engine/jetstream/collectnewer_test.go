@@ -1,0 +1,86 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"webim/netpoll/wstest"
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/envelope"
+	"webim/room/engine/jetstream/internal/keyuse"
+	"webim/room/engine/jetstream/internal/retire"
+	"webim/room/engine/jetstream/internal/stubs"
+)
+
+// storeOfNewer stores a message as a newer webim does, and returns its sequence.
+func storeOfNewer(t testing.TB, e *Engine, room string) uint64 {
+	t.Helper()
+	stored, err := e.js.Publish(t.Context(), e.class(room).Room(room), []byte{envelope.Version + 1, 0, 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stored.Sequence
+}
+
+// TestCollectBesideNewer removes no key while the store has messages of a newer webim, which may need any: neither if they were
+// there before, nor if one comes when keys have been named, nor if it is a stub. The log says where they are.
+func TestCollectBesideNewer(t *testing.T) {
+	s := startServer(t)
+	var at string
+	var then func()
+	cfg := collecting(func(_ *Engine, name string) error {
+		if name == at {
+			then()
+		}
+		return nil
+	})
+	var log wstest.Log
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	a := open(t, s, cfg)
+	publish(t, a, "of ann", said("ann", "x"))
+	expire(t, a, "of ann", 0)
+	publish(t, a, "of bob", said("bob", "x"))
+	var first uint64 // the sequence of the first one
+	collect := func(n int, stream string) {
+		t.Helper()
+		a.unused.stored.Store(1)
+		err := a.collect()
+		want := fmt.Sprintf("there are %d, and the first is in the stream %s with the sequence %d", n, stream, first)
+		if !errors.Is(err, keyuse.ErrNewer) || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v, want: %s", err, want)
+		}
+		if r, _, _, _ := a.unused.view.Round(); r.Phase != retire.Idle {
+			t.Errorf("the phase is %v", r.Phase)
+		}
+		wantUsers(t, a, "ann bob")
+	}
+	first = storeOfNewer(t, a, "newer")
+	storeOfNewer(t, a, "newer")
+	collect(2, ever)
+	a.unused.stored.Store(1)
+	a.collectKeys()
+	if all := log.String(); !strings.Contains(all, "unused keys of users cannot be removed") || !strings.Contains(all, "there are 2") {
+		t.Errorf("the log has\n%s", all)
+	}
+	expire(t, a, "newer", 0)
+	for _, at = range []string{"naming", "look again"} {
+		then = func() { first = storeOfNewer(t, a, "newer") }
+		collect(1, ever)
+		expire(t, a, "newer", 0)
+	}
+	at = ""
+	stub := engine.Entry{Key: stubs.Key(a.class("r").Class, "r", 7), Value: []byte{envelope.Version + 1, 0, 0}}
+	var err error
+	if first, err = put(t, a, stub); err != nil {
+		t.Fatal(err)
+	}
+	collect(1, "STATE")
+	if err := a.wait(func(done func(error)) { a.Delete(stub.Key, first, done) }); err != nil {
+		t.Fatal(err)
+	}
+	collectNow(t, a)
+	wantUsers(t, a, "bob")
+}
