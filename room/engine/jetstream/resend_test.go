@@ -1,17 +1,20 @@
 package jetstream
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nats-io/nats.go"
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/ids"
 	"webim/room/engine/jetstream/internal/seal"
@@ -72,6 +75,37 @@ func dying(t *testing.T, l *late) (a *Engine, hold, die func()) {
 		a.Close()
 	})
 	return a, hold, die
+}
+
+// TestSendAgainIsLogged stores a message again whose key is gone. The log says that it is stored when it is, and otherwise why not.
+func TestSendAgainIsLogged(t *testing.T) {
+	var log wstest.Log
+	var fails atomic.Bool
+	e := open(t, startServer(t), Config{Keep: always, Log: slog.New(slog.NewTextHandler(&log, nil)), Commit: func(stream string, done func(error)) {
+		if stream == ever && fails.Load() {
+			done(errors.New("the disk is broken"))
+			return
+		}
+		done(nil)
+	}})
+	publish(t, e, "r", said("ann", "x")) // opens the room's class
+	for _, outcome := range []string{"is stored again", "cannot be stored again"} {
+		m, now := said("ann", "y"), e.now()
+		env := codec.Encode(&m, now, 0, 0)
+		var sealed sealing
+		if err := e.wait(func(done func(error)) { e.seal("r", env, nil, func(s sealing, err error) { sealed = s; done(err) }) }); err != nil {
+			t.Fatal(err)
+		}
+		failed := outcome != "is stored again"
+		fails.Store(failed)
+		err := e.wait(func(done func(error)) {
+			e.sendAgain(e.class("r"), "r", m, env, sealed, "", func(_ engine.Position, err error) { done(err) }, nil)
+		})
+		all := log.Take()
+		if (err != nil) != failed || strings.Count(all, "again") != 1 || !strings.Contains(all, outcome) || strings.Contains(all, "the disk is broken") != failed {
+			t.Errorf("%v, and the log has\n%s", err, all)
+		}
+	}
 }
 
 // TestSentAgain sends a message again after its node has died between storing and confirming it, while its key is being removed.

@@ -143,7 +143,15 @@ func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelop
 		kept()
 		return
 	}
-	e.failed("a message was sealed with a key that was being removed, and is stored again", room, nil)
+	answer := done
+	done = func(pos engine.Position, err error) {
+		if err == nil {
+			e.failed("a message was sealed with a key that was being removed, and is stored again", room, errKeyGone)
+		} else {
+			e.failed("a message was sealed with a key that was being removed, and cannot be stored again", room, err)
+		}
+		answer(pos, err)
+	}
 	opened, err := codec.Unseal(room, env, s.key)
 	if err != nil {
 		done(engine.Position{}, unknown(err))
