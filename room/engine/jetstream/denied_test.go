@@ -15,6 +15,7 @@ import (
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/removals"
+	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/stubs"
 	"webim/room/engine/jetstream/internal/subject"
@@ -259,6 +260,51 @@ func TestDeletedKeyIsReturned(t *testing.T) {
 	l.set(true, false)
 	if is, err := isKept(); is || err != nil {
 		t.Errorf("a deleted key counts as kept: %v, %v", is, err)
+	}
+}
+
+// TestDeletedKeyIsReturnedForSealing removes the key of a user without messages on one node. Then the user says something on
+// another node, whose server still returns that key: the text is sealed with a new one. One proof is enough.
+func TestDeletedKeyIsReturnedForSealing(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, collecting(nil))
+	publish(t, a, "r", said("ann", "x"))
+	publish(t, a, "r", said("bob", "x"))
+	all := engine.Span{Limit: -1}
+	one, err := a.read.Leader().Last(t.Context(), "KEYS", "key.ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, l, prove := denied(t, s, "KEYS", "key.=proof-", Config{Keep: always})
+	l.set(false, false)
+	if err := checkReadable(t, e, "r", all, "x x"); err != nil {
+		t.Error(err)
+	}
+	l.answer = fmt.Sprintf(`{"message":{"subject":"key.ann","seq":%d,"data":%q}}`, one.Seq, base64.StdEncoding.EncodeToString(one.Data))
+	expire(t, a, "r", 0)
+	collectNow(t, a)
+	wantUsers(t, a, "")
+	version := a.state.Entry(retire.RoundKey()).Version
+	wstest.Eventually(t, "the node knows that the round has ended", func() bool { _, is, _, _ := e.unused.view.Round(); return is >= version })
+	l.set(true, true)
+	if got := publish(t, e, "r", said("ann", "in vain")); !errors.Is(got.err, engine.ErrUnavailable) {
+		t.Errorf("without a marker: %v", got.err)
+	}
+	l.set(true, false)
+	for i, user := range []string{"ann", "bob", "cid"} {
+		before := l.hasMarked()
+		if got := publish(t, e, "r", said(user, user)); got.err != nil {
+			t.Fatal(got.err)
+		}
+		if n := l.hasMarked() - before; i > 0 && n > 0 {
+			t.Errorf("%s needs %d proofs", user, n)
+		}
+	}
+	prove()
+	for _, on := range []*Engine{a, e} {
+		if err := checkReadable(t, on, "r", all, "ann bob cid"); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

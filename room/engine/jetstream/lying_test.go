@@ -27,6 +27,7 @@ type lying struct {
 	lies    bool
 	loses   bool // the markers
 	denied  int
+	markers int // that came
 }
 
 // reads is the request for a message of a stream, and noMessage the answer that there is none.
@@ -71,6 +72,13 @@ func (l *lying) hasDenied() int {
 	return l.denied
 }
 
+// hasMarked returns how many markers the nodes have sent.
+func (l *lying) hasMarked() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.markers
+}
+
 // InProcessConn implements nats.InProcessConnProvider.
 func (l *lying) InProcessConn() (net.Conn, error) {
 	c, err := l.natsServer.InProcessConn()
@@ -91,6 +99,7 @@ func (c lyingConn) Write(b []byte) (int, error) {
 	sent := b
 	c.l.mu.Lock()
 	if marker := []byte("PUB " + c.l.marker); bytes.Contains(sent, marker) {
+		c.l.markers++
 		if c.l.loses {
 			sent = bytes.ReplaceAll(sent, marker, []byte("PUB lost."))
 		} else {

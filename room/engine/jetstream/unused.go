@@ -27,6 +27,7 @@ type unused struct {
 // roundChanged follows a change of the round, and of keys that are kept.
 func (e *Engine) roundChanged(_, is engine.Entry) {
 	if is.Key == retire.RoundKey() {
+		e.userKeys.Doubt()
 		e.ring.ForgetAll()
 	}
 	e.unused.view.Change(is)

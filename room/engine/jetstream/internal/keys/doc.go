@@ -30,6 +30,11 @@
 // A text whose key is missing counts as erased for good, so a node must be certain that the key is missing: logread.Leader.Prove.
 // A proof that cannot be made is an error of the store, and nothing is remembered.
 //
+// # A key that was deleted
+//
+// A server that led the stream, and has not noticed yet that another one does, returns keys that were deleted since. So when
+// unused keys may have been removed, a proof comes before the next key is read: see Doubt.
+//
 // # Rules
 //
 //   - Methods never block: requests run as jobs (package jobs), Config.Parallel at a time, because the server drops

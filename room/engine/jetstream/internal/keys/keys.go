@@ -61,6 +61,9 @@ type Store struct {
 	last        atomic.Uint64          // the highest sequence of a key that this node knows of
 	further     atomic.Int64           // the highest number of a key: see backup.go
 	groups      groups
+
+	doubts  atomic.Uint64 // calls of Doubt
+	settled atomic.Uint64 // doubts for which there is a proof
 }
 
 // Open finds or makes the stream.
@@ -95,6 +98,9 @@ func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
 		return false, fmt.Errorf("keys: %w", err)
 	}
 	s.further.Store(further(stream))
+	if s.doubts.Load() > 0 {
+		s.Doubt() // another server answers now
+	}
 	if lost = streams.Incarnation(stream) != s.Incarnation(); lost {
 		s.groups.forget()
 		s.incarnation.Store(new(streams.Incarnation(stream)))
@@ -157,6 +163,10 @@ func (s *Store) Get(user string, id uint64, sure bool, done func(record []byte, 
 		read = s.sure
 	}
 	s.do(func(err error) { done(nil, true, err) }, func(ctx context.Context) {
+		if err := s.settle(ctx); err != nil {
+			done(nil, true, err)
+			return
+		}
 		own, err := read(ctx, subjectOf(user, 0))
 		if is, _ := seal.RecordID(own.Data); err != nil || id == 0 || is == id {
 			done(own.Data, true, err)
@@ -220,6 +230,26 @@ func (s *Store) prove(ctx context.Context) error {
 // Prove calls done with nil if the server that answers has all keys, without those that were deleted before the call.
 func (s *Store) Prove(done func(error)) {
 	s.do(done, func(ctx context.Context) { done(s.prove(ctx)) })
+}
+
+// Doubt says that other nodes may have deleted keys. Get returns no key then before there is a proof that the server which answers
+// has deleted them, too: a deposed leader would bring them back, and texts would be sealed with them.
+func (s *Store) Doubt() { s.doubts.Add(1) }
+
+// settle makes the proof for all calls of Doubt, unless it was made. A full stream is believed without one: otherwise the users
+// that have keys could not speak until it has space.
+func (s *Store) settle(ctx context.Context) error {
+	doubts := s.doubts.Load()
+	if s.cfg.Sole != nil || s.settled.Load() >= doubts {
+		return nil
+	}
+	err := s.prove(ctx)
+	if errors.Is(err, logread.ErrFull) {
+		return nil
+	}
+	for was := s.settled.Load(); err == nil && was < doubts && !s.settled.CompareAndSwap(was, doubts); was = s.settled.Load() {
+	}
+	return err
 }
 
 // Each calls f with the keys of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that

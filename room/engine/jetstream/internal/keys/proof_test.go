@@ -70,6 +70,52 @@ func TestUnproven(t *testing.T) {
 	}
 }
 
+// TestDoubt reads keys of a full stream after others may have been deleted: the server is believed, and asked for a proof when there
+// is space.
+func TestDoubt(t *testing.T) {
+	s := open(t, natstest.Connect(t, natstest.Start(t, t.TempDir())), Config{})
+	cfg := s.stream.CachedInfo().Config
+	cfg.MaxMsgs = 1
+	if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if a := create(t, s, "ann", record("ann", 1)); !a.created {
+		t.Fatal(a.err)
+	}
+	last := func() uint64 {
+		t.Helper()
+		info, err := s.stream.Info(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.State.LastSeq
+	}
+	read := func(what string, markers uint64) {
+		t.Helper()
+		before := last()
+		if a := get(t, s, "ann"); a.err != nil || a.record == nil {
+			t.Errorf("%s: %+v", what, a)
+		}
+		if n := last() - before; n != markers {
+			t.Errorf("%s: %d markers, want %d", what, n, markers)
+		}
+	}
+	s.Doubt()
+	read("without space", 0)
+	cfg.MaxMsgs = MaxKeys
+	if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	read("with space", 1)
+	read("after the proof", 0)
+	if _, err := s.Reopen(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	read("when it was opened again", 1)
+	s.Doubt()
+	read("after another round", 1)
+}
+
 // TestSole asks a server in the same process: without an error, its answer needs no marker.
 func TestSole(t *testing.T) {
 	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))

@@ -51,7 +51,8 @@
 // # Rules
 //
 //   - A round has a random id, so a State that was set back does not bring back a round that nodes have seen end.
-//   - Each node forgets all keys in memory before it follows a round on: one may have been deleted.
+//   - Each node forgets all keys in memory before it follows a round on: one may have been deleted. It reads no key after that
+//     before it has proved that the server which answers has all deletions: see keys.Store.Doubt.
 //
 // # Lock order
 //
