@@ -5,12 +5,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/netpoll/wstest"
+	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/natstest"
@@ -18,9 +20,10 @@ import (
 
 func TestMain(m *testing.M) { wstest.Main(m) }
 
-// TestAnswerLacksAnErasure adds erasures, also after an answer that lacks a later one: the latest one stays.
-func TestAnswerLacksAnErasure(t *testing.T) {
-	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
+// open opens the list over a connection of its own.
+func open(t *testing.T, s *embedded.Server) *List {
+	t.Helper()
+	nc := natstest.Connect(t, s)
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
@@ -29,6 +32,46 @@ func TestAnswerLacksAnErasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return l
+}
+
+// TestTwoProofs reads the list on two nodes at once, many times: no proof of one takes the marker of the other. The markers of
+// nodes that have ended meanwhile are few.
+func TestTwoProofs(t *testing.T) {
+	s := natstest.Start(t, t.TempDir())
+	a, b := open(t, s), open(t, s)
+	names := map[string]bool{}
+	for range 2000 {
+		name := logread.MarkerOfFew(prefix)
+		if names[name] = true; !logread.IsMarker(prefix, name) {
+			t.Errorf("%s is no marker", name)
+		}
+		if b.marker == a.marker {
+			b.marker = name
+		}
+	}
+	if n := len(names); n < 100 || n > 1024 {
+		t.Errorf("there are %d names", n)
+	}
+	if err := a.Add(t.Context(), "ann", time.Unix(1_800_000_000, 0)); err != nil {
+		t.Fatal(err)
+	}
+	var both sync.WaitGroup
+	for _, l := range []*List{a, b} {
+		both.Go(func() {
+			for range 50 {
+				if err := l.Each(t.Context(), func(string, time.Time) error { return nil }); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	both.Wait()
+}
+
+// TestAnswerLacksAnErasure adds erasures, also after an answer that lacks a later one: the latest one stays.
+func TestAnswerLacksAnErasure(t *testing.T) {
+	l := open(t, natstest.Start(t, t.TempDir()))
 	now := time.Unix(1_800_000_000, 0)
 	for _, at := range []time.Time{now.Add(-time.Hour), now, now.Add(-time.Minute)} {
 		if err := l.Add(t.Context(), "ann", at); err != nil {
@@ -38,7 +81,7 @@ func TestAnswerLacksAnErasure(t *testing.T) {
 	if !l.Since(t.Context(), "ann", now) || l.Since(t.Context(), "ann", now.Add(1)) || l.Since(t.Context(), "bob", time.Time{}) {
 		t.Error("the list does not have the last erasure")
 	}
-	late := &outdating{JetStream: js, later: now.Add(2 * time.Hour)}
+	late := &outdating{JetStream: l.opener.JS, later: now.Add(2 * time.Hour)}
 	l.opener.JS = late
 	if err := l.Add(t.Context(), "ann", now.Add(time.Hour)); err != nil || late.times != 1 {
 		t.Errorf("%v, after %d additions", err, late.times)

@@ -29,7 +29,12 @@ const ofMarkers = "=proof-"
 // Marker returns a new subject for a marker. No name gives a subject with the same prefix that begins so: see package subject.
 func Marker(prefix string) string { return prefix + ofMarkers + rand.Text()[:12] }
 
-// IsMarker reports whether Marker with this prefix may have returned a subject.
+// MarkerOfFew is Marker, and returns one of 1,024 subjects. It is for a stream in which a message replaces an older one with its
+// subject: markers that stay, because their node has ended, are then few. Two nodes hardly ever have the same: a marker of one
+// would replace that of the other, whose proof would fail.
+func MarkerOfFew(prefix string) string { return prefix + ofMarkers + rand.Text()[:2] }
+
+// IsMarker reports whether Marker or MarkerOfFew with this prefix may have returned a subject.
 func IsMarker(prefix, subject string) bool { return strings.HasPrefix(subject, prefix+ofMarkers) }
 
 // Sure calls read. If that returns ErrNone, it proves that the server which answers has everything that was acknowledged before,
