@@ -29,7 +29,8 @@ type question struct {
 
 func newAsked(hooks ...backend.Hook) *asked { return &asked{hooks, make(chan question, 16)} }
 
-func (a *asked) Asks(k backend.Hook, _ string) bool { return slices.Contains(a.hooks, k) }
+func (a *asked) Handles(k backend.Hook) bool        { return slices.Contains(a.hooks, k) }
+func (a *asked) Asks(k backend.Hook, _ string) bool { return a.Handles(k) }
 func (a *asked) Ask(q backend.Request, done func(backend.Reply, error)) {
 	a.questions <- question{q, done}
 }

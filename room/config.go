@@ -113,8 +113,8 @@ type Config struct {
 	// m has no Data. It is called on the goroutine on which the engine answers, with no lock held, and must
 	// not block. If there is work to do that may wait for the engine, FollowUp returns a function that does
 	// the work. The hub runs these functions one at a time for each room and payer, in the order of the
-	// messages, and acknowledges a message only after its function has returned. If calls never have to wait
-	// (engine.Prompt, and no Backend), the hub runs the function at once, on the goroutine that called
+	// messages, and acknowledges a message only after its function has returned. If the engine never has to be
+	// waited for (engine.Prompt), the hub runs the function at once, on the goroutine that called
 	// FollowUp. While the server is busy with calls, such work is dropped. nil: there are no follow-ups. Fixed.
 	FollowUp func(h *Hub, room string, at engine.Position, m engine.Message) (followUp func(context.Context))
 	// Backend decides instead of the rights where the application wants that; nil: there is none. Fixed.
@@ -122,7 +122,7 @@ type Config struct {
 	// Calls implements RPCs; nil: no method is known. See package rpc. Fixed.
 	Calls Calls
 	// MaxCalls is the maximum number of calls that run at a time, each on a goroutine, if calls may have to
-	// wait for the engine or a backend; 0: 8 for each processor. Four times as many may wait for their turn,
+	// wait for the engine or for HookPublish; 0: 8 for each processor. Four times as many may wait for their turn,
 	// and users and addresses take turns. Above that a call is refused with the temporary error 111. It is
 	// also the maximum number of follow-ups of calls that run at a time. Calls that run or wait already stay.
 	MaxCalls int

@@ -66,7 +66,7 @@ type Hub struct {
 	refusals       *ratelog.Logger // logs why clients are refused
 
 	work       *work.Runner
-	prompt     bool // the engine is an engine.Prompt, and there is no backend: no call has to wait
+	prompt     bool // the engine is an engine.Prompt: nothing has to wait for it
 	deliveries latency.Deliveries
 	published  published
 	arrivals   *pause.Arrivals
@@ -121,11 +121,18 @@ func (h *Hub) Apply(m engine.ControlMessage) error {
 // Work returns the runner of calls and of the follow-ups of messages.
 func (h *Hub) Work() *work.Runner { return h.work }
 
-// Prompt reports whether no call has to wait: the engine is an engine.Prompt, and there is no backend.
-func (h *Hub) Prompt() bool { return h.prompt }
+// Prompt reports whether no call has to wait: the engine is an engine.Prompt, and no backend is asked about messages. The backend
+// may change that at any time.
+func (h *Hub) Prompt() bool { return h.prompt && !h.Handles(backend.HookPublish) }
 
 // Shares returns the shares of the engine's State.
 func (h *Hub) Shares() *shares.Shares { return h.shares }
+
+// Handles reports whether there is a backend that handles a hook, perhaps not in all rooms.
+func (h *Hub) Handles(k backend.Hook) bool {
+	b := h.Config().Backend
+	return b != nil && b.Handles(k)
+}
 
 // Asks reports whether there is a backend that handles a hook in a room.
 func (h *Hub) Asks(k backend.Hook, room string) bool {

@@ -13,6 +13,7 @@ import (
 	"webim/room"
 	"webim/room/backend"
 	"webim/room/engine"
+	"webim/room/engine/memory"
 	"webim/room/roomtest"
 	"webim/room/token"
 	"webim/room/wire"
@@ -126,7 +127,7 @@ func TestQuiesce(t *testing.T) {
 	cfg.FollowUp = func(*room.Hub, string, engine.Position, engine.Message) func(context.Context) {
 		return func(context.Context) { wait() }
 	}
-	cfg.Backend = newAsked() // so calls may have to wait
+	cfg.Engine = notPrompt{Engine: memory.New(memory.Limits{})}
 	n := roomtest.Start(t, cfg, noNets)
 	p := inRoom(t, n, wire.JSON)
 	for _, what := range []string{"the follow-ups of messages go on", "deferred work goes on"} {
@@ -170,4 +171,10 @@ func TestQuiesce(t *testing.T) {
 			break
 		}
 	}
+}
+
+// notPrompt is an engine for which calls and follow-ups have to wait.
+type notPrompt struct {
+	*memory.Engine
+	Prompt struct{} // in place of the method
 }

@@ -47,7 +47,6 @@ func NewHub(cfg Config) *Hub {
 	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: h.guests, Revoked: cfg.Revoked, StateIsOld: stateIsOld(cfg.Engine), Log: h.refusals})
 	h.control = control.New(control.Config{Engine: cfg.Engine, Judge: h.judge, Moderator: h.Moderator, Revoked: cfg.Revoked, Conns: h.conns, Post: h.Post, Log: cfg.Log})
 	_, h.prompt = cfg.Engine.(engine.Prompt)
-	h.prompt = h.prompt && cfg.Backend == nil
 	return h
 }
 

@@ -34,7 +34,7 @@ type program struct {
 	server  *netpoll.Server
 	health  health.Health
 	hub     *room.Hub
-	hooks   *hooks.Switch // nil if no hook is configured
+	hooks   *hooks.Switch // also if no hook is configured: a reload may add one
 	guests  *guest.Guests
 	guard   *apikey.Guard // of the server API, the live picture and the paths for operators
 	feed    *live.Feed    // the live picture

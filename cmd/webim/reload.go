@@ -88,7 +88,7 @@ func (p *program) takeOver(r *config.Reload) error {
 		p.Certs.Replace(r.Prepared.Certs)
 	}
 	p.takeOverTokens(r)
-	p.takeOverHooks(r)
+	p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
 	p.setLive(r.Config)
 	p.guard.Replace(guard)
 	p.now = r.Config
@@ -134,13 +134,6 @@ func (p *program) takeOverTokens(r *config.Reload) {
 	r.Prepared.JWKS.Start(p.log)
 	r.Prepared.Tokens.Start()
 	p.Tokens.Replace(r.Prepared.Tokens)
-}
-
-// takeOverHooks makes the hooks those of r.
-func (p *program) takeOverHooks(r *config.Reload) {
-	if p.hooks != nil {
-		p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
-	}
 }
 
 // serveReload answers POST /reload.

@@ -101,11 +101,9 @@ func (p *program) rooms() (rc room.Config, err error) {
 		return rc, err
 	}
 	rc.Guests = p.guests
-	if p.cfg.Hooked() {
-		p.hooks = hooks.NewSwitch(p.newHooks(p.cfg, p.HookSecret))
-		rc.Backend = p.hooks
-		p.onClose(p.closeHooks)
-	}
+	p.hooks = hooks.NewSwitch(p.newHooks(p.cfg, p.HookSecret))
+	rc.Backend = p.hooks
+	p.onClose(p.closeHooks)
 	return rc, nil
 }
 

@@ -38,13 +38,17 @@ func (k Hook) String() string { return hookNames[k] }
 //
 // All methods are safe for concurrent use and do not block.
 type Backend interface {
+	// Handles reports whether the backend handles a hook, perhaps not in all rooms. That may change, as may
+	// the results of Asks and Headers.
+	Handles(k Hook) bool
 	// Asks reports whether the backend handles a hook in a room; room is "" if the hook is about no room.
 	Asks(k Hook, room string) bool
 	// Ask sends a request. done is called once, from any goroutine except the caller's. The error is a
-	// wire.ErrorCode or a wire.DisconnectCode, perhaps with a sentence, or ErrNoAnswer; then the hub goes
-	// on as if the backend had not been asked.
+	// wire.ErrorCode or a wire.DisconnectCode, perhaps with a sentence, or ErrNoAnswer, also if the backend
+	// no longer handles the hook; then the hub goes on as if the backend had not been asked.
 	Ask(q Request, done func(Reply, error))
-	// Disconnected tells the backend that a connection has ended, if its connect command was answered.
+	// Disconnected tells the backend that a connection has ended, if its connect command was answered. It
+	// does nothing if the backend does not handle HookDisconnect.
 	Disconnected(d DisconnectEvent)
 	// Headers returns the names of the handshake's headers that requests contain.
 	Headers() []string

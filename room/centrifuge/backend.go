@@ -21,26 +21,34 @@ func (s *session) keepHeaders(r *netpoll.Request) {
 	if b == nil {
 		return
 	}
-	s.questions = newQuestions(s.conn, s.d.hub)
 	for _, name := range b.Headers() {
 		if value := r.Header(name); value != "" {
-			s.questions.header.Set(name, value)
+			s.askedOf().header.Set(name, value)
 		}
 	}
+}
+
+// askedOf returns the questions of the session, which it makes if there are none.
+func (s *session) askedOf() *questions {
+	if q := s.questions.Load(); q != nil {
+		return q
+	}
+	s.questions.CompareAndSwap(nil, newQuestions(s.conn, s.d.hub))
+	return s.questions.Load()
 }
 
 // ask asks the backend a question: now, or when earlier questions are answered and the client has read
 // most of the answers. If the connection ends before that, done gets errGone.
 func (s *session) ask(q backend.Request, done func(backend.Reply, error)) {
-	who := s.Identity()
+	who, all := s.Identity(), s.askedOf()
 	if q.Hook != backend.HookRefresh {
 		q.Payer = cmp.Or(s.Payer(), budget.Addr(identity.AddressOf(s.conn)))
 	}
-	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, s.questions.header, who.User, who.Meta
-	s.questions.ask(func() {
+	q.Client, q.Encoding, q.Header, q.User, q.Meta = s.ClientID(), s.enc, all.header, who.User, who.Meta
+	all.ask(func() {
 		s.cfg().Backend.Ask(q, func(a backend.Reply, err error) {
 			done(a, err)
-			s.questions.answered() // after done has queued the reply
+			all.answered() // after done has queued the reply
 		})
 	}, done)
 }
@@ -66,7 +74,7 @@ func (s *session) publishByBackend(id uint32, r *protocol.PublishRequest) {
 // error is ErrRepeated. The messages of a client keep their order: the next question waits until then
 // has returned.
 func (s *session) AskPublish(what room.SessionMessage, rights func() error, then func(room.SessionMessage, error)) {
-	s.questions.inOrder(func(next func()) {
+	s.askedOf().inOrder(func(next func()) {
 		s.d.hub.LookUpKey(s, what, func(_ engine.Position, known bool, _ error) {
 			if known {
 				s.d.hub.Post(func() {

@@ -43,15 +43,22 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	return true, nil
 }
 
-// identify finds out who the client is: by its token, or by the backend.
+// identify finds out who the client is: by its token, or by the backend. The token of a guest says only that webim did not ask the
+// backend before.
 func (k *connecting) identify() {
 	h := k.s.d.hub
-	switch {
-	case k.req.Token == "" && h.Asks(backend.HookConnect, ""):
+	if h.Asks(backend.HookConnect, "") && (k.req.Token == "" || h.Judge().IsOfGuest(k.req.Token)) {
 		k.connectByBackend()
-	case k.req.Token == "":
-		k.withoutToken()
-	default:
+		return
+	}
+	k.withoutBackend()
+}
+
+// withoutBackend finds out who the client is by its token. It admits a client without a token, as a guest or anonymously, if the
+// settings allow it.
+func (k *connecting) withoutBackend() {
+	h := k.s.d.hub
+	if k.req.Token != "" {
 		h.Judge().VerifyToken(k.req.Token, func(who *token.Identity, err error) {
 			if k.who, k.err = who, h.Judge().CheckToken(who, err, identity.Logged(k.s.conn)); k.err != nil {
 				k.resolved()
@@ -59,12 +66,8 @@ func (k *connecting) identify() {
 			}
 			k.join()
 		})
+		return
 	}
-}
-
-// withoutToken admits a client without a token, as a guest or anonymously, if the settings allow it.
-func (k *connecting) withoutToken() {
-	h := k.s.d.hub
 	if !h.Config().Anonymous {
 		h.Judge().LogTokenless(identity.Logged(k.s.conn))
 		k.err = wire.DisconnectInvalidToken
@@ -93,7 +96,7 @@ func (k *connecting) connectByBackend() {
 			k.s.d.hub.Post(func() {
 				switch {
 				case err == backend.ErrNoAnswer:
-					k.withoutToken()
+					k.withoutBackend()
 					return
 				case err != nil:
 					k.err = err
@@ -105,7 +108,7 @@ func (k *connecting) connectByBackend() {
 				default:
 					k.who = &token.Identity{User: a.User, Expires: a.Expires, Info: a.Info, Meta: a.Meta, Channels: a.Channels, IssuedAt: time.Now()}
 					k.data = a.Data
-					k.s.questions.admitted.Store(true)
+					k.s.askedOf().admitted.Store(true)
 					k.join()
 					return
 				}

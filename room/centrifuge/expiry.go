@@ -65,7 +65,10 @@ func (s *session) checkBy(at time.Time) {
 // refreshedByServer reports whether the backend, and not the client, extends the connection, because
 // HookConnect has admitted the client without a token. webim does not tell such a client when the
 // connection expires: an SDK would ask the application for a token, get none, and give up.
-func (s *session) refreshedByServer() bool { return s.questions != nil && s.questions.admitted.Load() }
+func (s *session) refreshedByServer() bool {
+	q := s.questions.Load()
+	return q != nil && q.admitted.Load()
+}
 
 // dueAt returns the time at which the session acts on an expiry; the zero time means never. A client
 // gets Config.ExpiredGrace to send a new token. If the backend decides, the session asks it at once.
@@ -140,11 +143,11 @@ func (s *session) refreshByBackend() bool {
 	if !s.refreshedByServer() || !s.d.hub.Asks(backend.HookRefresh, "") {
 		return false
 	}
-	if !s.conn.Exists() || s.questions.refreshing.Swap(true) {
+	if !s.conn.Exists() || s.askedOf().refreshing.Swap(true) {
 		return true
 	}
 	s.ask(backend.Request{Hook: backend.HookRefresh}, func(a backend.Reply, err error) {
-		s.questions.refreshing.Store(false)
+		s.askedOf().refreshing.Store(false)
 		var end wire.DisconnectCode
 		switch {
 		case errors.As(err, &end):

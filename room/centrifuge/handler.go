@@ -85,9 +85,7 @@ func (d *Dialect) Drained(c netpoll.Conn) {
 	if s.partial != nil && s.partial.drained != nil {
 		s.partial.drained()
 	}
-	if s.questions != nil {
-		s.questions.askNext()
-	}
+	s.questions.Load().askNext()
 }
 
 // Handled returns how many commands of a connection's last message were handled. If waits is true, the

@@ -64,9 +64,7 @@ func (s *session) leaveAll() {
 func (s *session) close() {
 	s.d.hub.Control().Unregister(s)
 	s.d.early.ended(s)
-	if s.questions != nil {
-		s.questions.askNext()
-	}
+	s.questions.Load().askNext()
 	s.mu.Lock()
 	s.closed = true
 	s.d.hub.Meter().UncountConnection(&s.Usage)

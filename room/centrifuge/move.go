@@ -2,6 +2,7 @@ package centrifuge
 
 import (
 	"errors"
+	"slices"
 
 	"webim/netpoll"
 	"webim/netpoll/snapshot"
@@ -69,11 +70,12 @@ func (s *session) export(e *snapshot.Encoder, subs []movedSub) {
 			e.Uint(2, uint64(p.left))
 		})
 	}
-	if s.questions == nil {
+	q := s.questions.Load()
+	if q == nil {
 		return
 	}
-	e.Bool(7, s.questions.admitted.Load())
-	for name, values := range s.questions.header {
+	e.Bool(7, q.admitted.Load())
+	for name, values := range q.header {
 		for _, value := range values {
 			e.Message(8, func(e *snapshot.Encoder) {
 				e.String(1, name)
@@ -108,9 +110,6 @@ func (t *subToken) export(e *snapshot.Encoder) {
 // Adopt makes the session of a connection again, see netpoll.Mover. The data is that of Export.
 func (d *Dialect) Adopt(c netpoll.Conn, data []byte) error {
 	s := &session{d: d, conn: c}
-	if d.hub.Config().Backend != nil {
-		s.questions = newQuestions(c, d.hub)
-	}
 	subs, err := s.restore(snapshot.Decode(data))
 	if err != nil {
 		return err
@@ -194,8 +193,8 @@ func (s *session) restore(d *snapshot.Decoder) (subs []movedSub, err error) {
 		case 6:
 			s.partial, err = decodePartial(d.Message())
 		case 7:
-			if s.questions != nil {
-				s.questions.admitted.Store(d.Bool())
+			if d.Bool() {
+				s.askedOf().admitted.Store(true)
 			}
 		case 8:
 			err = s.restoreHeader(d.Message())
@@ -210,7 +209,7 @@ func (s *session) restore(d *snapshot.Decoder) (subs []movedSub, err error) {
 	return subs, d.Err()
 }
 
-// restoreHeader reads a header of the handshake, which is kept only if there is still a backend.
+// restoreHeader reads a header of the handshake, which is kept only if the backend still wants it.
 func (s *session) restoreHeader(d *snapshot.Decoder) error {
 	var name, value string
 	for field := d.Next(); field != 0; field = d.Next() {
@@ -221,8 +220,8 @@ func (s *session) restoreHeader(d *snapshot.Decoder) error {
 			value = d.String()
 		}
 	}
-	if s.questions != nil && name != "" {
-		s.questions.header.Add(name, value)
+	if b := s.cfg().Backend; b != nil && name != "" && slices.Contains(b.Headers(), name) {
+		s.askedOf().header.Add(name, value)
 	}
 	return d.Err()
 }

@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"webim/netpoll"
 	"webim/netpoll/snapshot"
 	"webim/netpoll/wstest"
 	"webim/room"
@@ -27,26 +26,27 @@ type silent struct{}
 func (silent) Asks(backend.Hook, string) bool                  { return false }
 func (silent) Ask(backend.Request, func(backend.Reply, error)) {}
 func (silent) Disconnected(backend.DisconnectEvent)            {}
-func (silent) Headers() []string                               { return nil }
+func (silent) Handles(backend.Hook) bool                       { return false }
+func (silent) Headers() []string                               { return []string{"Cookie"} }
 func dialect() *Dialect {
 	return New(room.NewHub(room.Config{Engine: memory.New(memory.Limits{}), Backend: silent{}}))
 }
 func restored(d *Dialect, state []byte) (*session, []movedSub, error) {
-	s := &session{d: d, questions: newQuestions(netpoll.Conn{}, nil)}
+	s := &session{d: d}
 	subs, err := s.restore(snapshot.Decode(state))
 	return s, subs, err
 }
 
 // full returns a session with a value in each field that moves.
 func full(d *Dialect) (*session, []movedSub) {
-	s := &session{d: d, enc: wire.Protobuf, partial: &partialBatch{count: 3, left: 40}, questions: newQuestions(netpoll.Conn{}, nil)}
+	s := &session{d: d, enc: wire.Protobuf, partial: &partialBatch{count: 3, left: 40}}
 	copy(s.id[:], "0123456789abcdef")
 	s.Init(&token.Identity{User: "ann", Info: json.RawMessage(`1`), Expires: time.Unix(2e9, 0)}, budget.User("ann"))
 	s.SetConnected()
 	d.hub.Meter().CountConnection(&s.Usage, "ann")
 	_ = d.hub.Meter().Allow(&s.Usage, policy.ClassSend)
-	s.questions.admitted.Store(true)
-	s.questions.header.Set("Cookie", "c")
+	s.askedOf().admitted.Store(true)
+	s.askedOf().header.Set("Cookie", "c")
 	grants, _ := token.DecodeGrants(snapshot.Decode(nil))
 	t := &subToken{info: []byte(`2`), expires: 2e9, grants: grants, roles: 1, id: "jti", issued: 7, byServer: true}
 	return s, []movedSub{
@@ -70,12 +70,12 @@ func TestSessionState(t *testing.T) {
 			t.Fatalf("%+v, %v\nwant %+v", got, err, subs)
 		}
 		if s.ClientID() != was.ClientID() || s.enc != was.enc || !s.Connected() || !reflect.DeepEqual(s.partial, was.partial) || s.Payer() != was.Payer() ||
-			!reflect.DeepEqual(s.Identity(), was.Identity()) || !s.questions.admitted.Load() || !reflect.DeepEqual(s.questions.header, http.Header{"Cookie": {"c"}}) {
+			!reflect.DeepEqual(s.Identity(), was.Identity()) || !s.refreshedByServer() || !reflect.DeepEqual(s.askedOf().header, http.Header{"Cookie": {"c"}}) {
 			t.Errorf("%+v\nwant %+v", s, was)
 		}
 		bare := newSession(dialect(), was.conn, wire.JSON)
 		s, got, err = restored(dialect(), exported(bare, nil))
-		if err != nil || s.Identity() != token.Anonymous || s.Connected() || s.partial != nil || len(got) > 0 || s.id != bare.id || s.Payer() != (budget.Owner{}) {
+		if err != nil || s.Identity() != token.Anonymous || s.Connected() || s.partial != nil || len(got) > 0 || s.id != bare.id || s.questions.Load() != nil || s.Payer() != (budget.Owner{}) {
 			t.Errorf("%+v, %v", s, err)
 		}
 	})

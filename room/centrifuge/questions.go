@@ -11,7 +11,7 @@ import (
 	"webim/room/wire"
 )
 
-// questions are the questions of a session to the backend. A session without a backend has none.
+// questions are the questions of a session to the backend. A session that has asked nothing, and keeps no header, has none.
 type questions struct {
 	conn   netpoll.Conn
 	hub    *room.Hub
@@ -46,8 +46,11 @@ type heldQuestion struct {
 	done func(backend.Reply, error)
 }
 
-// none reports whether no question is under way or waits.
+// none reports whether no question is under way or waits. a may be nil, as in askNext.
 func (a *questions) none() bool {
+	if a == nil {
+		return true
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.underWay+len(a.waiting)+len(a.queue) == 0
@@ -83,6 +86,9 @@ func (a *questions) answered() {
 // answer may be large: so the queue holds at most the answers to MaxQuestions questions beyond its
 // bound. Dialect.Drained and session.close call askNext again.
 func (a *questions) askNext() {
+	if a == nil {
+		return
+	}
 	for {
 		var ask, release func()
 		var gone []heldQuestion

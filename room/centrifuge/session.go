@@ -27,12 +27,12 @@ type session struct {
 	identity.State // its identity and payer are set by connect
 
 	enc       wire.Encoding
-	closed    bool                  // guarded by mu: the connection has ended, so it joins no room and counts to no user
-	awaited   atomic.Int32          // commands that are not answered yet
-	partial   *partialBatch         // owned by the turn; nil means that no message waits
-	large     atomic.Pointer[large] // the command with a large reply under way; nil means none
-	questions *questions            // nil without a backend
-	nextCheck atomic.Int64          // when checkExpiry is due, in nanoseconds since 1970; 0 means never
+	closed    bool                      // guarded by mu: the connection has ended, so it joins no room and counts to no user
+	awaited   atomic.Int32              // commands that are not answered yet
+	partial   *partialBatch             // owned by the turn; nil means that no message waits
+	large     atomic.Pointer[large]     // the command with a large reply under way; nil means none
+	questions atomic.Pointer[questions] // nil before the first one; see askedOf
+	nextCheck atomic.Int64              // when checkExpiry is due, in nanoseconds since 1970; 0 means never
 
 	mu          sync.Mutex // taken under Room.mu
 	subs        []sub
@@ -196,7 +196,7 @@ func (s *session) canReserveLocked(name string) error {
 
 // IsQuiet implements room.Session.
 func (s *session) IsQuiet() bool {
-	if s.awaited.Load() > 0 || s.questions != nil && !s.questions.none() {
+	if s.awaited.Load() > 0 || s.AsksBackend() {
 		return false
 	}
 	s.mu.Lock()
@@ -205,4 +205,4 @@ func (s *session) IsQuiet() bool {
 }
 
 // AsksBackend implements room.Session.
-func (s *session) AsksBackend() bool { return s.questions != nil && !s.questions.none() }
+func (s *session) AsksBackend() bool { return !s.questions.Load().none() }

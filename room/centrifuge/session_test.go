@@ -112,3 +112,11 @@ func TestSizes(t *testing.T) {
 		t.Errorf("a subscription takes %d bytes", n)
 	}
 }
+
+// TestNoQuestions checks that a session keeps nothing for questions to a backend that has no hook: a reload may add one.
+func TestNoQuestions(t *testing.T) {
+	s := onlySession(t, room.Config{Anonymous: true, Backend: silent{}})
+	if q := s.questions.Load(); q != nil {
+		t.Errorf("it keeps %+v", q)
+	}
+}

@@ -40,8 +40,8 @@ func (s *session) onRefresh(id uint32, r *protocol.RefreshRequest) error {
 			s.fail(id, "", wire.DisconnectBanned)
 			return
 		}
-		if s.questions != nil {
-			s.questions.admitted.Store(false) // from now on the client extends the connection
+		if q := s.questions.Load(); q != nil {
+			q.admitted.Store(false) // from now on the client extends the connection
 		}
 		h.Post(s.leaveBanned)
 		s.expireBy(who.Expires)

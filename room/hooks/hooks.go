@@ -67,7 +67,7 @@ type Hooks struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 
-	notices chan backend.DisconnectEvent
+	notices chan backend.DisconnectEvent // nil without a disconnect hook
 	closing chan struct{}
 	dropped atomic.Int64
 	told    *ratelog.Logger // logs failures and refused clients
@@ -96,7 +96,7 @@ func New(cfg Config) *Hooks {
 	for i := range cfg.Rooms {
 		cfg.Rooms[i] = name.Normal(cfg.Rooms[i]) // the names that are compared with it are normalised too
 	}
-	h := &Hooks{cfg: cfg, notices: make(chan backend.DisconnectEvent, cfg.MaxNotices), closing: make(chan struct{})}
+	h := &Hooks{cfg: cfg, closing: make(chan struct{})}
 	h.told = ratelog.New(cfg.Logger)
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for k := range h.hooks {
@@ -108,7 +108,8 @@ func New(cfg Config) *Hooks {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
 	}
-	if cfg.URLs[backend.HookDisconnect] != "" {
+	if h.Handles(backend.HookDisconnect) {
+		h.notices = make(chan backend.DisconnectEvent, cfg.MaxNotices)
 		h.wg.Go(h.deliver)
 	}
 	return h
@@ -127,9 +128,12 @@ func (h *Hooks) Close(ctx context.Context) {
 	}
 }
 
+// Handles implements backend.Backend.
+func (h *Hooks) Handles(k backend.Hook) bool { return h.cfg.URLs[k] != "" }
+
 // Asks implements backend.Backend.
 func (h *Hooks) Asks(k backend.Hook, roomName string) bool {
-	if h.cfg.URLs[k] == "" {
+	if !h.Handles(k) {
 		return false
 	}
 	if k != backend.HookSubscribe && k != backend.HookPublish || len(h.cfg.Rooms) == 0 {
@@ -143,8 +147,15 @@ func (h *Hooks) Asks(k backend.Hook, roomName string) bool {
 	return false
 }
 
-// Headers implements backend.Backend.
-func (h *Hooks) Headers() []string { return h.cfg.Headers }
+// Headers implements backend.Backend. Without any hook that sends headers there are none.
+func (h *Hooks) Headers() []string {
+	for k := range backend.HookDisconnect {
+		if h.Handles(k) {
+			return h.cfg.Headers
+		}
+	}
+	return nil
+}
 
 // errBusy is the reply to a request that found no place. It is not ErrNoAnswer: webim does not go
 // on as if the hook did not exist, whatever Open says.
@@ -152,6 +163,10 @@ var errBusy = wire.Explain(wire.ErrTooManyRequests, "too many requests: the limi
 
 // Ask implements backend.Backend.
 func (h *Hooks) Ask(q backend.Request, done func(backend.Reply, error)) {
+	if !h.Handles(q.Hook) { // since Asks or Handles was called
+		h.wg.Go(func() { done(backend.Reply{}, backend.ErrNoAnswer) })
+		return
+	}
 	h.hooks[q.Hook].slots.Acquire(q.Payer, &request{h, q, time.Now(), done})
 }
 

@@ -26,6 +26,9 @@ var noticePauses = []time.Duration{100 * time.Millisecond, time.Second, 5 * time
 
 // Disconnected implements backend.Backend.
 func (h *Hooks) Disconnected(d backend.DisconnectEvent) {
+	if h.notices == nil {
+		return
+	}
 	select {
 	case h.notices <- d:
 	default:
@@ -37,7 +40,7 @@ func (h *Hooks) Disconnected(d backend.DisconnectEvent) {
 
 // passNotices gives the notices that wait to next, if that has a disconnect hook.
 func (h *Hooks) passNotices(next *Hooks) {
-	if next.cfg.URLs[backend.HookDisconnect] == "" {
+	if next.notices == nil {
 		return
 	}
 	for {

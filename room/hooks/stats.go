@@ -44,7 +44,7 @@ type Stats [backend.NumHooks]HookStats
 func (h *Hooks) Stats() (all Stats) {
 	for k := range all {
 		one, c := &all[k], &h.hooks[k].counts
-		one.Configured, one.Took = h.cfg.URLs[k] != "", c.took.Counts()
+		one.Configured, one.Took = h.Handles(backend.Hook(k)), c.took.Counts()
 		for o := range one.Outcomes {
 			one.Outcomes[o] = c.outcomes[o].Load()
 		}

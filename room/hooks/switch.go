@@ -3,6 +3,7 @@ package hooks
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	"webim/room/backend"
 )
@@ -10,16 +11,17 @@ import (
 // A Switch is a backend.Backend whose Hooks can be replaced while it is in use. Its methods are safe for concurrent
 // use. The numbers of Stats begin again with each Replace.
 type Switch struct {
-	mu     sync.RWMutex // Replace waits for each Ask that has begun
-	hooks  *Hooks
-	old    sync.WaitGroup // closes the Hooks that were replaced
+	mu     sync.RWMutex          // Replace waits for each Ask that has begun
+	hooks  atomic.Pointer[Hooks] // changes under mu
+	old    sync.WaitGroup        // closes the Hooks that were replaced
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
 // NewSwitch returns a Switch that passes everything to h. The Switch owns h and closes it.
 func NewSwitch(h *Hooks) *Switch {
-	s := &Switch{hooks: h}
+	s := &Switch{}
+	s.hooks.Store(h)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -29,18 +31,16 @@ func NewSwitch(h *Hooks) *Switch {
 // the earlier Hooks do. Replace does not wait for that; Close does.
 func (s *Switch) Replace(next *Hooks) {
 	s.mu.Lock()
-	old := s.hooks
-	s.hooks = next
+	old := s.hooks.Swap(next)
 	old.passNotices(next) // before any new notice
 	s.mu.Unlock()
 	s.old.Go(func() { old.Close(s.ctx) })
 }
 
-func (s *Switch) now() *Hooks {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.hooks
-}
+func (s *Switch) now() *Hooks { return s.hooks.Load() }
+
+// Handles implements backend.Backend.
+func (s *Switch) Handles(k backend.Hook) bool { return s.now().Handles(k) }
 
 // Asks implements backend.Backend.
 func (s *Switch) Asks(k backend.Hook, room string) bool { return s.now().Asks(k, room) }
@@ -49,14 +49,14 @@ func (s *Switch) Asks(k backend.Hook, room string) bool { return s.now().Asks(k,
 func (s *Switch) Ask(q backend.Request, done func(backend.Reply, error)) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	s.hooks.Ask(q, done)
+	s.now().Ask(q, done)
 }
 
 // Disconnected implements backend.Backend.
 func (s *Switch) Disconnected(d backend.DisconnectEvent) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	s.hooks.Disconnected(d)
+	s.now().Disconnected(d)
 }
 
 // Headers implements backend.Backend.

@@ -40,6 +40,16 @@ func (j *Judge) VerifyToken(text string, done func(*token.Identity, error)) {
 	})
 }
 
+// IsOfGuest reports whether a connection token is one that webim has given to a guest. It may have expired.
+func (j *Judge) IsOfGuest(text string) bool {
+	guests := j.cfg.Guests()
+	if guests == nil {
+		return false
+	}
+	_, ours, _ := guests.Verify(text)
+	return ours
+}
+
 // CheckToken checks the result of VerifyToken for a revocation, logs an error, and returns it in the form
 // for clients: nil, ErrTokenExpired, ErrInternal or DisconnectInvalidToken. of is that of LogToken.
 func (j *Judge) CheckToken(who *token.Identity, err error, of ...any) error {

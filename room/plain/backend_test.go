@@ -17,6 +17,8 @@ func (b *fakeBackend) Asks(k backend.Hook, name string) bool {
 	return k == b.hook && (k == backend.HookDisconnect || name == "hooked")
 }
 
+func (b *fakeBackend) Handles(k backend.Hook) bool { return k == b.hook }
+
 func (b *fakeBackend) Ask(_ backend.Request, done func(backend.Reply, error)) {
 	b.asked.Add(1)
 	go done(backend.Reply{}, nil)

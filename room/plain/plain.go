@@ -79,13 +79,16 @@ func (d *Dialect) identify(r *netpoll.Request, name string) (who *token.Identity
 	}
 }
 
+// isNobody reports whether an identity is none that the application has given.
+func isNobody(who *token.Identity) bool { return who == token.Anonymous || policy.IsGuest(who.User) }
+
 // judge returns an HTTP status and the reason why an identity may not join a room, or 0.
 func (d *Dialect) judge(who *token.Identity, name string, addr netip.Addr) (status int, why string) {
 	h := d.hub
 	for _, a := range [2]policy.Action{policy.ActJoin, policy.ActRead} {
 		v := h.Judge().Decide(policy.Subject{Who: who, Addr: addr}, a, name, policy.Membership{})
 		switch {
-		case v.Outcome == policy.AskBackend || v.Outcome == policy.Allow && who == token.Anonymous && h.Asks(backend.HookConnect, ""):
+		case v.Outcome == policy.AskBackend || v.Outcome == policy.Allow && isNobody(who) && h.Asks(backend.HookConnect, ""):
 			return http.StatusForbidden, "this room is open to clients of the Centrifuge protocol only"
 		case v.Outcome == policy.Allow:
 		case errors.Is(h.Judge().Refusal(v), wire.ErrBanned):

@@ -51,7 +51,10 @@ func (yes) Asks(k backend.Hook, name string) bool {
 }
 func (yes) Ask(_ backend.Request, done func(backend.Reply, error)) { go done(backend.Reply{}, nil) }
 func (yes) Disconnected(backend.DisconnectEvent)                   {}
-func (yes) Headers() []string                                      { return nil }
+func (yes) Handles(k backend.Hook) bool {
+	return k == backend.HookSubscribe || k == backend.HookPublish
+}
+func (yes) Headers() []string { return nil }
 
 // doors holds all entry points of one server.
 type doors struct {

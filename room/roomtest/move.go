@@ -51,7 +51,9 @@ func makeNode(t testing.TB, cfg room.Config, nc netpoll.Config, state []byte) *N
 	if err := e.Import(state); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Engine = e
+	if cfg.Engine == nil {
+		cfg.Engine = e
+	}
 	if nc.PingInterval == 0 {
 		nc.PingInterval = -1
 	}

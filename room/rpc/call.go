@@ -118,14 +118,16 @@ func (c *Call) firstPosition(m room.SessionMessage, refusal error) (engine.Posit
 
 // decide decides whether the caller may publish a message, and returns the message to publish.
 func (c *Call) decide(a policy.Action, m room.SessionMessage) (room.SessionMessage, error) {
+	rights := func() error {
+		return c.Hub.Judge().Refusal(c.Hub.Judge().Session(c.s, a, m.Room, false))
+	}
 	v := c.Judge(a, m.Room)
-	switch v.Outcome {
-	case policy.Deny:
+	switch {
+	case v.Outcome == policy.Deny:
 		return m, c.Hub.Judge().Refusal(v)
-	case policy.AskBackend:
-		rights := func() error {
-			return c.Hub.Judge().Refusal(c.Hub.Judge().Session(c.s, a, m.Room, false))
-		}
+	case v.Outcome == policy.AskBackend && !c.hasSlot: // the hook came while the call was running on a worker, which must not wait
+		return m, rights()
+	case v.Outcome == policy.AskBackend:
 		return wait(c, func(done func(room.SessionMessage, error)) { c.s.AskPublish(m, rights, done) })
 	}
 	return m, nil

@@ -36,7 +36,7 @@ func (c Change) String() string { return c.Key + " (" + c.How + ")" }
 
 // An exception is a change for which a running server needs an upgrade, although a reload changes the same settings otherwise.
 type exception struct {
-	keys  string // of the settings, separated by spaces; a key may end with *
+	keys  string // of the settings, separated by spaces
 	text  string // the change, as the end of a sentence that begins with except
 	needs func(old, next *Config) bool
 }
@@ -44,7 +44,6 @@ type exception struct {
 // exceptions are all exceptions.
 var exceptions = []exception{
 	{"tls_cert tls_key", "the first certificate and the last one", func(old, next *Config) bool { return (old.TLSCert == "") != (next.TLSCert == "") }},
-	{"hook_*", "the first hook and the last one", func(old, next *Config) bool { return old.Hooked() != next.Hooked() }},
 	{"rooms open history_age", "another age of messages in a durable store", func(old, next *Config) bool {
 		return old.isDurable() && old.historyClasses() != next.historyClasses()
 	}},
@@ -52,10 +51,7 @@ var exceptions = []exception{
 
 // concerns reports whether the exception is about a setting.
 func (e *exception) concerns(key string) bool {
-	return slices.ContainsFunc(strings.Fields(e.keys), func(one string) bool {
-		prefix, many := strings.CutSuffix(one, "*")
-		return one == key || many && strings.HasPrefix(key, prefix)
-	})
+	return slices.Contains(strings.Fields(e.keys), key)
 }
 
 // Exceptions returns the changes that need an upgrade although a reload changes the same settings otherwise, for the manual.

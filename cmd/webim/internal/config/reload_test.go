@@ -196,7 +196,7 @@ func TestReloadExceptions(t *testing.T) {
 		base, others map[string]string
 		upgrade      string
 	}{
-		"the last hook":            {nil, noHooks, "hook_connect hook_disconnect hook_publish hook_refresh hook_rpc hook_secret_file hook_subscribe"},
+		"the last hook":            {nil, noHooks, ""},
 		"the last certificate":     {nil, map[string]string{"tls_cert": "", "tls_key": "", "tls_listen": ""}, "tls_cert tls_key tls_listen"},
 		"the last key":             {nil, map[string]string{"token_secret_file": ""}, ""},
 		"another key":              {nil, map[string]string{"token_secret_file": "", "token_secret": longSecret}, ""},
