@@ -20,14 +20,21 @@ import (
 type witness struct {
 	netpoll.Funcs
 	opened chan netpoll.Conn
-	closed chan netpoll.Closed
+	closed chan ending
+	ended  map[netpoll.Conn]ending // taken from closed by expectOf, which waited for another
+}
+
+// ending is the end of a connection.
+type ending struct {
+	netpoll.Closed
+	conn netpoll.Conn
 }
 
 func newWitness() *witness {
-	w := &witness{opened: make(chan netpoll.Conn, 1000), closed: make(chan netpoll.Closed, 1000)}
+	w := &witness{opened: make(chan netpoll.Conn, 1000), closed: make(chan ending, 1000), ended: map[netpoll.Conn]ending{}}
 	w.OnOpen = func(c netpoll.Conn, _ *netpoll.Request) { w.opened <- c }
 	w.OnMessage = func(c netpoll.Conn, op ws.OpCode, data []byte) { _ = c.Push(op, data) }
-	w.OnClose = func(_ netpoll.Conn, why netpoll.Closed) { w.closed <- why }
+	w.OnClose = func(c netpoll.Conn, why netpoll.Closed) { w.closed <- ending{why, c} }
 	return w
 }
 
@@ -41,10 +48,26 @@ func receive[T any](t *testing.T, what string, c <-chan T) (v T) {
 	return v
 }
 
+// expect expects the next end: of the only connection, or of one of several that end alike.
 func (w *witness) expect(t *testing.T, cause netpoll.Cause, code ws.StatusCode) {
 	t.Helper()
-	if why := receive(t, "close", w.closed); why.Cause != cause || why.Code != code {
-		t.Fatalf("closed as %v, %d %q; want %v, %d", why.Cause, why.Code, why.Reason, cause, code)
+	receive(t, "close", w.closed).expect(t, cause, code)
+}
+
+// expectOf expects the end of one connection. Those of others may come before it, in any order.
+func (w *witness) expectOf(t *testing.T, c netpoll.Conn, cause netpoll.Cause, code ws.StatusCode) {
+	t.Helper()
+	for w.ended[c].conn != c {
+		end := receive(t, "close", w.closed)
+		w.ended[end.conn] = end
+	}
+	w.ended[c].expect(t, cause, code)
+}
+
+func (e ending) expect(t *testing.T, cause netpoll.Cause, code ws.StatusCode) {
+	t.Helper()
+	if e.Cause != cause || e.Code != code {
+		t.Fatalf("closed as %v, %d %q; want %v, %d", e.Cause, e.Code, e.Reason, cause, code)
 	}
 }
 
@@ -128,7 +151,7 @@ func TestThreatHalfMessages(t *testing.T) {
 	w := newWitness()
 	s, addr := start(t, netpoll.Config{MaxUnfinished: bound}, w)
 	modest := wstest.Connect(t, addr)
-	receive(t, "open", w.opened)
+	modestConn := receive(t, "open", w.opened)
 	little := wstest.Frame(text, "modest")
 	modest.SendBytes(little[:8])
 	m := pattern(size)
@@ -155,14 +178,14 @@ func TestThreatHalfMessages(t *testing.T) {
 	for _, c := range all {
 		if !c.conn.Exists() {
 			c.ExpectClose(1013)
-			w.expect(t, netpoll.OutOfMemory, 1013)
+			w.expectOf(t, c.conn, netpoll.OutOfMemory, 1013)
 			continue
 		}
 		served++
 		c.SendBytes(f[len(f)-1:])
 		c.Expect(text, m)
 		c.Leave()
-		w.expect(t, netpoll.ClientClosed, normal)
+		w.expectOf(t, c.conn, netpoll.ClientClosed, normal)
 	}
 	if served < 2 || served*size > bound {
 		t.Errorf("%d of 20 were served with %d bytes each; the bound is %d", served, size, bound)
@@ -170,7 +193,7 @@ func TestThreatHalfMessages(t *testing.T) {
 	modest.SendBytes(little[8:])
 	modest.Expect(text, "modest")
 	modest.Leave()
-	w.expect(t, netpoll.ClientClosed, normal)
+	w.expectOf(t, modestConn, netpoll.ClientClosed, normal)
 	c := wstest.Connect(t, addr) // and the memory is free again
 	c.SendBytes(f)
 	c.Expect(text, m)

@@ -13,13 +13,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// testSDKWithoutToken connects an SDK without getToken. The backend admits it for a second at a time. The
+// testSDKWithoutToken connects an SDK without getToken. The backend admits it for a moment at a time. The
 // client stays connected and in its room while the backend extends that, and reconnects after it ends.
 func testSDKWithoutToken(t *testing.T, browser context.Context, program string) {
 	var refreshed, subscribed atomic.Int32
 	var over atomic.Bool
 	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		soon := time.Now().Unix() + 1
+		soon := time.Now().Unix() + 2 // +1 could be over at once
 		switch r.URL.Path {
 		case "/connect":
 			fmt.Fprintf(w, `{"result":{"user":"42","expire_at":%d}}`, soon)

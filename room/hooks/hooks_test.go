@@ -270,10 +270,10 @@ func TestHookRPC(t *testing.T) {
 func TestHookRefresh(t *testing.T) {
 	b := newBackend(t)
 	b.do("/connect", func(w http.ResponseWriter, _ string) {
-		fmt.Fprintf(w, `{"result":{"user":"42","expire_at":%d}}`, time.Now().Unix()+1)
+		fmt.Fprintf(w, `{"result":{"user":"42","expire_at":%d}}`, time.Now().Unix()+2) // +1 could be over at once
 	})
 	b.do("/refresh", func(w http.ResponseWriter, _ string) {
-		fmt.Fprintf(w, `{"result":{"expire_at":%d}}`, time.Now().Unix()+1)
+		fmt.Fprintf(w, `{"result":{"expire_at":%d}}`, time.Now().Unix()+2)
 		b.on("/refresh", `{"result":{"expired":true}}`)
 	})
 	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookRefresh), Timeout: wstest.Patience}, room.Config{})
@@ -301,16 +301,20 @@ func TestHookRefresh(t *testing.T) {
 // backend does not reply.
 func TestHookRefreshIsAskedAgain(t *testing.T) {
 	b := newBackend(t)
-	b.do("/connect", func(w http.ResponseWriter, _ string) {
-		fmt.Fprintf(w, `{"result":{"user":"42","expire_at":%d}}`, time.Now().Unix()+1)
-	})
 	b.do("/refresh", func(w http.ResponseWriter, _ string) {
 		w.WriteHeader(503)
 		b.on("/refresh", `{"result":{}}`)
 	})
 	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookRefresh), Timeout: wstest.Patience}, room.Config{})
-	c, _ := n.come("", &protocol.ConnectRequest{})
-	for range 3 {
+	var c *client
+	soon(t, func(expireAt int64) bool {
+		b.on("/connect", fmt.Sprintf(`{"result":{"user":"42","expire_at":%d}}`, expireAt))
+		var r *protocol.Reply
+		c, r = n.come("", &protocol.ConnectRequest{})
+		b.next(t)
+		return r.Connect != nil
+	})
+	for range 2 {
 		b.next(t)
 	}
 	if r := c.next(); r.Push == nil || r.Push.Refresh == nil || r.Push.Refresh.Expires {
@@ -322,24 +326,30 @@ func TestHookRefreshIsAskedAgain(t *testing.T) {
 // which clients reconnect, and that a subscription that the backend allowed ends likewise.
 func TestHookExpiry(t *testing.T) {
 	b := newBackend(t)
-	over := func(user string) func(http.ResponseWriter, string) {
-		return func(w http.ResponseWriter, _ string) {
-			fmt.Fprintf(w, `{"result":{%s"expire_at":%d}}`, user, time.Now().Unix()+1)
-		}
-	}
-	b.do("/subscribe", over(""))
 	b.on("/connect", `{"result":{"user":"42"}}`)
 	n := startHooked(t, Config{URLs: urls(b.URL, backend.HookConnect, backend.HookSubscribe), Timeout: wstest.Patience}, room.Config{})
 	c, _ := n.come("", &protocol.ConnectRequest{})
-	c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
-	if r := c.next(); r.Subscribe == nil || r.Subscribe.Expires || r.Subscribe.Ttl != 0 {
-		t.Errorf("the reply: %v", r)
-	}
+	soon(t, func(expireAt int64) bool {
+		b.on("/subscribe", fmt.Sprintf(`{"result":{"expire_at":%d}}`, expireAt))
+		c.command(&protocol.Command{Id: 2, Subscribe: &protocol.SubscribeRequest{Channel: "r"}})
+		r := c.next()
+		if r.Error.GetCode() == uint32(wire.ErrExpired) {
+			return false
+		}
+		if r.Subscribe == nil || r.Subscribe.Expires || r.Subscribe.Ttl != 0 {
+			t.Errorf("the reply: %v", r)
+		}
+		return true
+	})
 	if r := c.next(); r.Push == nil || r.Push.Unsubscribe.GetCode() != 2501 {
 		t.Errorf("told %v", r)
 	}
-	b.do("/connect", over(`"user":"42",`))
-	c, _ = n.come("", &protocol.ConnectRequest{})
+	soon(t, func(expireAt int64) bool {
+		b.on("/connect", fmt.Sprintf(`{"result":{"user":"42","expire_at":%d}}`, expireAt))
+		var r *protocol.Reply
+		c, r = n.come("", &protocol.ConnectRequest{})
+		return r.Connect != nil
+	})
 	if got := c.closing(); got != "closed: 3005 connection expired" {
 		t.Errorf("expired: %s", got)
 	}

@@ -120,6 +120,17 @@ func startHooked(t *testing.T, hc Config, rc room.Config) *node {
 	return &node{t: t, hub: hub, ws: roomtest.Serve(t, hub, hooks.Close)}
 }
 
+// soon calls try with a time that comes soon, for a reply of the backend, until try reports that webim had the reply
+// before that time. A busy machine needs longer for that than others, so each try has twice the time of the one before.
+func soon(t *testing.T, try func(expireAt int64) bool) {
+	t.Helper()
+	for after := 2 * time.Second; !try(time.Now().Add(after).Unix()); after *= 2 { // of which less than a second is cut off
+		if after > wstest.Patience {
+			t.Fatal("no reply of the backend comes before what it allows expires")
+		}
+	}
+}
+
 // retention is the history of the rooms in these tests.
 var retention = engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
 
