@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	chromium    = "/usr/bin/chromium"
+	chromium    = "/usr/bin/chromium-headless-shell"
 	screenshots = "../../bin/screenshots" // git ignores bin
 )
 
@@ -38,7 +38,7 @@ type viewer struct {
 func newViewer(t *testing.T) *viewer {
 	t.Helper()
 	if _, err := os.Stat(chromium); err != nil {
-		t.Fatalf("this test needs Debian's Chromium at %s: apt-get install chromium", chromium)
+		t.Fatalf("this test needs Debian's Chromium at %s: apt-get install chromium-headless-shell", chromium)
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.NoSandbox, chromedp.DisableGPU)
 	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
