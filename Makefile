@@ -8,8 +8,11 @@ GOTESTSUM   := gotest.tools/gotestsum@v1.13.0
 GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=auto
 # The packages' tests wait more than they compute, so four packages run at a time. A test program with the
 # race detector sleeps at its end, so that other threads can report a race: 100 ms instead of a second.
-RACE    := -race -count=1 -p 4
+# make lint vets the packages, so the tests do not.
+RACE    := -race -vet=off -count=1 -p 4
 GOTEST  := GORACE=atexit_sleep_ms=100 go test $(RACE)
+# What allocates is measured without the race detector, in the packages that have such tests.
+ALLOCS  = CGO_ENABLED=0 go test -vet=off -count=1 -run Allocates $$(grep -rl --include=*_test.go 'Allocates.*testing\.T' netpoll room | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 # One or two tests that fail are run once more by themselves, and named at the end: hundreds of tests with sockets and
 # clocks share a busy machine. A data race, a panic, a leak and a third failure are never excused.
 RERUN   := --format standard-quiet --rerun-fails=1 --rerun-fails-max-failures=2 --rerun-fails-abort-on-data-race
@@ -52,14 +55,14 @@ chaos: build ## kill, pause and separate three webim and three NATS processes fo
 	@.ci/powercut go test -count=1
 
 test: ## all tests, browser included, under the race detector: up to 20 minutes on two cores
-	@.ci/needs gcc chromium node nginx haproxy caddy systemd-analyze
+	@.ci/needs gcc chromium-headless-shell node nginx haproxy caddy systemd-analyze
 	GORACE=atexit_sleep_ms=100 go run $(GOTESTSUM) $(RERUN) --packages=./... -- $(RACE) -timeout 40m
-	go test -count=1 -run Allocates ./netpoll ./room/...
+	$(ALLOCS)
 
 test-long: ## the same tests at full size
-	@.ci/needs gcc chromium node nginx haproxy caddy systemd-analyze promtool qemu-aarch64-static
+	@.ci/needs gcc chromium-headless-shell node nginx haproxy caddy systemd-analyze promtool qemu-aarch64-static
 	WEBIM_LONG=1 $(GOTEST) -timeout 3h ./...
-	go test -count=1 -run Allocates ./netpoll ./room/...
+	$(ALLOCS)
 	cd bench/peers && $(GOTEST) ./kit
 	cd cmd/webim/deploy/testdata/check && go test -count=1 -timeout 30m ./...
 	@.ci/release-check
@@ -82,7 +85,7 @@ fuzz: ## run each fuzz target for FUZZTIME (30s)
 	@.ci/fuzz $(FUZZTIME)
 
 cover: ## what the tests reach, in bin/coverage.html
-	@.ci/needs chromium node nginx haproxy caddy systemd-analyze
+	@.ci/needs chromium-headless-shell node nginx haproxy caddy systemd-analyze
 	@mkdir -p bin
 	go test -count=1 -coverpkg=./... -coverprofile=bin/coverage.out ./...
 	go tool cover -html=bin/coverage.out -o bin/coverage.html

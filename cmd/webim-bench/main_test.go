@@ -46,7 +46,9 @@ func buildPrograms(t *testing.T) (webim, bench string) {
 		if built.dir, built.err = os.MkdirTemp("", "webim-bench-test"); built.err != nil {
 			return
 		}
-		if out, err := exec.Command("go", "build", "-o", built.dir, "../webim", ".").CombinedOutput(); err != nil {
+		cmd := exec.Command("go", "build", "-o", built.dir, "../webim", ".")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
 			built.err = fmt.Errorf("go build: %w\n%s", err, out)
 		}
 	})

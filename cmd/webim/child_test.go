@@ -68,15 +68,18 @@ func buildForPages(t *testing.T) (program string) {
 
 func build(t *testing.T, race bool) (program string) {
 	t.Helper()
-	b, args := &built[0], []string{"build"}
+	// Without the race detector it has no C, as make build makes it, so that the packages are compiled once for all tests.
+	b, args, env := &built[0], []string{"build"}, append(os.Environ(), "CGO_ENABLED=0")
 	if race {
-		b, args = &built[1], []string{"build", "-race"}
+		b, args, env = &built[1], []string{"build", "-race"}, os.Environ()
 	}
 	b.once.Do(func() {
 		if b.dir, b.err = os.MkdirTemp("", "webim-test"); b.err != nil {
 			return
 		}
-		if out, err := exec.Command("go", append(args, "-o", filepath.Join(b.dir, "webim"), ".")...).CombinedOutput(); err != nil {
+		cmd := exec.Command("go", append(args, "-o", filepath.Join(b.dir, "webim"), ".")...)
+		cmd.Env = env
+		if out, err := cmd.CombinedOutput(); err != nil {
 			b.err = fmt.Errorf("go build: %w\n%s", err, out)
 		}
 	})

@@ -58,7 +58,7 @@ func buildExample(t *testing.T, b manual.Block, replace ...string) (program stri
 	}
 	program = filepath.Join(dir, "example")
 	build := exec.Command("go", "build", "-overlay", overlay, "-o", program, "./cmd/example")
-	build.Dir = module
+	build.Dir, build.Env = module, append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", b.Place, err, out)
 	}
