@@ -134,9 +134,8 @@ func echoDeflated(t *testing.T, c *wstest.Client, kind, data string, size, fragm
 		b0 = text
 	}
 	for i := range count {
-		at := rand.IntN(len(data) - size + 1)
-		m := data[at : at+size]
-		z, first := deflated(t, (size+i)%12-2, m), b0|rsv1
+		m, z := sample(t, kind, data, size, (size+i)%12-2)
+		first := b0 | rsv1
 		if (size/16+i)%7 == 0 {
 			z, first = m, b0 // each message may go without
 		}
@@ -174,6 +173,24 @@ func echoDeflated(t *testing.T, c *wstest.Client, kind, data string, size, fragm
 			t.Fatalf("%s, %d bytes: the echo differs", kind, size)
 		}
 	}
+}
+
+// samples are the messages of sample, each with its compressed form: under the race detector, compressing takes longer
+// than all the rest.
+var samples = map[string][2]string{}
+
+// sample returns a random part of data, and compresses it. All offers and settings get the same one, except at full size.
+func sample(t *testing.T, kind, data string, size, level int) (m, z string) {
+	t.Helper()
+	key := fmt.Sprint(kind, size, level)
+	if s, ok := samples[key]; ok && !wstest.Long() {
+		return s[0], s[1]
+	}
+	at := rand.IntN(len(data) - size + 1)
+	m = data[at : at+size]
+	z = deflated(t, level, m)
+	samples[key] = [2]string{m, z}
+	return m, z
 }
 
 // corpus is text of words with far repetitions, valid wherever it is cut.

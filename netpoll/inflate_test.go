@@ -52,6 +52,8 @@ type bitReader struct {
 }
 
 // bits reads n bits, the first the lowest; it panics at the end.
+//
+//go:norace
 func (r *bitReader) bits(n int) (v int) {
 	for i := range n {
 		v |= int(r.data[r.at/8]>>(r.at%8)&1) << i
@@ -67,6 +69,7 @@ type code struct {
 	symbols []int
 }
 
+//go:norace
 func newCode(lengths []int) (c code) {
 	for l := 1; l <= 15; l++ {
 		for sym, n := range lengths {
@@ -79,6 +82,7 @@ func newCode(lengths []int) (c code) {
 	return c
 }
 
+//go:norace
 func (r *bitReader) symbol(c code) int {
 	v, first, index := 0, 0, 0
 	for l := 1; l <= 15; l++ {
@@ -135,6 +139,7 @@ func (r *bitReader) dynamic() (lit, dist code) {
 	return newCode(all[:nlit]), newCode(all[nlit:])
 }
 
+//go:norace
 func (r *bitReader) block(out []byte, reach int, lit, dist code) ([]byte, int) {
 	for {
 		sym := r.symbol(lit)

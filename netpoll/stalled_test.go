@@ -265,27 +265,28 @@ func TestQueueNothingFollowsClose(t *testing.T) {
 // What a message inflates to is work: a turn ends with it, and others are let
 // through.
 func TestTurnEndsWithWhatIsInflated(t *testing.T) {
+	const total = 50
 	var since, most int // owned by the only worker
 	done := make(chan struct{})
 	messages := 0
 	s := serve(t, Config{Workers: 1}, &Funcs{OnMessage: func(Conn, ws.OpCode, []byte) {
 		since++
 		most = max(most, since)
-		if messages++; messages == 200 {
+		if messages++; messages == total {
 			close(done)
 		}
 	}})
 	others := s.NewTurn(func() bool {
 		since = 0
-		return messages < 200
+		return messages < total
 	})
 	_, end := join(t, s, 0, "Sec-WebSocket-Extensions: permessage-deflate")
 	zeros := frame.Compress(make([]byte, s.cfg().MaxMessage), false)
 	defer zeros.Free()
 	one := wstest.Frame(0xc2, string(zeros.Bytes()))
 	others.Wake()
-	end.SetDeadline(time.Time{}) // 200 MiB take a loaded machine a while
-	go end.Write(bytes.Repeat(one, 200))
+	end.SetDeadline(time.Time{}) // 50 MiB take a loaded machine a while
+	go end.Write(bytes.Repeat(one, total))
 	<-done
 	if most > 2 {
 		t.Errorf("%d messages of 1 MiB in one turn", most)

@@ -110,7 +110,7 @@ func TestUnsweptIsBounded(t *testing.T) {
 // them larger than the bound. It checks that each message is delivered once, in the order of its
 // sender, and that the unswept bytes stay below the bound, or are one message.
 func TestSendersTakeTurns(t *testing.T) {
-	senders, each := 25, 12
+	senders, each := 14, 12
 	if enginetest.Long() {
 		senders = 250
 	}

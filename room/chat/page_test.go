@@ -15,6 +15,7 @@ import (
 	"webim/room"
 	"webim/room/chat/messages"
 	"webim/room/engine"
+	"webim/room/engine/enginetest"
 	"webim/room/engine/memory"
 	"webim/room/policy"
 	"webim/room/wire"
@@ -68,6 +69,7 @@ func (p *person) page(data string) (res pageReply, texts []string) {
 // TestPagesAgainstFold checks, with random sends, edits, deletions and reactions, that each page at each
 // place has what the fold of the whole history has there, and that the pages in a row have everything.
 func TestPagesAgainstFold(t *testing.T) {
+	enginetest.Checks(t, 40)
 	for _, maxReply := range []int{0, 700} {
 		h := build(t, room.Config{MaxReply: maxReply})
 		people := []*person{h.come("alice"), h.come("bob")}

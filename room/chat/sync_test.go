@@ -15,6 +15,7 @@ import (
 	"webim/room"
 	"webim/room/chat/messages"
 	"webim/room/engine"
+	"webim/room/engine/enginetest"
 	"webim/room/policy"
 	"webim/room/wire"
 )
@@ -130,6 +131,7 @@ func (d *device) texts(name string) (all []string) {
 // TestSyncAgainstFold lets a device ask for everything at random times, and checks that it then has all
 // messages of all its rooms as the whole history shows them.
 func TestSyncAgainstFold(t *testing.T) {
+	enginetest.Checks(t, 40)
 	few := talkative()
 	few.History.Messages = 12
 	resets := 0

@@ -3,10 +3,13 @@ package enginetest
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -21,6 +24,21 @@ var NoPayer budget.Owner
 
 // Long reports whether the tests run at full size.
 func Long() bool { return os.Getenv("WEBIM_LONG") != "" }
+
+// Checks makes rapid check n random cases of what takes long, instead of a hundred, until the test ends. At full size, and
+// if the command line names a number, it does nothing.
+func Checks(t *testing.T, n int) {
+	t.Helper()
+	checks := flag.Lookup("rapid.checks")
+	before := checks.Value.String()
+	if Long() || before != checks.DefValue {
+		return
+	}
+	if err := checks.Value.Set(strconv.Itoa(n)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = checks.Value.Set(before) })
+}
 
 // Clock is a clock that a test moves. The zero value is ready.
 type Clock struct{ nanos atomic.Int64 }

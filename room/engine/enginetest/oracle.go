@@ -88,6 +88,9 @@ type logOracle struct {
 	epochs map[[2]string]bool // room and epoch
 }
 
+// slowChecks is how many random cases of an engine that is slow are checked. Each has a server of its own.
+const slowChecks = 30
+
 // testLogOracle compares the engine with the oracle: any order of publishing, reading, subscribing,
 // unsubscribing, waiting and expiring, in three rooms, on any nodes.
 func testLogOracle(t *testing.T, with Implementation) {
@@ -95,6 +98,7 @@ func testLogOracle(t *testing.T, with Implementation) {
 	switch {
 	case with.Slow:
 		times = 1
+		Checks(t, slowChecks)
 	case Long():
 		times = 500
 	}

@@ -50,6 +50,9 @@ var (
 
 // testStateOracle compares the State with a map: a table whose entries are urgent, and another one.
 func testStateOracle(t *testing.T, with Implementation) {
+	if with.Slow {
+		Checks(t, slowChecks)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		o := &stateOracle{cluster: with.start(t, Limits{}), table: rapid.SampledFrom([]string{"t", engine.TableBan}).Draw(t, "table"), entries: map[engine.Key]stateValue{}}
 		for _, m := range o.nodes {

@@ -37,7 +37,7 @@ type Implementation struct {
 	// RealKeys says that keys are known for Limits.KeyWindow of the real time, not of Limits.Clock, because
 	// the store has a clock of its own.
 	RealKeys bool
-	// Slow lets random tests run once, not ten times.
+	// Slow lets random tests run once, not ten times, and check fewer cases than a hundred if they do not run at full size.
 	Slow bool
 	// Next prepares the engine that one of the nodes moves to, and returns a function that opens it when the node is frozen. The
 	// engine is ready for Import. nil: the engine cannot move.

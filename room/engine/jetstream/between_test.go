@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 )
 
@@ -49,7 +50,11 @@ func TestPagesWithoutHints(t *testing.T) {
 			e.topics.mu.Unlock()
 		}
 	}
-	for range 200 {
+	pages := 60
+	if wstest.Long() {
+		pages = 600
+	}
+	for range pages {
 		room := []string{"much", "little", "least", "none"}[r.IntN(4)]
 		want := slices.Sorted(slices.Values(published[room]))
 		limit, before := 1+r.IntN(200), 1+r.Uint64N(5000)

@@ -423,7 +423,11 @@ func TestLateText(t *testing.T) {
 // TestCollectOracle takes random steps on three nodes, of which collectors are killed before random steps: each text in the log stays readable, and in
 // the end each unused key is gone.
 func TestCollectOracle(t *testing.T) {
-	for round := range 6 {
+	rounds := 2 // with a fresh State, and without
+	if wstest.Long() {
+		rounds = 20
+	}
+	for round := range rounds {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(round), func(t *testing.T) { collectOracle(t, rand.New(rand.NewPCG(seed, 1)), seed, round%2 == 0) })
 	}

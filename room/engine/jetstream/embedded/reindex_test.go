@@ -31,7 +31,7 @@ const (
 // TestIndexAfterKill compares the index that webim writes after a kill with the one that nats-server makes: after
 // publishing, deleting, erasing and purging at random, with and without an old index.
 func TestIndexAfterKill(t *testing.T) {
-	rounds, steps := 4, 150
+	rounds, steps := 3, 100
 	if wstest.Long() {
 		rounds, steps = 40, 600
 	}
