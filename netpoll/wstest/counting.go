@@ -26,6 +26,14 @@ func Visit(addr netip.AddrPort, request, said []byte, ended <-chan bool) func() 
 			panic(err)
 		}
 	}
+	read := func(fd int) (n int) {
+		err := error(unix.EINTR) // of a signal of Go's scheduler: the kernel does not begin a read with a timeout again
+		for err == unix.EINTR {
+			n, err = unix.Read(fd, answer)
+		}
+		must(err)
+		return n
+	}
 	return func() {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		must(err)
@@ -33,15 +41,13 @@ func Visit(addr netip.AddrPort, request, said []byte, ended <-chan bool) func() 
 		must(unix.Connect(fd, sa))
 		_, err = unix.Write(fd, request)
 		must(err)
-		n, err := unix.Read(fd, answer)
-		if must(err); !bytes.HasPrefix(answer[:n], []byte("HTTP/1.1 101 ")) {
+		if n := read(fd); !bytes.HasPrefix(answer[:n], []byte("HTTP/1.1 101 ")) {
 			panic(fmt.Sprintf("%q", answer[:n]))
 		}
 		if said != nil {
 			_, err = unix.Write(fd, said)
 			must(err)
-			_, err = unix.Read(fd, answer)
-			must(err)
+			read(fd)
 		}
 		must(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, linger))
 		must(unix.Close(fd))
