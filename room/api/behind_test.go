@@ -152,7 +152,7 @@ func (e aging) StateIsOld() bool {
 	}
 }
 
-// TestOldStateIsSaid checks that calls that let somebody in say that they cannot now, with a temporary error, instead of doing
+// TestOldStateIsSaid checks that calls that let somebody in, or list who is not let in, say that they cannot now, with a temporary error, instead of doing
 // nothing; and that the others work.
 func TestOldStateIsSaid(t *testing.T) {
 	e := aging{memory.New(memory.Limits{}), make(chan struct{})}
@@ -176,6 +176,9 @@ func TestOldStateIsSaid(t *testing.T) {
 		}
 	}
 	n.ok("subscribe", `{"channel":"r","user":"somebody else"}`) // who is on no node
+	if got := n.call("sanctions", `{}`); got != `{"error":{"code":100,"message":"this server does not know the latest bans, try again"}}` {
+		t.Errorf("the list of bans: %s", got)
+	}
 	if status, body := n.ask(http.MethodPost, Prefix+"sanctions", "{}", asModerator); status != http.StatusServiceUnavailable || !strings.Contains(body, "try again") {
 		t.Errorf("a moderator: %d %s", status, body)
 	}

@@ -106,6 +106,10 @@ func (e *Entry) Cost() int64 {
 const MaxStateAge = 10 * time.Second
 
 // Copier is an engine whose State is a copy of one that other nodes change, too.
+//
+// Nobody may take an old answer for permission. So while the copy is old, a hub admits nobody (judge.Admit), and the calls that
+// list bans and mutes, or put a user on a roster who asks for it, get ErrStateOld. Other reads, as those of read marks, of
+// settings, and of lists of rooms and members, return what the node knows: they only show it, and each action is judged by itself.
 type Copier interface {
 	// StateIsOld reports whether the copy may lack changes that were confirmed more than MaxStateAge ago. Then bans
 	// and revocations may be missing, so a hub admits nobody. It may be called at any time, and is fast.

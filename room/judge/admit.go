@@ -26,5 +26,5 @@ func (j *Judge) Admit(s policy.Subject, room string) error {
 	return nil
 }
 
-// IsStateOld reports whether this node's copy of the State is old, so that Admit admits nobody.
+// IsStateOld reports whether this node's copy of the State is old, so that Admit admits nobody: see engine.Copier.
 func (j *Judge) IsStateOld() bool { return j.cfg.StateIsOld != nil && j.cfg.StateIsOld() }

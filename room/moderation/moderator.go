@@ -209,8 +209,12 @@ func (m *Moderator) Kick(s Sanction, by *engine.Author, done func(error)) {
 }
 
 // Sanctions lists at most limit sanctions of a table in a room, or on the whole server in room "",
-// in the order of their targets, with targets after the given one.
+// in the order of their targets, with targets after the given one. An old list could pass for permission: see engine.Copier.
 func (m *Moderator) Sanctions(table, room, after string, limit int, done func([]Sanction, error)) {
+	if c, ok := m.cfg.Engine.(engine.Copier); ok && c.StateIsOld() {
+		done(nil, m.cfg.StateError(engine.ErrStateOld))
+		return
+	}
 	m.cfg.Engine.List(table, room, after, limit, func(all []engine.Entry, err error) {
 		if err != nil {
 			done(nil, m.cfg.StateError(err))
