@@ -14,23 +14,27 @@ import (
 const maxMoved = 253
 
 // Export writes down the connections that can move, up to 253 at a time, and passes that and their descriptors to batch, which
-// must not keep them. It returns how many move. The server must be frozen. An error of batch ends it; the
+// must not keep them. Descriptors that are lent are not among them. It returns how many move. The server must be frozen. An error of batch ends it; the
 // caller then calls Thaw.
 func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err error) {
 	var e snapshot.Encoder
 	var fds []int
+	n := 0
 	h.stayed = 0
 	now := h.s.clock.Look()
 	for i := range h.conns {
 		if c := &h.conns[i]; h.export(c, now, &e) {
-			fds = append(fds, int(c.r.fd))
+			n++
+			if !h.s.lent.has(c.r) {
+				fds = append(fds, int(c.r.fd))
+			}
 		}
-		if len(fds) == maxMoved || len(fds) > 0 && i == len(h.conns)-1 {
+		if n == maxMoved || n > 0 && i == len(h.conns)-1 {
 			if err := batch(e.B, fds); err != nil {
 				return moved, err
 			}
-			moved += len(fds)
-			e.B, fds = e.B[:0], fds[:0]
+			moved += n
+			e.B, fds, n = e.B[:0], fds[:0], 0
 		}
 	}
 	return moved, nil
@@ -66,6 +70,9 @@ func (h *Held) export(c *heldConn, now uint32, e *snapshot.Encoder) bool {
 	r.mu.Lock() // over Append, too: a close would drop the output
 	defer r.mu.Unlock()
 	s.describeLocked(r, now, &m)
+	if s.lent.has(r) {
+		m.Flags |= moving.Lent
+	}
 	e.Message(1, m.Append)
 	c.moves, c.before = true, s.markLocked(r)
 	return true

@@ -104,6 +104,9 @@ func (s *Server) finish(r *record) (more bool) {
 	if resets(why.Cause) && r.flags.Load()&fAbort != 0 {
 		unix.SetsockoptLinger(int(r.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
+	if s.lending.Load() {
+		unix.Shutdown(int(r.fd), unix.SHUT_RDWR) // another process has the socket open, too
+	}
 	unix.Close(int(r.fd))
 	if x != nil && x.tls != nil {
 		s.endTLS(x.tls)

@@ -17,6 +17,7 @@ import (
 // A live upgrade moves the connections of a server to a server in another process. Both stand still meanwhile:
 //
 //	old process                       new process
+//	Lend     sockets, see there       Borrow
 //	Hold     no input is read         Hold     Listen binds, and accepts nothing
 //	Freeze   nothing is written       Freeze
 //	State, Export         ──────►     Restore, Adopt, Adopted
@@ -49,6 +50,7 @@ type Held struct {
 	listeners []int         // of the process that exports, as listeners of this one
 	reserved  uint32        // records that Restore has taken
 	parsed    []moving.Conn // memory of Adopt
+	borrowed  []uint64      // ids of the connections whose sockets the other process has lent, by number of the record
 	parking   sync.WaitGroup
 	failed    atomic.Pointer[error] // the first error of parking
 }
@@ -58,6 +60,7 @@ type heldConn struct {
 	r      *record
 	turn   bool       // Held has the turn; otherwise the ready list holds it
 	moves  bool       // it was exported, or adopted
+	parked bool       // its socket was borrowed
 	before outputMark // when it was exported
 }
 
@@ -146,8 +149,7 @@ func (h *Held) freeze(r *record) bool {
 
 // Thaw lets the server go on, with all connections that it has exported or adopted.
 func (h *Held) Thaw() {
-	h.parking.Wait()
-	h.freeReserved()
+	h.endLoan()
 	for i := range h.conns {
 		h.thaw(&h.conns[i])
 	}
@@ -182,6 +184,14 @@ func (h *Held) thaw(c *heldConn) {
 	if c.turn && r.turn.Done(false) {
 		s.ready.Push(r)
 	}
+}
+
+// endLoan leaves only what is adopted, on the new side, and ends the loan of the old one.
+func (h *Held) endLoan() {
+	h.parking.Wait()
+	h.returnSockets()
+	h.freeReserved()
+	h.s.TakeBack()
 }
 
 // freeReserved frees the records that Restore has taken and Adopt has not used.
@@ -221,8 +231,7 @@ func (h *Held) Commit() error {
 // Release leaves the connections that were exported or adopted to the other process, without a call of the handler. It
 // closes the listeners and keeps the paths of Unix sockets. The connections that stay go on: Shutdown closes them.
 func (h *Held) Release() {
-	h.parking.Wait()
-	h.freeReserved()
+	h.endLoan()
 	for _, ln := range h.s.listeners() {
 		ln.mu.Lock()
 		unix.Close(ln.fd) // it is not watched

@@ -47,7 +47,7 @@ func (h *Held) State() []byte {
 // listener that this server does not have go to its first one.
 func (h *Held) Restore(state []byte) error {
 	from, err := moving.ParseServer(state)
-	if err == nil && h.s.slab.Len() > 0 {
+	if err == nil && h.s.slab.Len() > 0 && h.borrowed == nil {
 		err = errors.New("netpoll: the server has had connections of its own")
 	}
 	if err != nil {
@@ -57,10 +57,16 @@ func (h *Held) Restore(state []byte) error {
 		own := slices.IndexFunc(h.s.listeners(), func(ln *listener) bool { return ln.describe() == other })
 		h.listeners = append(h.listeners, max(0, own))
 	}
+	if len(from.Generations) < len(h.borrowed) {
+		return errors.New("netpoll: a connection was lent that the state does not know")
+	}
 	h.reserved = uint32(len(from.Generations))
 	h.conns = make([]heldConn, 0, h.reserved)
 	h.s.slab.Reserve(h.reserved)
 	for i, gen := range from.Generations {
+		if i < len(h.borrowed) && h.borrowed[i] != 0 && h.borrowed[i] != slab.ID(uint32(i), gen) {
+			h.returnSocket(i) // now: there may be no room for one more descriptor
+		}
 		h.s.slab.At(uint32(i)).gen.Continue((gen + 1) &^ 1)
 	}
 	return nil
@@ -72,16 +78,22 @@ func (h *Held) Restore(state []byte) error {
 // error the caller calls Release, and the connections stay with the other process.
 func (h *Held) Adopt(state []byte, fds []int) (err error) {
 	h.parsed, err = moving.ParseAll(h.parsed[:0], state)
-	if err == nil && fds != nil && len(h.parsed) != len(fds) {
-		err = fmt.Errorf("netpoll: %d connections came with %d descriptors", len(h.parsed), len(fds))
+	need := 0
+	for i := range h.parsed {
+		if h.parsed[i].Flags&moving.Lent == 0 {
+			need++
+		}
+	}
+	if err == nil && fds != nil && need != len(fds) {
+		err = fmt.Errorf("netpoll: %d connections that need descriptors came with %d", need, len(fds))
 	}
 	first := len(h.conns)
 	for i := 0; i < len(h.parsed) && err == nil; i++ {
-		fd := -1
-		if len(fds) > 0 {
+		m, fd := &h.parsed[i], -1
+		if len(fds) > 0 && m.Flags&moving.Lent == 0 {
 			fd, fds = fds[0], fds[1:]
 		}
-		err = h.adopt(&h.parsed[i], fd)
+		err = h.adopt(m, fd)
 	}
 	for _, fd := range fds {
 		unix.Close(fd)
@@ -95,7 +107,7 @@ func (h *Held) Adopt(state []byte, fds []int) (err error) {
 // park registers adopted connections with epoll.
 func (h *Held) park(conns []heldConn) {
 	for _, c := range conns {
-		if c.r.fd < 0 {
+		if c.parked || c.r.fd < 0 {
 			continue
 		}
 		if err := h.s.loops[c.r.loop].park(c.r); err != nil {
@@ -105,10 +117,11 @@ func (h *Held) park(conns []heldConn) {
 	}
 }
 
-// Adopted waits until all adopted connections are registered with epoll. After an error the caller calls Release, as after one of
-// Adopt.
+// Adopted waits until all adopted connections are registered with epoll, and gives back the sockets that were lent and not adopted.
+// After an error the caller calls Release, as after one of Adopt.
 func (h *Held) Adopted() error {
 	h.parking.Wait()
+	h.returnSockets()
 	if err := h.failed.Load(); err != nil {
 		return *err
 	}
@@ -124,13 +137,25 @@ func (h *Held) adopt(m *moving.Conn, fd int) error {
 		return fmt.Errorf("netpoll: the connection %x does not belong to the state of its server", m.ID)
 	}
 	r, now := s.slab.At(i), s.clock.Look()
-	r.fd, r.listener, r.loop = int32(fd), uint8(h.listeners[m.Listener]), uint8(s.nextLoop())
+	borrowed, lent := int(i) < len(h.borrowed) && h.borrowed[i] == m.ID, m.Flags&moving.Lent != 0
+	switch {
+	case lent && !borrowed:
+		return fmt.Errorf("netpoll: the socket of the connection %x has not come", m.ID)
+	case lent:
+		h.borrowed[i] = 0
+	default:
+		if borrowed {
+			h.returnSocket(int(i))
+		}
+		r.fd, r.loop = int32(fd), uint8(s.nextLoop())
+	}
+	r.listener = uint8(h.listeners[m.Listener])
 	r.ip, _ = s.addrs.Add(m.Addr.Addr(), 0, 0)
 	r.port = m.Addr.Port()
-	r.turn.Claim()
+	taken, _ := r.turn.Claim() // not if a socket has had this record, and its last turn is on the ready list
 	r.gen.Continue(gen)
 	s.restore(r, now, m)
-	h.conns = append(h.conns, heldConn{r: r, turn: true, moves: true})
+	h.conns = append(h.conns, heldConn{r: r, turn: taken || lent, moves: true, parked: lent})
 	s.open.Add(1)
 	if r.flags.Load()&fOpen != 0 {
 		s.addrs.Opened(r.ip)
@@ -171,7 +196,7 @@ func (s *Server) restore(r *record, now uint32, m *moving.Conn) {
 	}
 	r.bytesIn, r.messagesIn = m.BytesIn, m.MessagesIn
 	f |= s.restoreInput(r, at(m.Since), m)
-	r.flags.Store(f)
+	r.flags.Or(f) // a socket that was lent may have had events
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.bytesOut, r.messagesOut = m.BytesOut, m.MessagesOut

@@ -139,10 +139,37 @@ func sent(t testing.TB, fds ...int) []int {
 // successor makes a frozen server with the listeners of another one.
 func successor(t testing.TB, cfg Config, old *Held) (*Server, *mover, *Held) {
 	t.Helper()
+	s, m, h := heir(t, cfg)
+	h.inherit(t, old)
+	return s, m, h
+}
+
+// heir makes a frozen server that has nothing yet.
+func heir(t testing.TB, cfg Config) (*Server, *mover, *Held) {
+	t.Helper()
 	m := &mover{}
 	s := New(cfg, m)
 	t.Cleanup(func() { s.Close() })
-	h := hold(t, s)
+	return s, m, hold(t, s)
+}
+
+// lend lends the sockets of a server to a frozen one, and returns how many.
+func lend(t testing.TB, old *Server, to *Held) (n int) {
+	t.Helper()
+	err := old.Lend(func(ids []byte, fds []int) error {
+		n += len(fds)
+		return to.Borrow(ids, sent(t, fds...))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// inherit gives a frozen server the listeners and the state of another one.
+func (h *Held) inherit(t testing.TB, old *Held) {
+	t.Helper()
+	s := h.s
 	for _, l := range old.s.Listeners() {
 		l.FD, l.Handler, l.HTTP = sent(t, l.FD)[0], nil, nil
 		if _, err := s.Listen(l); err != nil {
@@ -152,14 +179,21 @@ func successor(t testing.TB, cfg Config, old *Held) (*Server, *mover, *Held) {
 	if err := h.Restore(old.State()); err != nil {
 		t.Fatal(err)
 	}
-	return s, m, h
 }
 
 // handOver moves the connections of a server to a new one.
 func handOver(t testing.TB, old *Server, cfg Config) (*Server, *mover, int) {
 	t.Helper()
+	s, m, to := heir(t, cfg)
+	lend(t, old, to)
+	return s, m, handOverTo(t, old, to)
+}
+
+// handOverTo is handOver to a server that is frozen.
+func handOverTo(t testing.TB, old *Server, to *Held) (moved int) {
+	t.Helper()
 	from := hold(t, old)
-	s, m, to := successor(t, cfg, from)
+	to.inherit(t, from)
 	moved, err := from.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) })
 	if err == nil {
 		err = to.Adopted()
@@ -172,7 +206,7 @@ func handOver(t testing.TB, old *Server, cfg Config) (*Server, *mover, int) {
 	}
 	from.Release()
 	to.Thaw()
-	return s, m, moved
+	return moved
 }
 
 // readBytes waits until the server has read n bytes of each client behind its handshake.

@@ -66,6 +66,9 @@ type Server struct {
 	flights    flight.Recorder // the latest events of connections
 	trips      flight.Trips    // pings that are not answered yet
 
+	lending atomic.Bool // another process has sockets of this one
+	lent    lent
+
 	mu       sync.Mutex
 	state    int             // idle, serving, stopping or stopped
 	held     bool            // there is a Held

@@ -50,7 +50,8 @@ const (
 func (h *handover) old() (*upgrade.Old, error) {
 	binary, err := programPath()
 	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: os.Environ(), FreezeTime: freezeTime, MoveTime: moveTime,
-		Check: h.check, Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}, err
+		Check: h.check, Lend: h.server.Lend, TakeBack: h.server.TakeBack,
+		Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}, err
 }
 
 // handOver starts a new process and gives it everything. stayed is the number of connections that it could not take.
@@ -155,6 +156,7 @@ func (h *handover) freeze(ctx context.Context) (err error) {
 
 // thaw lets everything go on, also after freeze has failed.
 func (h *handover) thaw() {
+	h.server.TakeBack()
 	if h.held == nil {
 		return
 	}
@@ -222,16 +224,18 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 	if err := w.Frame(upgrade.Server, h.held.State()); err != nil {
 		return err
 	}
-	if _, err := h.held.Export(w.Conns); err != nil {
+	moved, err := h.held.Export(w.Conns)
+	if err != nil {
 		return err
 	}
+	w.SetMoved(moved)
 	if err := frame(upgrade.Stayed, h.hub.ExportStayed); err != nil || h.inner == nil || !h.hello.Inner {
 		return err
 	}
 	if err := w.Frame(upgrade.Inner, h.inner.State()); err != nil {
 		return err
 	}
-	_, err := h.inner.Export(w.InnerConns) // those of which the head of a request has not come, or waits
+	_, err = h.inner.Export(w.InnerConns) // those of which the head of a request has not come, or waits
 	return err
 }
 

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"slices"
 
 	"webim/cmd/webim/internal/listen"
+	"webim/netpoll"
 )
 
 // listen opens all listeners, the internal one last.
@@ -30,14 +30,14 @@ func (p *program) listen() (err error) {
 
 // open opens one address for clients and appends the bound addresses to all.
 func (p *program) open(all []net.Addr, text string, secure bool) ([]net.Addr, error) {
-	var tc *tls.Config
+	l := netpoll.Listener{Handler: p.clients, HTTP: p.pages, ProxyProtocol: slices.Contains(p.cfg.ProxyProtocol, text)}
 	switch {
 	case secure && p.ACME != nil:
-		tc = p.ACME.Config()
+		l.TLS = p.ACME.Config()
 	case secure:
-		tc = p.Certs.Config()
+		l.TLS = p.Certs.Config()
 	}
-	addrs, err := listen.Open(p.server, text, tc, slices.Contains(p.cfg.ProxyProtocol, text), p.inherit(fileClients))
+	addrs, err := listen.Open(p.server, text, l, p.inherit(fileClients))
 	if err != nil {
 		return all, err
 	}
@@ -64,7 +64,7 @@ func (p *program) greet(out io.Writer) {
 
 // openInternal opens the listener.
 func (p *program) openInternal() error {
-	addrs, err := listen.Open(p.inner.server, p.cfg.Internal, nil, false, p.inherit(fileInternal))
+	addrs, err := listen.Open(p.inner.server, p.cfg.Internal, netpoll.Listener{}, p.inherit(fileInternal))
 	if err != nil {
 		return err
 	}

@@ -36,9 +36,10 @@ type program struct {
 	hub     *room.Hub
 	hooks   *hooks.Switch // also if no hook is configured: a reload may add one
 	guests  *guest.Guests
-	guard   *apikey.Guard // of the server API, the live picture and the paths for operators
-	feed    *live.Feed    // the live picture
-	pages   http.Handler  // of requests of clients that are not WebSockets
+	guard   *apikey.Guard   // of the server API, the live picture and the paths for operators
+	feed    *live.Feed      // the live picture
+	clients netpoll.Handler // of connections of clients
+	pages   http.Handler    // of requests of clients that are not WebSockets
 	flights *flight.Recorder
 	inner   *internal  // nil without --internal
 	plain   []net.Addr // bound addresses, in the order of --listen
@@ -91,7 +92,7 @@ func (p *program) say() {
 // clientsConfig returns the configuration of the clients' server.
 func (p *program) clientsConfig(c *config.Config) netpoll.Config {
 	nc := c.NetpollConfig()
-	nc.Logger, nc.HTTP = p.log, p.pages
+	nc.Logger = p.log
 	nc.Health, nc.NeverOpened = p.health.Answer, p.flights.NeverOpened
 	return nc
 }

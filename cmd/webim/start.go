@@ -32,13 +32,19 @@ func (p *program) start() (err error) {
 	}
 	p.onClose(p.Prepared.Close)
 	p.say()
+	p.server = netpoll.New(p.clientsConfig(p.cfg), nil) // listen brings its handlers
+	if p.from.takingOver() {
+		if err := p.from.hold(); err != nil {
+			return err
+		}
+	}
 	rc, err := p.openRooms()
 	if err != nil {
 		return err
 	}
 	p.hub = room.NewHub(rc)
 	p.health.Store = p.hub.StoreFault
-	if err := p.serveClients(); err != nil {
+	if err := p.prepareHandlers(); err != nil {
 		return err
 	}
 	if err := p.listen(); err != nil {
@@ -63,13 +69,13 @@ func (p *program) start() (err error) {
 	return nil
 }
 
-// openRooms is rooms, also for a program that takes over. A node of a cluster connects while the old process still serves; a store
-// in a folder is opened when that has closed it.
+// openRooms is rooms, also for a program that takes over: while the old process still serves, except that a store in a folder is
+// opened when that process has closed it.
 func (p *program) openRooms() (rc room.Config, err error) {
 	if !p.from.takingOver() {
 		return p.rooms()
 	}
-	if p.cfg.StoreEngine != config.EngineNATS {
+	if p.cfg.StoreEngine == config.EngineEmbedded {
 		if err := p.from.hello(); err != nil {
 			return rc, err
 		}
@@ -114,24 +120,23 @@ func (p *program) closeHooks() {
 	p.hooks.Close(ctx)
 }
 
-// serveClients creates the servers, but does not listen yet.
-func (p *program) serveClients() error {
+// prepareHandlers creates the handlers of clients, and the internal server. Nobody listens yet.
+func (p *program) prepareHandlers() error {
 	inside, err := p.handlers()
 	if err != nil {
 		return err
 	}
 	dialects := mux.New(p.hub)
 	dialects.Record(p.flights)
-	var h netpoll.Handler = &loggedHandler{dialects, p.log}
+	p.clients = &loggedHandler{dialects, p.log}
 	if p.cfg.Dev {
-		h = &liveHandler{dialects, h, p.feed}
+		p.clients = &liveHandler{dialects, p.clients, p.feed}
 	}
-	p.server = netpoll.New(p.clientsConfig(p.cfg), h)
 	if p.cfg.Internal != "" {
 		p.newInternal(inside)
 	}
-	if p.from.takingOver() {
-		if err := p.from.hold(); err != nil {
+	if p.from.takingOver() && p.inner != nil {
+		if err := p.from.holdInner(); err != nil {
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ import (
 var inherited *upgrade.New
 
 // A takeover is the new side of a live upgrade: a program that begins with the connections and the rooms of another process. start
-// calls its methods in this order: hello, importEngine, hold, restore, begin.
+// calls its methods in this order: hold, hello, importEngine, holdInner, restore, begin.
 type takeover struct {
 	*program
 	from        *upgrade.New
@@ -44,8 +44,8 @@ func newTakeover(p *program, from *upgrade.New) *takeover {
 // takingOver reports whether the program takes over from another one.
 func (t *takeover) takingOver() bool { return t != nil }
 
-// hello tells the old process that this one can begin, and waits until that stands still.
-func (t *takeover) hello() error { return t.from.Hello(version.Release, t.Files) }
+// hello tells the old process that this one can begin, borrows the sockets of clients, and waits until that process stands still.
+func (t *takeover) hello() error { return t.from.Hello(version.Release, t.Files, t.held.Borrow) }
 
 // importEngine reads the state of the engine, which must be there before the rooms.
 func (t *takeover) importEngine(e engine.Engine) error {
@@ -102,20 +102,28 @@ func (t *takeover) importProgram(state []byte) error {
 	return d.Err()
 }
 
-// hold makes the servers stand still until begin. It comes before the hub starts.
+// hold makes the server of clients stand still until begin.
 func (t *takeover) hold() (err error) {
 	t.gc = debug.SetGCPercent(-1) // see handover.freeze
+	t.held, err = frozen(t.server)
+	return err
+}
+
+// holdInner is hold for the internal server.
+func (t *takeover) holdInner() (err error) {
+	t.inner, err = frozen(t.program.inner.server)
+	return err
+}
+
+// frozen makes a server stand still that nobody uses yet.
+func frozen(s *netpoll.Server) (*netpoll.Held, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), freezeTime)
 	defer cancel()
-	if t.held, err = t.server.Hold(ctx); err == nil {
-		err = t.held.Freeze(ctx)
+	held, err := s.Hold(ctx)
+	if err == nil {
+		err = held.Freeze(ctx)
 	}
-	if err == nil && t.program.inner != nil {
-		if t.inner, err = t.program.inner.server.Hold(ctx); err == nil {
-			err = t.inner.Freeze(ctx)
-		}
-	}
-	return err
+	return held, err
 }
 
 // inherit returns the function by which package listen finds the listeners of the old process; nil if there is none.

@@ -46,6 +46,7 @@ const (
 	Shut                          // nothing more can be written
 	Ready                         // the unread bytes may hold a whole frame
 	Given                         // the handler has had the kept message
+	Lent                          // its descriptor has come before
 )
 
 // A Conn is a connection between two processes.

@@ -1,7 +1,6 @@
 package listen
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -127,11 +126,10 @@ func (a Address) Explain(text string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w; %s", text, err, hint)
 }
 
-// Open opens the listeners of s for one address, with TLS if config is not nil. With proxied, listed proxies begin their
-// connections with a header of the PROXY protocol. inherit returns the descriptor of a listening socket that another process has
+// Open opens the listeners of s for one address. like has everything else that is to be set for them. inherit returns the descriptor of a listening socket that another process has
 // left for a network and an address, and 0 if there is none; nil: there are none. Open returns the bound addresses. The error names
 // the remedy.
-func Open(s *netpoll.Server, text string, config *tls.Config, proxied bool, inherit func(network, addr string) (fd int)) (addrs []net.Addr, err error) {
+func Open(s *netpoll.Server, text string, like netpoll.Listener, inherit func(network, addr string) (fd int)) (addrs []net.Addr, err error) {
 	a, err := Parse(text)
 	if err != nil {
 		return nil, err
@@ -140,7 +138,7 @@ func Open(s *netpoll.Server, text string, config *tls.Config, proxied bool, inhe
 		inherit = func(string, string) int { return 0 }
 	}
 	for i, l := range a.listeners() {
-		l.TLS, l.ProxyProtocol = config, proxied
+		l.TLS, l.ProxyProtocol, l.Handler, l.HTTP = like.TLS, like.ProxyProtocol, like.Handler, like.HTTP
 		if i > 0 && a.AnyPort() { // use the port that the kernel chose for the first listener
 			l.Addr = net.JoinHostPort("::1", strconv.Itoa(addrs[0].(*net.TCPAddr).Port))
 		}

@@ -13,12 +13,15 @@
 //
 // Both processes have an end of a pair of sockets (package fdpass). The state is a file in memory, which the old
 // process appends to while the new one reads. Connections come in parts: their states in the file, their
-// descriptors in the message that announces the part.
+// descriptors in the message that announces the part, unless they were lent.
 //
 //	old                                    new
 //	starts the new process        ──►      reads its settings
 //	                              ◄──      hello: which versions of the state it reads
-//	Check; Freeze
+//	Check
+//	Lend: sockets                 ──►      registers them with epoll
+//	                              ◄──      kept
+//	Freeze
 //	files: the state, listeners   ──►
 //	parts of the state            ──►      restores them
 //	end                           ──►      checks that it has everything

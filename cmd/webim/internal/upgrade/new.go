@@ -23,6 +23,7 @@ type New struct {
 	stream  *reader
 	fds     []int  // of the connections of the part
 	conns   int    // of Conns, so far
+	borrow  func(ids []byte, fds []int) error
 	version uint64 // of the state
 
 	rehearsal bool      // it takes nothing over
@@ -96,9 +97,10 @@ func closeOthers() error {
 }
 
 // Hello tells the old process that this one can begin, and waits until everything stands still there and the files have
-// come.
-func (n *New) Hello(version string, files uint64) error {
-	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, InPlace: true, Inner: true}
+// come. Before that, the old process may lend descriptors of connections: borrow gets them and owns them. If it is nil, none come.
+func (n *New) Hello(version string, files uint64, borrow func(ids []byte, fds []int) error) error {
+	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, InPlace: true, Inner: true, Borrows: borrow != nil}
+	n.borrow = borrow
 	var e snapshot.Encoder
 	h.append(&e)
 	n.at("hello")
@@ -143,6 +145,11 @@ func (n *New) receive() error {
 	}
 	end, size := binary.Uvarint(msg[1:])
 	switch {
+	case msg[0] == msgLent && n.borrow != nil && n.stream == nil && len(msg) > 1:
+		n.at("borrow")
+		return n.borrow(msg[1:], fds)
+	case msg[0] == msgLent && n.borrow != nil && n.stream == nil && len(fds) == 0:
+		return send(n.conn, msgKept, nil)
 	case msg[0] == msgFile && len(fds) == 1 && string(msg[1:]) == stateFile:
 		n.stream = &reader{file: os.NewFile(uintptr(fds[0]), stateFile)}
 	case msg[0] == msgFile && len(fds) == 1:

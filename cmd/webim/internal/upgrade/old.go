@@ -25,6 +25,10 @@ type Old struct {
 	Args, Env []string // of the new process, without its name
 	// Check refuses the new process before anything stands still; nil: it never does.
 	Check func(Hello) error
+	// Lend passes ids of connections and their descriptors on, while everybody is still served. nil: it passes nothing. TakeBack ends
+	// the loan if that fails, and Thaw and Release do so later.
+	Lend     func(pass func(ids []byte, fds []int) error) error
+	TakeBack func()
 	// Freeze stops everything. It fails when ctx ends. Thaw lets everything go on, also after Freeze has failed.
 	Freeze func(ctx context.Context) error
 	Thaw   func()
@@ -84,6 +88,11 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 	v.PID = c.cmd.Process.Pid
 	if v.Hello, err = o.hello(c); err != nil {
 		return v, c.end(err)
+	}
+	if err = o.lend(c, v.Hello); err != nil {
+		err = c.end(err)
+		o.TakeBack()
+		return v, err
 	}
 	began := time.Now()
 	if err = o.freeze(ctx); err == nil {
@@ -167,6 +176,25 @@ func (o *Old) hello(c *child) (Hello, error) {
 	}
 	o.at("hello")
 	return h, err
+}
+
+// lend gives the new process the descriptors of connections, and waits until it has registered them.
+func (o *Old) lend(c *child, h Hello) error {
+	if o.Lend == nil || !h.Borrows {
+		return nil
+	}
+	err := o.Lend(func(ids []byte, fds []int) error {
+		o.at("lent")
+		return send(c.conn, msgLent, ids, fds...)
+	})
+	if err == nil {
+		err = send(c.conn, msgLent, nil)
+	}
+	if err == nil {
+		_, err = expect(c.conn, msgKept)
+	}
+	o.at("kept")
+	return err
 }
 
 // environ returns the environment for the new process, without the variables of this package.

@@ -48,7 +48,7 @@ type Writer struct {
 	part   func(end int64, fds []int) error // announces what was written
 	frames uint64
 	fds    uint64
-	conns  int // of Conns
+	conns  int // that move
 }
 
 // Frame writes a frame of a kind.
@@ -56,7 +56,6 @@ func (w *Writer) Frame(kind Kind, payload []byte) error { return w.write(kind, p
 
 // Conns writes a frame of connections, and passes their descriptors on, at most fdpass.MaxFDs.
 func (w *Writer) Conns(payload []byte, fds []int) error {
-	w.conns += len(fds)
 	return w.write(Conns, payload, fds)
 }
 
@@ -64,6 +63,9 @@ func (w *Writer) Conns(payload []byte, fds []int) error {
 func (w *Writer) InnerConns(payload []byte, fds []int) error {
 	return w.write(InnerConns, payload, fds)
 }
+
+// SetMoved says how many connections of clients move.
+func (w *Writer) SetMoved(n int) { w.conns = n }
 
 func (w *Writer) write(kind Kind, payload []byte, fds []int) error {
 	head := binary.AppendUvarint(binary.AppendUvarint(nil, uint64(kind)), uint64(len(payload)))

@@ -82,15 +82,25 @@ func oldProcess(inPlace bool) int {
 	if _, err := unix.Eventfd(0, 0); err != nil { // a stray, as a library may leave one
 		return 2
 	}
-	frozen, released := false, false
+	frozen, released, lent := false, false, false
 	o := &Old{
 		Binary: os.Args[0], Args: []string{"new"}, Env: append(os.Environ(), fmt.Sprint(pidEnv, "=", os.Getpid())),
-		Freeze: func(context.Context) error { frozen = true; return nil },
+		Lend: func(pass func(ids []byte, fds []int) error) error {
+			lent = true
+			for i := range fds {
+				if err := pass([]byte{byte('a' + i)}, fds[i:i+1]); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		TakeBack: func() { lent = false },
+		Freeze:   func(context.Context) error { frozen = true; return nil },
 		Thaw: func() {
 			if !frozen || released {
 				fmt.Fprintln(report, "thawed at a wrong time")
 			}
-			frozen = false
+			frozen, lent = false, false
 		},
 		Files: func() []File { return []File{{"report", 3}, {"other", 1}} },
 		Write: func(w *Writer, version uint64) error {
@@ -102,6 +112,7 @@ func oldProcess(inPlace bool) int {
 					return err
 				}
 			}
+			w.SetMoved(parts)
 			return w.Frame(Stayed, nil)
 		},
 		Commit:  func() error { return nil },
@@ -111,7 +122,7 @@ func oldProcess(inPlace bool) int {
 		step: dieAt("old"),
 	}
 	switch die := os.Getenv(dieEnv); {
-	case die == hang+"new hello":
+	case die == hang+"new hello", die == hang+"new borrow":
 		o.StartTime = 500 * time.Millisecond
 	case strings.HasPrefix(die, hang):
 		o.MoveTime = 500 * time.Millisecond
@@ -126,10 +137,10 @@ func oldProcess(inPlace bool) int {
 		fmt.Fprintf(report, "moved %d\n", v.Conns)
 	case errors.As(err, &lost) && released:
 		fmt.Fprintln(report, "lost:", err)
-	case err != nil && !released && !frozen:
+	case err != nil && !released && !frozen && !lent:
 		fmt.Fprintln(report, "old owns:", err)
 	default:
-		fmt.Fprintln(report, "wrong end", err, frozen, released)
+		fmt.Fprintln(report, "wrong end", err, frozen, released, lent)
 	}
 	return 0
 }
@@ -153,7 +164,19 @@ func newProcess(n *New) int {
 		(&Hello{Oldest: snapshot.Version + 1, Newest: snapshot.Version + 2, InPlace: true}).append(&e)
 		_ = send(n.conn, msgHello, e.B)
 	}
-	err := n.Hello("test", 100)
+	var lent strings.Builder
+	err := n.Hello("test", 100, func(ids []byte, fds []int) error {
+		fmt.Fprintf(&lent, " %s %d", ids, len(fds))
+		closeAll(fds)
+		if os.Getenv(dieEnv) == "new cannot borrow" {
+			return errors.New("no more files")
+		}
+		return nil
+	})
+	if err != nil && os.Getenv(dieEnv) == "new cannot borrow" {
+		n.Fail(err)
+		return 1
+	}
 	if os.Getenv(dieEnv) == "new refuses late" { // while the old process sends
 		n.Fail(errors.New("the state is wrong"))
 		return 1
@@ -182,7 +205,7 @@ func newProcess(n *New) int {
 	if n.InPlace() {
 		fmt.Fprintln(report, placed(n))
 	}
-	fmt.Fprintln(report, "new owns:", strings.Join(got, ", "), "and", strays(), "strays")
+	fmt.Fprintln(report, "new owns:", strings.Join(got, ", "), "and", strays(), "strays, lent:"+lent.String())
 	return 0
 }
 
@@ -241,7 +264,8 @@ func run(t *testing.T, role, die string) []string {
 }
 
 const (
-	everything = "new owns: 3 rooms 0, 5 conns 0 1, 5 conns 1 1, 5 conns 2 1, 6  0, 7  0 and 0 strays"
+	everything = "new owns: 3 rooms 0, 5 conns 0 1, 5 conns 1 1, 5 conns 2 1, 6  0, 7  0 and 0 strays, lent:"
+	allLent    = everything + " a 1 b 1 c 1"
 	hasEnded   = "old owns: the new process has ended: its log says why"
 	isLate     = "old owns: the new process was not ready in time"
 )
@@ -252,23 +276,26 @@ var otherVersion = fmt.Sprintf("old owns%%s: it reads the versions %d to %d of t
 // TestSteps checks that exactly one process owns the sockets, at whichever step one of them dies or hangs.
 func TestSteps(t *testing.T) {
 	cases := map[string][]string{
-		"":              {"moved 3", everything},
+		"":              {"moved 3", allLent},
 		"new refuses":   {"old owns: the settings are wrong"},
 		"other version": {fmt.Sprintf(otherVersion, "")},
 
+		"new cannot borrow": {"old owns: no more files"},
+
 		"new refuses late": {"old owns: the state is wrong"},
 		"new go":           {"lost: the new process has failed after it had taken over: the new process has ended: its log says why"},
-		"old ready":        {everything},
-		"old go":           {everything},
-		"old gone":         {everything},
+		"old ready":        {allLent},
+		"old go":           {allLent},
+		"old gone":         {allLent},
 		"hang new hello":   {isLate},
+		"hang new borrow":  {isLate},
 		"hang new part":    {isLate},
 		"hang new ready":   {isLate},
 	}
-	for _, step := range []string{"hello", "files", "part", "ready", "wait"} {
+	for _, step := range []string{"hello", "borrow", "files", "part", "ready", "wait"} {
 		cases["new "+step] = []string{hasEnded}
 	}
-	for _, step := range []string{"hello", "frozen", "files", "part"} {
+	for _, step := range []string{"hello", "lent", "kept", "frozen", "files", "part"} {
 		cases["old "+step] = nil // both have ended: nobody has the sockets, as after any crash
 	}
 	for die, want := range cases {

@@ -9,6 +9,8 @@ import (
 // The messages. Each begins with its kind.
 const (
 	msgHello  = 'h' // new: Hello
+	msgLent   = 'l' // old: ids of connections, with their descriptors; without ids: those are all
+	msgKept   = 'k' // new: it has registered them
 	msgFile   = 'f' // old: the name of a file, with its descriptor
 	msgPart   = 'p' // old: the end of a part in the file of the state, with the descriptors of its connections; in a rehearsal: with their number
 	msgReady  = 'r' // new: it has everything
@@ -35,6 +37,7 @@ type Hello struct {
 	Version        string // of the program
 	InPlace        bool   // it knows rehearsals, and takes the place of another program
 	Inner          bool   // it takes over connections of the internal server
+	Borrows        bool   // it takes descriptors of connections before everything stands still
 }
 
 func (h *Hello) append(e *snapshot.Encoder) {
@@ -44,6 +47,7 @@ func (h *Hello) append(e *snapshot.Encoder) {
 	e.String(4, h.Version)
 	e.Bool(5, h.InPlace)
 	e.Bool(6, h.Inner)
+	e.Bool(7, h.Borrows)
 }
 
 func parseHello(b []byte) (h Hello, err error) {
@@ -62,6 +66,8 @@ func parseHello(b []byte) (h Hello, err error) {
 			h.InPlace = d.Bool()
 		case 6:
 			h.Inner = d.Bool()
+		case 7:
+			h.Borrows = d.Bool()
 		}
 	}
 	return h, d.Err()
