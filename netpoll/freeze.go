@@ -150,16 +150,16 @@ func (h *Held) freeze(r *record) bool {
 // Thaw lets the server go on, with all connections that it has exported or adopted.
 func (h *Held) Thaw() {
 	h.endLoan()
+	for _, ln := range h.s.listeners() {
+		ln.http.Release() // before a turn brings a request
+		if err := h.s.watch(ln); err != nil {
+			h.s.cfg().Logger.Error("netpoll: listener lost", "err", err)
+		}
+	}
 	for i := range h.conns {
 		h.thaw(&h.conns[i])
 	}
 	h.end()
-	for _, ln := range h.s.listeners() {
-		if err := h.s.watch(ln); err != nil {
-			h.s.cfg().Logger.Error("netpoll: listener lost", "err", err)
-		}
-		ln.http.Release()
-	}
 }
 
 // RefuseRequests answers the requests for net/http that wait, and those that come until Thaw, with 503 and Retry-After, and waits
@@ -237,6 +237,7 @@ func (h *Held) Release() {
 		unix.Close(ln.fd) // it is not watched
 		ln.fd, ln.file = -1, nil
 		ln.mu.Unlock()
+		ln.http.Release() // before a turn brings a request
 	}
 	for i := range h.conns {
 		if c := &h.conns[i]; c.moves {
@@ -246,9 +247,6 @@ func (h *Held) Release() {
 		}
 	}
 	h.end()
-	for _, ln := range h.s.listeners() {
-		ln.http.Release()
-	}
 }
 
 // letGo ends a connection that another process has, without a word to its client or its handler.

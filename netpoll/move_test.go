@@ -486,7 +486,15 @@ func TestMoveRefusesRequests(t *testing.T) {
 	if r := ask(); r.StatusCode != http.StatusOK {
 		t.Fatal(r.Status)
 	}
+	var waiting []*wstest.Client
+	for range 30 {
+		waiting = append(waiting, wstest.Dial(t, addr))
+	}
+	wstest.Eventually(t, "all connections are accepted", func() bool { return old.open.Load() == int64(len(waiting)+1) })
 	h := hold(t, old)
+	for _, c := range waiting {
+		c.SendBytes([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
+	}
 	refused := make(chan bool)
 	go func() {
 		defer close(refused)
@@ -498,6 +506,11 @@ func TestMoveRefusesRequests(t *testing.T) {
 		t.Errorf("%s, %v", r.Status, r.Header)
 	}
 	h.Thaw()
+	for _, c := range waiting { // the loop has these
+		if r := c.Response(); r.StatusCode != http.StatusOK {
+			t.Errorf("after the hold: %s", r.Status)
+		}
+	}
 	client = wstest.Dial(t, addr)
 	if r := ask(); r.StatusCode != http.StatusOK {
 		t.Errorf("after the hold: %s", r.Status)
