@@ -36,8 +36,9 @@
 //	close     close.go, finish.go,         begins anywhere, ends on the turn
 //	          shutdown.go
 //	remember  flight.go, stats.go          where the event happens
-//	move      freeze.go, export.go,        one goroutine, while all else stands still; others
-//	          move.go, internal/moving     register adopted connections with epoll
+//	move      lend.go, borrow.go,          one goroutine; after Freeze, while all else stands still.
+//	          freeze.go, export.go,        Others register adopted connections with epoll
+//	          move.go, internal/moving
 //	settings  config.go, settings.go       read everywhere, with one load; replaced as a whole
 //
 // # The order of the files
@@ -54,7 +55,7 @@
 //	end        tls_slots.go, shed.go, settings.go, finish.go, deadline.go
 //	handshake  upgrade.go, http.go, tls_handshake.go, proxy.go
 //	run        loop.go, serve.go, accept.go, listen.go
-//	whole      freeze.go, move.go, export.go, shutdown.go
+//	whole      lend.go, freeze.go, borrow.go, move.go, export.go, shutdown.go
 //
 // # Packages
 //

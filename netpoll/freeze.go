@@ -194,6 +194,28 @@ func (h *Held) endLoan() {
 	h.s.TakeBack()
 }
 
+// returnSocket gives back a socket that this process does not adopt.
+func (h *Held) returnSocket(i int) {
+	h.borrowed[i] = 0
+	r := h.s.slab.At(uint32(i))
+	h.s.loops[r.loop].Unpark(int(r.fd))
+	unix.Close(int(r.fd))
+	r.flags.Store(0)
+	if r.turn.Done(false) {
+		h.s.ready.Push(r) // the turn finds nothing to do
+	}
+}
+
+// returnSockets gives back the sockets that were borrowed and not adopted. They are few: their connections have ended, or stay.
+func (h *Held) returnSockets() {
+	for i, id := range h.borrowed {
+		if id != 0 {
+			h.returnSocket(i)
+		}
+	}
+	h.borrowed = nil
+}
+
 // freeReserved frees the records that Restore has taken and Adopt has not used.
 func (h *Held) freeReserved() {
 	for i := h.reserved; i > 0; i-- {

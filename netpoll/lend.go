@@ -1,13 +1,6 @@
 package netpoll
 
-import (
-	"encoding/binary"
-	"fmt"
-
-	"webim/netpoll/internal/slab"
-
-	"golang.org/x/sys/unix"
-)
+import "encoding/binary"
 
 // To register a socket with epoll takes longer than everything else that a connection needs to move. So before a live upgrade
 // makes anybody stand still, the old process lends its sockets to the new one, which registers them while the old one serves on:
@@ -23,13 +16,9 @@ import (
 // A lent socket is the old process's, as before: the new one neither reads nor writes it. The kernel ends a connection when its last
 // descriptor closes, so the old process shuts a connection down that it ends meanwhile.
 
-// lent are the sockets that another process has been lent. One goroutine uses it, that of the Held.
-type lent struct{ gens []uint32 } // generations, by number of the record; 0: not lent
-
-// has reports whether a connection's socket is lent.
-func (l *lent) has(r *record) bool {
-	return int(r.index) < len(l.gens) && l.gens[r.index] == r.gen.Load()
-}
+// maxMoved is the number of connections that Lend and Export pass on at a time: the descriptors of one message
+// (fdpass.MaxFDs).
+const maxMoved = 253
 
 // Lend passes the descriptors of open connections with their ids to batch, up to 253 at a time, while the server serves. batch must
 // not keep the slices; Held.Borrow of the other process takes them. Connections over TLS, in their handshake, or in net/http are not
@@ -88,73 +77,4 @@ func (s *Server) lendable(c Conn) (fd int, ok bool) {
 func (s *Server) TakeBack() {
 	s.lending.Store(false)
 	s.lent.gens = nil
-}
-
-// maxBorrowed is one more than the highest number of a connection that Borrow takes: a damaged id must not cost memory.
-const maxBorrowed = 1 << 24
-
-// Borrow registers sockets that Lend of the other process has passed on with epoll. It owns the descriptors, also after an error;
-// then the caller calls Release. The server must be frozen, and Restore comes later.
-func (h *Held) Borrow(ids []byte, fds []int) error {
-	var all []uint64
-	for ; len(ids) >= 8; ids = ids[8:] {
-		all = append(all, binary.BigEndian.Uint64(ids))
-	}
-	var err error
-	if len(ids) > 0 || len(all) != len(fds) {
-		err = fmt.Errorf("netpoll: %d ids came with %d descriptors", len(all), len(fds))
-	}
-	for k := 0; k < len(all) && err == nil; k++ {
-		if err = h.borrow(all[k], fds[0]); err == nil {
-			fds = fds[1:]
-		}
-	}
-	for _, fd := range fds {
-		unix.Close(fd)
-	}
-	return err
-}
-
-// borrow is Borrow for one socket. After an error it has not taken the descriptor.
-func (h *Held) borrow(id uint64, fd int) error {
-	i, gen := slab.Split(id)
-	if !slab.InUse(gen) || i >= maxBorrowed || int(i) < len(h.borrowed) && h.borrowed[i] != 0 {
-		return fmt.Errorf("netpoll: the connection %x cannot be borrowed", id)
-	}
-	s := h.s
-	if int(i) >= len(h.borrowed) {
-		s.slab.Reserve(i + 1)
-		h.borrowed = append(h.borrowed, make([]uint64, int(i)+1-len(h.borrowed))...)
-		h.reserved = i + 1
-	}
-	r := s.slab.At(i)
-	r.fd, r.loop = int32(fd), uint8(s.nextLoop())
-	r.turn.Claim() // its events wait until Thaw
-	if err := s.loops[r.loop].park(r); err != nil {
-		return err
-	}
-	h.borrowed[i] = id
-	return nil
-}
-
-// returnSocket gives back a socket that this process does not adopt.
-func (h *Held) returnSocket(i int) {
-	h.borrowed[i] = 0
-	r := h.s.slab.At(uint32(i))
-	h.s.loops[r.loop].Unpark(int(r.fd))
-	unix.Close(int(r.fd))
-	r.flags.Store(0)
-	if r.turn.Done(false) {
-		h.s.ready.Push(r) // the turn finds nothing to do
-	}
-}
-
-// returnSockets gives back the sockets that were borrowed and not adopted. They are few: their connections have ended, or stay.
-func (h *Held) returnSockets() {
-	for i, id := range h.borrowed {
-		if id != 0 {
-			h.returnSocket(i)
-		}
-	}
-	h.borrowed = nil
 }

@@ -79,6 +79,14 @@ type Server struct {
 	running  sync.WaitGroup
 }
 
+// lent are the sockets that another process has been lent. One goroutine uses it, that of the Held.
+type lent struct{ gens []uint32 } // generations, by number of the record; 0: not lent
+
+// has reports whether a connection's socket is lent.
+func (l *lent) has(r *record) bool {
+	return int(r.index) < len(l.gens) && l.gens[r.index] == r.gen.Load()
+}
+
 // The states of a Server.
 const (
 	idle = iota

@@ -21,8 +21,8 @@ type New struct {
 	conn    link
 	files   map[string]int
 	stream  *reader
-	fds     []int  // of the connections of the part
-	conns   int    // of Conns, so far
+	fds     []int // of the connections of the part
+	conns   int   // of Conns, so far
 	borrow  func(ids []byte, fds []int) error
 	version uint64 // of the state
 
