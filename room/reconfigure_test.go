@@ -14,6 +14,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
+	"webim/room/budget"
 	"webim/room/policy"
 	"webim/room/rpc"
 	"webim/room/token"
@@ -93,6 +94,27 @@ func TestReconfigureRates(t *testing.T) {
 	plain.expect(t, ws.OpText, "4")
 	if got := fmt.Sprint(session.commands(t, three...)); got != "[0 0 0]" {
 		t.Errorf("the session, without rates again: %s", got)
+	}
+}
+
+// TestReconfigureRatesKeepsLevels checks that what a connection has used of a rate stays used, as a part of it, when the rate changes.
+func TestReconfigureRatesKeepsLevels(t *testing.T) {
+	const long = 1000 * time.Hour
+	for name, to := range map[string]time.Duration{"longer": 100 * long, "shorter": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			cfg := open(room.Config{})
+			cfg.Rates.Send = budget.Rate{N: 8, Per: long}
+			n := start(t, cfg, netpoll.Config{})
+			session, one := n.chat(), `"publish":{"channel":"s","data":1}`
+			if got := session.commands(t, `"connect":{}`, one, one, one, one); fmt.Sprint(got) != "[0 0 0 0 0]" {
+				t.Fatal(got)
+			}
+			cfg.Rates.Send.Per = to
+			n.reconfigure(cfg)
+			if got := fmt.Sprint(session.commands(t, one, one, one, one, one)); got != "[0 0 0 0 111]" {
+				t.Errorf("after four of eight: %s", got)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package room
 import (
 	"crypto/rand"
 	"fmt"
+	"iter"
 	"runtime"
 	"sync"
 	"time"
@@ -122,9 +123,20 @@ func (h *Hub) Reconfigure(cfg Config) error {
 	next.idleEvery = old.idleEvery
 	h.cfg.Store(&next)
 	h.roomPool.SetLimit(int64(next.MaxRooms))
-	h.meter.SetLimits(next.costs())
+	h.meter.SetLimits(next.costs(), h.usages())
 	h.work.SetMaxCalls(next.MaxCalls)
 	return nil
+}
+
+// usages returns the Usage of each connection that has one.
+func (h *Hub) usages() iter.Seq[*cost.Usage] {
+	return func(yield func(*cost.Usage) bool) {
+		for c := range h.server.Conns() {
+			if p := identity.PrincipalOf(c); p != nil && !yield(&p.Usage) {
+				return
+			}
+		}
+	}
 }
 
 // fixed returns an error if a fixed field that is a value is another one in next.

@@ -107,6 +107,21 @@ func (b *Bucket) Used(r Rate, now int64) int {
 	return int(float64(missing) * float64(r.N) / float64(r.Per))
 }
 
+// Rescale gives the bucket of a rate that becomes another one the same part of that: what was half empty is half empty, and a debt stays
+// one. Without a limit before or after, the bucket is as it is.
+func (b *Bucket) Rescale(old, next Rate, now int64) {
+	if old.N < 0 || next.N < 0 || old.Per == next.Per {
+		return
+	}
+	for {
+		was := b.full.Load()
+		missing := min(float64(was-now)/float64(old.Per)*float64(next.Per), float64(int64(next.Per)+longest))
+		if was <= now || b.full.CompareAndSwap(was, now+int64(missing)) {
+			return
+		}
+	}
+}
+
 // Full returns the time at which the bucket is full again; it may be long ago. SetFull sets it.
 func (b *Bucket) Full() int64     { return b.full.Load() }
 func (b *Bucket) SetFull(t int64) { b.full.Store(t) }

@@ -93,3 +93,28 @@ func TestBucketChargesEverything(t *testing.T) {
 		t.Errorf("the debt is %v", got)
 	}
 }
+
+// TestRescale checks that a bucket keeps its level, as a part of the rate, when the rate changes, and that a debt stays a debt.
+func TestRescale(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := func(name string) Rate {
+			return Rate{rapid.IntRange(1, 50).Draw(t, name), time.Duration(rapid.IntRange(1, 1_000_000).Draw(t, name+" ms")) * time.Millisecond}
+		}
+		old, next, now := rate("old"), rate("next"), rapid.Int64Range(0, int64(time.Hour)).Draw(t, "now")
+		var b Bucket
+		b.Charge(old, rapid.IntRange(0, 100).Draw(t, "units"), now)
+		before := max(0, float64(b.Full()-now)) / float64(old.Per)
+		b.Rescale(old, Unlimited, now)
+		b.Rescale(Unlimited, old, now)
+		b.Rescale(old, next, now)
+		if after := max(0, float64(b.Full()-now)) / float64(next.Per); math.Abs(after-before) > 1e-5 {
+			t.Fatalf("from %v to %v: %v of it was used, and is %v", old, next, before, after)
+		}
+	})
+	var b Bucket
+	slow, fast := Rate{1, time.Hour}, Rate{1, time.Nanosecond}
+	b.Charge(fast, math.MaxInt, 0)
+	if b.Rescale(fast, slow, 0); b.Full() < 0 || b.Debt(slow, 0) <= 0 {
+		t.Errorf("a large debt becomes %d", b.Full())
+	}
+}

@@ -60,6 +60,24 @@ func (all *accounts) makeLocked(owner budget.Owner) (a *account, isNew bool) {
 	return a, true
 }
 
+// rescale keeps the levels of the buckets when the limits change.
+func (all *accounts) rescale(old, next *limits, now int64) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, a := range all.users {
+		a.rescale(&old.user, &next.user, now)
+	}
+	for _, a := range all.addrs {
+		a.rescale(&old.addr, &next.addr, now)
+	}
+}
+
+func (a *account) rescale(old, next *rates, now int64) {
+	for c := range a.buckets {
+		a.buckets[c].Rescale(old[c], next[c], now)
+	}
+}
+
 // unknown is the payer for clients of a Unix socket if the proxy does not name their addresses. It is
 // no address, so it has no account.
 var unknown = budget.Addr(netip.Addr{})

@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"iter"
 	"sync/atomic"
 	"time"
 
@@ -69,16 +70,29 @@ func ratesOf(r policy.Rates) (all rates) {
 // New returns a meter.
 func New(cfg Config) *Meter {
 	m := &Meter{cfg: cfg, started: time.Now(), replies: budget.NewPool(cfg.MaxReplies)}
-	m.SetLimits(cfg.Limits)
+	m.SetLimits(cfg.Limits, nil)
 	return m
 }
 
-// SetLimits changes the limits. What clients have used of their rates stays used, as times until their buckets are full.
-// Connections above a new MaxConnsPerUser stay, and so does the part of a reply in progress of MaxReplies.
-func (m *Meter) SetLimits(l Limits) {
-	m.limits.Store(&limits{conn: ratesOf(l.Rates), user: ratesOf(l.UserRates), addr: ratesOf(l.UserRates.Address()),
-		refusals: l.Refusals, maxConnsPerUser: l.MaxConnsPerUser, maxReply: l.MaxReply})
+// SetLimits changes the limits. What clients have used of their rates stays used, as a part of the rate; all are the connections that
+// there are, or nil. Connections above a new MaxConnsPerUser stay, and so does the part of a reply in progress of MaxReplies. SetLimits
+// is not called twice at a time.
+func (m *Meter) SetLimits(l Limits, all iter.Seq[*Usage]) {
+	next := &limits{conn: ratesOf(l.Rates), user: ratesOf(l.UserRates), addr: ratesOf(l.UserRates.Address()),
+		refusals: l.Refusals, maxConnsPerUser: l.MaxConnsPerUser, maxReply: l.MaxReply}
+	old := m.limits.Swap(next)
 	m.replies.SetLimit(l.MaxReplies)
+	if old == nil {
+		return
+	}
+	now := m.now()
+	m.accounts.rescale(old, next, now)
+	if all == nil || old.conn == next.conn && old.refusals == next.refusals {
+		return
+	}
+	for u := range all {
+		u.rescale(old, next, now)
+	}
 }
 
 // now is the clock of the buckets.

@@ -2,6 +2,7 @@ package cost
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -181,11 +182,11 @@ func TestSetLimits(t *testing.T) {
 		t.Fatal("the first reply gets nothing")
 	}
 	less.MaxReplies = 1
-	m.SetLimits(less)
+	m.SetLimits(less, nil)
 	if next := m.NewReply(u); next.Add(missed) {
 		t.Error("above the new limit a reply gets something")
 	}
-	m.SetLimits(m.cfg.Limits)
+	m.SetLimits(m.cfg.Limits, nil)
 	if next := m.NewReply(u); !next.Add(missed) {
 		t.Error("below the old limit a reply gets nothing")
 	} else {
@@ -194,6 +195,41 @@ func TestSetLimits(t *testing.T) {
 	if first.End(); m.Counts().Replies != 0 {
 		t.Errorf("%+v", m.Counts())
 	}
+}
+
+// TestSetLimitsKeepsLevels checks that the half of a rate that was used is the half of the new one: of connections, users and addresses.
+func TestSetLimitsKeepsLevels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMeter(8)
+		ann, guest := usageOf(m, "ann", here), usageOf(m, "", here)
+		next := newMeter(16).cfg.Limits
+		next.Refusals.Per = time.Hour
+		type level struct {
+			b         *budget.Bucket
+			old, next budget.Rate
+		}
+		levels := map[string]level{"refusals": {&ann.others().refusals, m.cfg.Refusals, next.Refusals}}
+		for c := range policy.NumClasses {
+			next.Rates.Set(c, budget.Rate{N: 16, Per: time.Hour})
+			next.UserRates.Set(c, budget.Rate{N: 32, Per: time.Second})
+			name := policy.Flows[c].Setting
+			levels["a connection: "+name] = level{guest.bucket(c), m.cfg.Rates.Of(c), next.Rates.Of(c)}
+			levels["a user: "+name] = level{&m.userAccount(ann.Payer()).buckets[c], m.cfg.UserRates.Of(c), next.UserRates.Of(c)}
+			if a := m.addressAccount(guest.Payer(), c); a != nil {
+				was, is := m.cfg.UserRates.Address(), next.UserRates.Address()
+				levels["an address: "+name] = level{&a.buckets[c], was.Of(c), is.Of(c)}
+			}
+		}
+		for _, l := range levels {
+			l.b.Charge(l.old, l.old.N/2, m.now())
+		}
+		m.SetLimits(next, slices.Values([]*Usage{ann, guest, new(Usage)}))
+		for name, l := range levels {
+			if got := l.b.Used(l.next, m.now()); got != l.next.N/2 {
+				t.Errorf("%s: %d of %d are used", name, got, l.next.N)
+			}
+		}
+	})
 }
 
 // TestReadsMuch checks that a connection with large replies goes to the background, and comes back.

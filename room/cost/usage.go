@@ -62,6 +62,24 @@ func (u *Usage) others() *moreBuckets {
 	return more
 }
 
+// rescale keeps the levels of the buckets when the limits change.
+func (u *Usage) rescale(old, next *limits, now int64) {
+	more := u.more.Load()
+	for c := range old.conn {
+		switch c := policy.Class(c); c {
+		case policy.ClassJoin, policy.ClassRPC, policy.ClassInput:
+			u.bucket(c).Rescale(old.conn[c], next.conn[c], now)
+		default:
+			if more != nil {
+				more.classes[c].Rescale(old.conn[c], next.conn[c], now)
+			}
+		}
+	}
+	if more != nil {
+		more.refusals.Rescale(old.refusals, next.refusals, now)
+	}
+}
+
 // PayerOf returns the owner that pays for a client. A user that a token names pays for itself. For a
 // guest, because its name costs nothing, and for a client without a user, the address pays.
 func PayerOf(user string, addr netip.Addr) budget.Owner {
