@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"webim/cmd/webim/internal/metrics"
 	"webim/cmd/webim/internal/operator"
@@ -28,7 +29,8 @@ func (p *program) operatorOver(rest http.Handler) http.Handler {
 	case p.Certs != nil:
 		mc.Until = p.Certs.Until
 	}
-	return operator.Over(operator.Config{Guard: p.guard, Metrics: metrics.Handler(mc), MetricsOpen: func() bool { return p.live.Load().metricsOpen }, Why: why, Reload: p.serveReload, Upgrade: p.serveUpgrade, Logger: p.log}, rest)
+	next := &newKeys{cfg: p.cfg, began: time.Now()}
+	return operator.Over(operator.Config{NewKey: next.find, Guard: p.guard, Metrics: metrics.Handler(mc), MetricsOpen: func() bool { return p.live.Load().metricsOpen }, Why: why, Reload: p.serveReload, Upgrade: p.serveUpgrade, Logger: p.log}, rest)
 }
 
 // close closes the listener after the clients have left: until then load balancers may still

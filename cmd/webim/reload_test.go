@@ -3,15 +3,18 @@ package main
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/centrifugal/protocol"
 
+	"webim/cmd/webim/internal/testcert"
 	"webim/netpoll/wstest"
 )
 
@@ -190,6 +193,34 @@ func TestReloadWrong(t *testing.T) {
 	}
 	r.says(r.reload(good), "nothing has changed")
 	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries), token_secret_file ("+key+" → none) have changed")
+}
+
+// TestReloadNeedsUpgrade checks that a reload names the times of pings, the first certificate and the removal of the last one as changes
+// that need an upgrade, with their values, in its answer and in the log, and puts the others into force.
+func TestReloadNeedsUpgrade(t *testing.T) {
+	cert, key := testcert.New(t, 0, time.Hour, "localhost")
+	tls := "tls_listen: [127.0.0.1:0]\ntls_cert: " + write(t, "cert", cert) + "\ntls_key: " + write(t, "key", key) + "\n"
+	pings := "ping_interval: 1m\npong_timeout: 20s\n"
+	for _, c := range []struct{ before, after, how string }{
+		{"", tls, "tls_cert (none → "},
+		{tls, "", "tls_cert (/"},
+	} {
+		r, log := startReloading(t, "open: true\n"+c.before), new(wstest.Log)
+		said := r.reload("open: true\nmax_rooms: 77\n" + pings + c.after)
+		r.says(said, "max_rooms (100000 → 77) have changed; these need webim upgrade: ping_interval (25s → 1m), pong_timeout (10s → 20s), "+c.how)
+		again, err := r.now.Reload(r.Prepared)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again.Prepared.Close()
+		(&program{log: slog.New(slog.NewTextHandler(log, nil))}).report(again, "a test")
+		if line := log.String(); !strings.Contains(line, `msg="these settings have changed, too, and need webim upgrade" settings="ping_interval (25s → 1m), pong_timeout (10s → 20s), `+c.how) {
+			t.Errorf("the log has %s", line)
+		}
+		if r.now.PingInterval != 25*time.Second || (r.now.TLSCert == "") != (c.before == "") || (r.Certs == nil) != (c.before == "") || r.hub.Config().MaxRooms != 77 {
+			t.Errorf("in force are %v, %q and %d rooms", r.now.PingInterval, r.now.TLSCert, r.hub.Config().MaxRooms)
+		}
+	}
 }
 
 // TestReloadCommand checks the way through the internal address.

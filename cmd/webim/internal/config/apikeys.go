@@ -76,6 +76,15 @@ func (c *Config) apiKeys() ([]apikey.Key, error) {
 	return keys, c.grantKeys(keys)
 }
 
+// NextAPIKeys reads the API keys of the settings as a reload would read them now. Any goroutine may call it. The error is a UsageError.
+func (c *Config) NextAPIKeys() ([]apikey.Key, error) {
+	next, err := c.again()
+	if err != nil {
+		return nil, err
+	}
+	return next.apiKeys()
+}
+
 // OperatorKey returns the secret of a configured key that has a right of package operator, for a command that asks the running
 // server. The error is a UsageError that says what the settings lack.
 func (c *Config) OperatorKey(right string) (string, error) {

@@ -19,6 +19,9 @@ type Config struct {
 	// Why passes to done what is known of the connections of a user, an address or an id that have ended; any
 	// goroutine may call done. The answer becomes JSON.
 	Why func(who string, done func(answer any))
+	// NewKey returns the key with a secret that is not in force, but would be after a reload, or nil. It opens the path for Reload, too.
+	// A nil NewKey knows none.
+	NewKey func(secret string) *apikey.Key
 	// Reload and Upgrade answer POST requests for their paths. by names the key of the request. nil: there is no such path.
 	Reload, Upgrade func(w http.ResponseWriter, r *http.Request, by string)
 	Logger          *slog.Logger
@@ -123,7 +126,13 @@ func describe(header http.Header, text string, err error) (status int, body stri
 // open returns the name of the key that opens a path. If there is none, it has refused the request, and
 // returns "".
 func (h *handler) open(w http.ResponseWriter, r *http.Request, right string) (by string) {
-	key := h.Guard.Find(secretOf(r))
+	secret := secretOf(r)
+	key := h.Guard.Find(secret)
+	if (key == nil || !Opens(key, right)) && right == RightReload && h.NewKey != nil {
+		if next := h.NewKey(secret); next != nil {
+			key = next
+		}
+	}
 	status, text := http.StatusUnauthorized, "This address needs a key of the server API, in the header X-API-Key or as \"Authorization: apikey KEY\"."
 	switch {
 	case key == nil:

@@ -58,8 +58,8 @@ func ask(ctx context.Context, c *config.Config, method, path, right string) (tex
 		return "", fmt.Errorf("the answer of the server is cut off: %w", err)
 	}
 	text = strings.TrimRight(string(b), "\n")
-	if answer.StatusCode == http.StatusUnauthorized {
-		text += " If the keys have just changed, send the process SIGHUP: then it reads them"
+	if answer.StatusCode == http.StatusUnauthorized && right != "reload" { // a reload knows the new keys
+		text += " If the keys have just changed, run webim reload: then the server reads them"
 	}
 	if answer.StatusCode != http.StatusOK {
 		return "", errors.New(strings.TrimSuffix(text, "."))
