@@ -235,7 +235,7 @@ func TestTLSWasteBeforeOpen(t *testing.T) {
 				k.Response()
 			}
 			k.Conn.Write(k.record(23, []byte(c.head)))
-			flood := k.updates(20_000, func() []byte { return []byte("x") })
+			flood := k.updates(10_000, func() []byte { return []byte("x") }) // more than 300 KB
 			written := make(chan struct{})
 			go func() {
 				defer close(written)

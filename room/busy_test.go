@@ -38,7 +38,7 @@ func (m *meter) Message(c netpoll.Conn, op ws.OpCode, data []byte) {
 // Senders faster than the sweeps are not read meanwhile: what is unswept stays
 // at its bound, and nothing is lost.
 func TestSendersAreHeld(t *testing.T) {
-	const senders, each, size, bound = 3, 1500, 100, 1000
+	const senders, each, size, bound = 3, 600, 100, 1000
 	for _, workers := range []int{1, 2} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
 			m := &meter{Handler: mux.New(newHub(open(room.Config{MaxUnswept: bound})))}
