@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/centrifugal/protocol"
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"webim/netpoll/wstest"
@@ -37,19 +36,7 @@ func startTwo(t *testing.T) (a, b *node) {
 // startTwoHeld starts two nodes on one NATS server. hold can hold back the copy of the State of the second one.
 func startTwoHeld(t *testing.T) (a, b *node, hold *natstest.Hold) {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(),
-		JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20, SyncInterval: time.Second})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(wstest.Patience) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
+	s := natstest.Start(t, t.TempDir())
 	hold = natstest.NewHold(s)
 	node := func(connect func(...nats.Option) (*nats.Conn, error)) *node {
 		e, err := jetstream.Open(t.Context(), jetstream.Config{Log: slog.New(slog.DiscardHandler),

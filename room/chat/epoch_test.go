@@ -11,22 +11,14 @@ import (
 	"webim/room/chat/messages"
 	"webim/room/engine"
 	"webim/room/engine/jetstream"
-	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 	"webim/room/engine/memory"
 )
 
 // TestNewEpoch lets all rooms begin a new epoch, as after a power cut or when a backup was restored. The messages
 // that are left have their edits and reactions, a deleted one stays deleted, and the marks stay.
 func TestNewEpoch(t *testing.T) {
-	s, err := embedded.Start(embedded.Config{Dir: t.TempDir(), MaxStore: 1 << 30})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := natstest.Start(t, t.TempDir())
 	serve := func(unclean bool) *house {
 		e, err := jetstream.Open(t.Context(), jetstream.Config{Connect: s.Connect, Unclean: unclean, Log: slog.New(slog.DiscardHandler),
 			Keep: func(string) engine.Retention { return talkative().History }})

@@ -12,7 +12,7 @@ import (
 	"webim/room"
 	"webim/room/engine"
 	"webim/room/engine/jetstream"
-	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 	"webim/room/policy"
 )
 
@@ -21,15 +21,7 @@ import (
 // nodes are engines on one embedded store.
 func nodes(t testing.TB, n int, keep engine.Retention) (all []engine.Engine) {
 	t.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: t.TempDir(), MaxStore: 1 << 30})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s := natstest.Start(t, t.TempDir())
 	for range n {
 		e, err := jetstream.Open(t.Context(), jetstream.Config{Connect: s.Connect, Log: slog.New(slog.DiscardHandler), Keep: func(string) engine.Retention { return keep }})
 		if err != nil {

@@ -9,22 +9,14 @@ import (
 	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 )
 
 // TestFullStore checks that in a full store only the log stops: bans, deletions and removals are stored, and what is
 // there can be read.
 func TestFullStore(t *testing.T) {
-	s, err := embedded.Start(embedded.Config{Dir: t.TempDir(), MaxStore: 4 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	s := natstest.StartWith(t, embedded.Config{Dir: t.TempDir(), MaxStore: 4 << 20})
 	e := openWith(t, Config{Keep: always, Connect: s.Connect, Full: s.Full})
-	defer e.Close()
 	large := text(strings.Repeat("x", 256<<10))
 	large.From = &engine.Author{User: "ann", Client: "1"}
 	first := publish(t, e, "r", large)

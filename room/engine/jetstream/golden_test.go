@@ -16,6 +16,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/streams"
+	"webim/room/engine/jetstream/natstest"
 )
 
 // writeGolden makes the golden folder of the current format. That of an older format is never written again.
@@ -25,10 +26,7 @@ var writeGolden = flag.Bool("write-golden", false, "write testdata/vN, the golde
 func openFolder(t *testing.T, dir string) (e *Engine, close func()) {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s, err := embedded.Start(embedded.Config{Dir: dir, Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := natstest.StartWith(t, embedded.Config{Dir: dir, Log: log})
 	e = openWith(t, Config{Connect: s.Connect, Keep: always, Unclean: s.Unclean(), Log: log})
 	return e, func() {
 		e.Close()

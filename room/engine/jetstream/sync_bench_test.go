@@ -15,6 +15,7 @@ import (
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 )
 
 // BenchmarkSync compares the ways to force messages to the disk, on the disk of the temporary folder (TMPDIR).
@@ -113,15 +114,7 @@ func reportTimes(b *testing.B, took []time.Duration) {
 // openSynced starts an engine on an embedded store.
 func openSynced(b *testing.B, always bool, least time.Duration) *Engine {
 	b.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: b.TempDir(), Always: always})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			b.Error(err)
-		}
-	})
+	s := natstest.StartWith(b, embedded.Config{Dir: b.TempDir(), Always: always})
 	cfg := Config{Connect: s.Connect, Keep: func(string) engine.Retention { return engine.Retention{Messages: 1 << 30, Bytes: 1 << 40} }}
 	if always {
 		d := &slowDisk{commit: s.Commit, least: least, waiting: map[string][]func(error){}}

@@ -27,6 +27,7 @@ import (
 	"webim/room/engine/jetstream/internal/erasures"
 	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/streams"
+	"webim/room/engine/jetstream/natstest"
 )
 
 func TestMain(m *testing.M) { wstest.Main(m) }
@@ -41,11 +42,7 @@ type store struct {
 
 func openStore(t *testing.T, dir string) *store {
 	t.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := &store{t: t, dir: dir, server: s}
+	st := &store{t: t, dir: dir, server: natstest.Start(t, dir)}
 	t.Cleanup(st.close)
 	st.Engine = st.engine(false)
 	return st

@@ -8,10 +8,16 @@ import (
 	"webim/room/engine/jetstream/embedded"
 )
 
-// Start starts a server with its store in a folder, and closes it at the end of the test.
+// Start starts a server with its store in a folder, and closes it at the end of the test, unless the test has closed it.
 func Start(t testing.TB, dir string) *embedded.Server {
 	t.Helper()
-	s, err := embedded.Start(embedded.Config{Dir: dir})
+	return StartWith(t, embedded.Config{Dir: dir})
+}
+
+// StartWith is Start with other settings.
+func StartWith(t testing.TB, cfg embedded.Config) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,6 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
-	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/format"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/natstest"
@@ -551,16 +550,7 @@ func TestGroups(t *testing.T) {
 // BenchmarkCount counts the keys of a store as a node does at its start.
 func BenchmarkCount(b *testing.B) {
 	const n = 100_000
-	srv, err := embedded.Start(embedded.Config{Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer srv.Close()
-	nc, err := srv.Connect()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer nc.Close()
+	nc := natstest.Connect(b, natstest.Start(b, b.TempDir()))
 	s, err := Open(b.Context(), nc, Config{})
 	if err != nil {
 		b.Fatal(err)
