@@ -29,13 +29,17 @@ func testUpgradeRequests(t *testing.T, program string) {
 			m.inPlace = by == "exec"
 			member := wstest.ConnectPath(t, m.addr, "/requests")
 			var got atomic.Int64
+			var ended atomic.Bool // the last message has come
 			var reading, asking sync.WaitGroup
 			reading.Go(func() {
 				for {
 					member.ResetDeadline()
-					if op, _, err := member.ReadMessage(); err != nil {
+					switch op, text, err := member.ReadMessage(); {
+					case err != nil:
 						return
-					} else if op == ws.OpText {
+					case op == ws.OpText && string(text) == lastMessage:
+						ended.Store(true)
+					case op == ws.OpText:
 						got.Add(1)
 					}
 				}
@@ -49,7 +53,7 @@ func testUpgradeRequests(t *testing.T, program string) {
 					for next != nil && ctx.Err() == nil { // at each moment, one request is sent by half
 						conn := next
 						next = beginPublish(t, internal, key)
-						switch finishPublish(t, conn) {
+						switch finishPublish(t, conn, "hi") {
 						case http.StatusOK:
 							done.Add(1)
 						case http.StatusServiceUnavailable, http.StatusRequestTimeout:
@@ -71,7 +75,10 @@ func testUpgradeRequests(t *testing.T, program string) {
 			wstest.Eventually(t, "messages are published after the last upgrade", func() bool { return done.Load() > n+50 })
 			cancel()
 			asking.Wait()
-			wstest.Eventually(t, "the member has all messages", func() bool { return got.Load() >= done.Load() })
+			if last := beginPublish(t, internal, key); last == nil || finishPublish(t, last, lastMessage) != http.StatusOK {
+				t.Fatal("the last message is not published")
+			}
+			wstest.Eventually(t, "the last message comes behind all others", ended.Load)
 			t.Logf("%d requests are done, %d were to be sent again", done.Load(), again.Load())
 			if got.Load() != done.Load() {
 				t.Errorf("%d messages have come, and %d were published", got.Load(), done.Load())
@@ -82,8 +89,8 @@ func testUpgradeRequests(t *testing.T, program string) {
 	}
 }
 
-// publishBody is the body of a request.
-const publishBody = `{"channel":"requests","data":{"text":"hi"}}`
+// lastMessage is the text behind which no other message comes.
+const lastMessage = "the last one"
 
 // beginPublish sends half of a request on a connection of its own. It returns nil after an error.
 func beginPublish(t *testing.T, addr, key string) net.Conn {
@@ -98,10 +105,11 @@ func beginPublish(t *testing.T, addr, key string) net.Conn {
 	return conn
 }
 
-// finishPublish sends the rest, and returns the status of the answer.
-func finishPublish(t *testing.T, conn net.Conn) (status int) {
+// finishPublish sends the rest with the text of a message, and returns the status of the answer.
+func finishPublish(t *testing.T, conn net.Conn, text string) (status int) {
 	defer conn.Close()
-	_, err := fmt.Fprintf(conn, "Content-Length: %d\r\n\r\n%s", len(publishBody), publishBody)
+	body := fmt.Sprintf(`{"channel":"requests","data":{"text":%q}}`, text)
+	_, err := fmt.Fprintf(conn, "Content-Length: %d\r\n\r\n%s", len(body), body)
 	var r *http.Response
 	if err == nil {
 		r, err = http.ReadResponse(bufio.NewReader(conn), nil)
