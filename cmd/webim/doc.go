@@ -47,6 +47,7 @@
 //	inplace.go      an upgrade in the same process
 //	takeover.go     the new side
 //	reload.go       new settings of a server that runs, and reload
+//	newkeys.go      API keys that are not yet in force, for reload
 //	start.go        the start of a program: its parts in their order
 //	listeners.go    opening the listeners
 //	store.go        opening the engine
