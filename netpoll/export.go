@@ -9,6 +9,10 @@ import (
 	"webim/netpoll/snapshot"
 )
 
+// maxMoved is the number of connections that Export passes on at a time: the descriptors of one message
+// (fdpass.MaxFDs).
+const maxMoved = 253
+
 // Export writes down the connections that can move, up to 253 at a time, and passes that and their descriptors to batch, which
 // must not keep them. Descriptors that are lent are not among them. It returns how many move. The server must be frozen. An error of batch ends it; the
 // caller then calls Thaw.

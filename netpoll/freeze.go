@@ -101,7 +101,7 @@ func (s *Server) Hold(ctx context.Context) (*Held, error) {
 		err = s.ready.HoldItems(ctx)
 	}
 	if err != nil {
-		h.Thaw()
+		h.thawAll() // a loan goes on: see Lend
 		return nil, fmt.Errorf("netpoll: a callback runs too long: %w", err)
 	}
 	return h, nil
@@ -149,7 +149,12 @@ func (h *Held) freeze(r *record) bool {
 
 // Thaw lets the server go on, with all connections that it has exported or adopted.
 func (h *Held) Thaw() {
-	h.endLoan()
+	h.thawAll()
+	h.s.TakeBack()
+}
+
+func (h *Held) thawAll() {
+	h.giveBack()
 	for _, ln := range h.s.listeners() {
 		ln.http.Release() // before a turn brings a request
 		if err := h.s.watch(ln); err != nil {
@@ -186,12 +191,11 @@ func (h *Held) thaw(c *heldConn) {
 	}
 }
 
-// endLoan leaves only what is adopted, on the new side, and ends the loan of the old one.
-func (h *Held) endLoan() {
+// giveBack leaves only what is adopted.
+func (h *Held) giveBack() {
 	h.parking.Wait()
 	h.returnSockets()
 	h.freeReserved()
-	h.s.TakeBack()
 }
 
 // returnSocket gives back a socket that this process does not adopt.
@@ -253,7 +257,8 @@ func (h *Held) Commit() error {
 // Release leaves the connections that were exported or adopted to the other process, without a call of the handler. It
 // closes the listeners and keeps the paths of Unix sockets. The connections that stay go on: Shutdown closes them.
 func (h *Held) Release() {
-	h.endLoan()
+	h.giveBack()
+	h.s.TakeBack()
 	for _, ln := range h.s.listeners() {
 		ln.mu.Lock()
 		unix.Close(ln.fd) // it is not watched

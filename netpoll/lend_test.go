@@ -1,6 +1,7 @@
 package netpoll
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -70,6 +71,56 @@ func TestLend(t *testing.T) {
 	if n := entries(t); n > empty {
 		t.Errorf("%d sockets are registered at the end, and %d before", n, empty)
 	}
+}
+
+// TestLendWhileClientsLeave ends a connection while its descriptor is on its way. The next file with the same number is not lent.
+func TestLendWhileClientsLeave(t *testing.T) {
+	old, m, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})
+	c, next := wstest.Connect(t, addr), []*wstest.Client(nil)
+	var conn Conn
+	for conn = range old.Conns() {
+	}
+	_, _, to := heir(t, movingConfig())
+	err := old.Lend(func(ids []byte, fds []int) error {
+		if len(next) == 0 {
+			old.beginClose(conn.r, conn.gen, closing{cause: Slow})
+			m.closedAs(t, conn.ID())
+			c.ExpectEOF()
+			next = append(next, wstest.Connect(t, addr))
+		}
+		return to.Borrow(ids, sent(t, fds...))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if moved := handOverTo(t, old, to); moved != 1 {
+		t.Errorf("%d have moved", moved)
+	}
+	next[0].Send(0x81, "to the heir")
+	next[0].Expect(0x81, "to the heir")
+}
+
+// TestLoanAndFailedHold checks that a connection that ends after a Hold has failed, while the heir still has its socket, tells its client.
+func TestLoanAndFailedHold(t *testing.T) {
+	old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})
+	c := wstest.Connect(t, addr)
+	_, _, to := heir(t, movingConfig())
+	lend(t, old, to)
+	begun, end := make(chan bool), make(chan bool)
+	old.After(0, func() { close(begun); <-end })
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := old.Hold(ctx); err == nil {
+		t.Fatal("the server is held")
+	}
+	close(end)
+	for conn := range old.Conns() {
+		old.beginClose(conn.r, conn.gen, closing{cause: Slow})
+	}
+	c.ExpectEOF()
+	to.Release()
+	old.TakeBack()
 }
 
 // TestLendBlocked moves a connection whose socket takes no more when it is lent. The client reads only after the heir has been told

@@ -154,6 +154,9 @@ func (h *Held) adopt(m *moving.Conn, fd int) error {
 	r.port = m.Addr.Port()
 	taken, _ := r.turn.Claim() // not if a socket has had this record, and its last turn is on the ready list
 	r.gen.Continue(gen)
+	if !lent {
+		r.flags.Store(0) // another socket may have had this record
+	}
 	s.restore(r, now, m)
 	h.conns = append(h.conns, heldConn{r: r, turn: taken || lent, moves: true, parked: lent})
 	s.open.Add(1)

@@ -50,7 +50,7 @@ const (
 func (h *handover) old() (*upgrade.Old, error) {
 	binary, err := programPath()
 	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: os.Environ(), FreezeTime: freezeTime, MoveTime: moveTime,
-		Check: h.check, Lend: h.server.Lend, TakeBack: h.server.TakeBack,
+		Check: h.check, Lend: h.server.Lend, TakeBack: h.server.TakeBack, Settle: h.settle,
 		Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}, err
 }
 
@@ -115,14 +115,15 @@ func (h *handover) check(hello upgrade.Hello) error {
 	if need := uint64(h.open()) + ownFiles; hello.Files < need {
 		return fmt.Errorf("the new process may open %d files, and needs %d", hello.Files, need)
 	}
-	if err := h.Memory.Room(); err != nil {
-		return err
-	}
+	return h.Memory.Room()
+}
+
+// settle waits for a moment without a request to the server API.
+func (h *handover) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
 	defer cancel()
 	h.gate.LimitBodies(requestTime / 2)
 	_ = h.gate.Empty(ctx) // under load there is no such moment: then freeze waits
-	return nil
 }
 
 // freeze stops the server, the rooms and the engine.

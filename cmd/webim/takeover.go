@@ -49,6 +49,7 @@ func (t *takeover) hello() error { return t.from.Hello(version.Release, t.Files,
 
 // importEngine reads the state of the engine, which must be there before the rooms.
 func (t *takeover) importEngine(e engine.Engine) error {
+	t.gc = debug.SetGCPercent(-1) // see handover.freeze
 	for {
 		kind, payload, _, err := t.from.Next()
 		switch {
@@ -104,7 +105,6 @@ func (t *takeover) importProgram(state []byte) error {
 
 // hold makes the server of clients stand still until begin.
 func (t *takeover) hold() (err error) {
-	t.gc = debug.SetGCPercent(-1) // see handover.freeze
 	t.held, err = frozen(t.server)
 	return err
 }

@@ -50,6 +50,7 @@ func (o *Old) rehearse(ctx context.Context) (h Hello, err error) {
 	if err != nil {
 		return h, c.end(err)
 	}
+	o.settle()
 	if err = o.freeze(ctx); err == nil {
 		err = o.tell(c, h)
 	}

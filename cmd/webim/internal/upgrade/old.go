@@ -29,6 +29,8 @@ type Old struct {
 	// the loan if that fails, and Thaw and Release do so later.
 	Lend     func(pass func(ids []byte, fds []int) error) error
 	TakeBack func()
+	// Settle waits for a good moment to freeze, while everybody is still served; nil: any is good.
+	Settle func()
 	// Freeze stops everything. It fails when ctx ends. Thaw lets everything go on, also after Freeze has failed.
 	Freeze func(ctx context.Context) error
 	Thaw   func()
@@ -94,6 +96,7 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 		o.TakeBack()
 		return v, err
 	}
+	o.settle()
 	began := time.Now()
 	if err = o.freeze(ctx); err == nil {
 		v.Conns, err = o.move(c, v.Hello)
@@ -183,6 +186,7 @@ func (o *Old) lend(c *child, h Hello) error {
 	if o.Lend == nil || !h.Borrows {
 		return nil
 	}
+	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.StartTime, startTime)))
 	err := o.Lend(func(ids []byte, fds []int) error {
 		o.at("lent")
 		return send(c.conn, msgLent, ids, fds...)
@@ -205,6 +209,12 @@ func (o *Old) environ() (all []string) {
 		}
 	}
 	return all
+}
+
+func (o *Old) settle() {
+	if o.Settle != nil {
+		o.Settle()
+	}
 }
 
 func (o *Old) freeze(ctx context.Context) error {
