@@ -14,12 +14,6 @@ import (
 // because from then on the copy is as new as the message. So a message can neither undo a later change nor be in force beside
 // the stream: the State decides.
 
-// ahead is a change that the copy has before the stream has brought it.
-type ahead struct {
-	seq  uint64
-	came time.Time
-}
-
 // maxAhead is the number of entries that may be ahead. Above it, changes come only by the stream. trust is how long a change may
 // be ahead that the leader of the stream does not know: then its message was wrong.
 const (

@@ -1,13 +1,18 @@
 // Package state stores the State of package engine in one JetStream stream, and keeps a copy of it in
 // memory, from which it answers all reads.
 //
-//	store.go   Store: reading
-//	write.go   writing
-//	wait.go    a write waits for the copy
-//	feed.go    loading the copy, and following the stream
-//	ahead.go   changes of urgent entries that come before the stream brings them
-//	proof.go   until when the copy had everything
-//	record.go  keys ↔ subjects, entries ↔ bytes
+// # The order of the files
+//
+// A file uses only what stands before it in this list.
+//
+//	record.go   keys ↔ subjects, entries ↔ bytes
+//	pending.go  writes that are not done: first the server answers them, then they wait for the copy
+//	store.go    Store: its data, and how the copy is read and changed
+//	ahead.go    changes of urgent entries that come before the stream brings them
+//	proof.go    until when the copy had everything
+//	feed.go     loading the copy, and following the stream
+//	write.go    writing
+//	open.go     making, freezing and closing a Store, and what it does every second
 //
 // # How entries are stored
 //

@@ -11,19 +11,6 @@ import (
 	"webim/room/engine"
 )
 
-// A feed is a consumer that brings all messages of the stream, and then each new one, in order. It is
-// used until something is missing; then Load makes another.
-type feed struct {
-	s       *Store
-	name    string                   // of the consumer
-	consume jetstream.ConsumeContext // guarded by Store.loading
-	last    uint64                   // number of the last message; used only by the consumer's goroutine
-	whole   bool                     // the copy has all that the stream has; guarded by Store.mu
-	broken  bool                     // guarded by Store.mu
-	loaded  chan struct{}            // closed when whole is set
-	failed  chan error               // the reason, if it breaks before
-}
-
 // consumerTries is how often Load asks for a consumer. The library waits 5 s for each answer.
 const consumerTries = 4
 
@@ -143,18 +130,6 @@ func (f *feed) wholeLocked() {
 	close(f.loaded)
 }
 
-// endFeed ends the feed. Store.loading is held.
-func (s *Store) endFeed() (was *feed) {
-	s.mu.Lock()
-	f := s.feed
-	s.feed = nil
-	s.mu.Unlock()
-	if f != nil && f.consume != nil {
-		f.consume.Stop()
-	}
-	return f
-}
-
 // Unload ends the feed, and removes its consumer from the server, which otherwise takes 50 ms more to stop. The copy stays as it
 // is until Load.
 func (s *Store) Unload(ctx context.Context) error {
@@ -166,22 +141,6 @@ func (s *Store) Unload(ctx context.Context) error {
 		return s.js.DeleteConsumer(ctx, Stream, f.name)
 	}
 	return nil
-}
-
-// fail says that the feed may miss messages.
-func (f *feed) fail(err error) {
-	f.s.mu.Lock()
-	ended := f.broken || f.s.feed != f
-	f.broken = true
-	whole := f.whole
-	f.s.mu.Unlock()
-	switch {
-	case ended:
-	case whole:
-		f.s.cfg.Broken(err)
-	default:
-		f.failed <- err
-	}
 }
 
 // handle handles the next message of the stream.
@@ -224,7 +183,7 @@ func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []wait
 	} else {
 		e.Key, e.Version = k, seq
 		if s.isBehindLocked(k, seq) {
-			ready = s.appliedLocked(k, seq)
+			ready = s.pending.applied(k, seq)
 		} else {
 			if !f.whole && isExpired(&e, s.cfg.Now()) {
 				e.Value = nil // what had expired before it was read has never been there
@@ -237,22 +196,4 @@ func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []wait
 	}
 	s.provedLocked()
 	return ready
-}
-
-// applyLocked applies a change to the copy, and returns the writes that are done by it. The change is a removal if the entry has
-// no value.
-func (s *Store) applyLocked(e engine.Entry) []waiter {
-	// The watchers hear of each change: that the old entry has expired, and then of the new one, even
-	// if it has expired on the way.
-	s.entries.Get(e.Key, s.cfg.Now())
-	if e.Value == nil {
-		s.entries.Remove(e.Key, e.Version)
-	} else {
-		s.entries.Apply(e)
-	}
-	return s.appliedLocked(e.Key, e.Version)
-}
-
-func isExpired(e *engine.Entry, now time.Time) bool {
-	return !e.Expires.IsZero() && !e.Expires.After(now)
 }

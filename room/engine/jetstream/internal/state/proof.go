@@ -9,12 +9,6 @@ import (
 // the others. So the owner of a Store asks the leader of the stream for its last message every few seconds. When the copy has
 // that message, it has everything that the stream had when the leader was asked.
 
-// proof says that the leader of the stream had nothing after a sequence at a time.
-type proof struct {
-	seq uint64
-	at  time.Time // zero: there is no proof
-}
-
 // maxBehind is how long a feed may take to bring the last message of a proof. Then it ends, and Load makes another.
 const maxBehind = 5 * time.Second
 

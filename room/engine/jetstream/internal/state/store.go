@@ -1,12 +1,10 @@
 package state
 
 import (
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine"
@@ -67,17 +65,34 @@ type Store struct {
 	proof       proof     // that the copy has not reached yet
 	clock       time.Time // the latest time that tick has seen
 	feed        *feed     // nil: none
-	keys        map[engine.Key]*key
+	pending     pending
 	ahead       map[engine.Key]ahead
-	writes      int // that are not done
 }
 
-// MaxWrites is the number of writes that are not done, and maxWriteBytes the bytes of those that were sent
-// and not answered. Above these, a write gets engine.ErrUnavailable.
-const (
-	MaxWrites     = 16_384
-	maxWriteBytes = 16 << 20
-)
+// A feed is a consumer that brings all messages of the stream, and then each new one, in order. It is
+// used until something is missing; then Load makes another.
+type feed struct {
+	s       *Store
+	name    string                   // of the consumer
+	consume jetstream.ConsumeContext // guarded by Store.loading
+	last    uint64                   // number of the last message; used only by the consumer's goroutine
+	whole   bool                     // the copy has all that the stream has; guarded by Store.mu
+	broken  bool                     // guarded by Store.mu
+	loaded  chan struct{}            // closed when whole is set
+	failed  chan error               // the reason, if it breaks before
+}
+
+// ahead is a change that the copy has before the stream has brought it.
+type ahead struct {
+	seq  uint64
+	came time.Time
+}
+
+// proof says that the leader of the stream had nothing after a sequence at a time.
+type proof struct {
+	seq uint64
+	at  time.Time // zero: there is no proof
+}
 
 // StreamConfig returns the settings of the stream, without those that all streams share. The server
 // permits three times the limit, because it also has the markers, and the entries that do not count.
@@ -99,80 +114,6 @@ func StreamConfig(max int64) jetstream.StreamConfig {
 		c.MaxBytes = 3*max + 1<<20
 	}
 	return c
-}
-
-// New makes a Store on a connection. It has no entries before Load.
-func New(nc *nats.Conn, js jetstream.JetStream, read *logread.Reader, cfg Config) (*Store, error) {
-	pub, err := acks.New(nc, acks.Config{MaxPending: MaxWrites, MaxBytes: maxWriteBytes, Silent: cfg.Silent})
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{cfg: cfg, js: js, read: read, pub: pub, stop: make(chan struct{}), entries: entries.New(cfg.Max, cfg.Apart...), keys: map[engine.Key]*key{}, ahead: map[engine.Key]ahead{}}
-	s.Reader = entries.NewReader(&s.mu, s.entries, cfg.Now)
-	s.done.Go(s.tick)
-	return s, nil
-}
-
-// Freeze makes the Store call nobody until Thaw, except the callers of writes that are under way. It waits for calls that have
-// begun.
-func (s *Store) Freeze() { s.calling.Lock() }
-
-// Thaw goes on after Freeze.
-func (s *Store) Thaw() { s.calling.Unlock() }
-
-// Leave follows Freeze instead of Thaw: nobody is called any more. Close follows.
-func (s *Store) Leave() {
-	s.left = true
-	s.calling.Unlock()
-}
-
-// Close ends the Store. Writes that are not done get engine.ErrUnknown. After Freeze, Thaw or Leave comes
-// first.
-func (s *Store) Close() {
-	close(s.stop)
-	s.done.Wait()
-	s.loading.Lock()
-	defer s.loading.Unlock()
-	s.endFeed()
-	s.pub.Close()
-	s.Lost()
-}
-
-// tick removes expired entries, and ends writes that wait too long.
-func (s *Store) tick() {
-	t := time.NewTicker(time.Second)
-	defer t.Stop()
-	for {
-		select {
-		case now := <-t.C:
-			s.calling.RLock()
-			if !s.left {
-				s.Expire()
-				s.endLate(now)
-			}
-			s.calling.RUnlock()
-		case <-s.stop:
-			return
-		}
-	}
-}
-
-// errClock: entries may have been removed because they seemed to have expired.
-var errClock = errors.New("state: the clock was set back")
-
-// Expire removes the entries that have expired. The Store does so by itself once a second. If the clock was set
-// back, its feed ends, so that Load is needed: otherwise a ban that had seemed to expire meanwhile would stay away.
-func (s *Store) Expire() {
-	s.mu.Lock()
-	now := s.cfg.Now().Round(0) // without the monotonic clock
-	back := now.Before(s.clock.Add(-time.Second))
-	s.clock = now
-	s.entries.Expire(now)
-	f := s.feed
-	s.mu.Unlock()
-	if back && f != nil {
-		f.fail(errClock)
-	}
 }
 
 // Position returns the sequence of the last message that the stream has brought.
@@ -204,4 +145,50 @@ func (s *Store) Beside() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.entries.Beside()
+}
+
+// fail says that the feed may miss messages.
+func (f *feed) fail(err error) {
+	f.s.mu.Lock()
+	ended := f.broken || f.s.feed != f
+	f.broken = true
+	whole := f.whole
+	f.s.mu.Unlock()
+	switch {
+	case ended:
+	case whole:
+		f.s.cfg.Broken(err)
+	default:
+		f.failed <- err
+	}
+}
+
+// endFeed ends the feed. Store.loading is held.
+func (s *Store) endFeed() (was *feed) {
+	s.mu.Lock()
+	f := s.feed
+	s.feed = nil
+	s.mu.Unlock()
+	if f != nil && f.consume != nil {
+		f.consume.Stop()
+	}
+	return f
+}
+
+// applyLocked applies a change to the copy, and returns the writes that are done by it. The change is a removal if the entry has
+// no value.
+func (s *Store) applyLocked(e engine.Entry) []waiter {
+	// The watchers hear of each change: that the old entry has expired, and then of the new one, even
+	// if it has expired on the way.
+	s.entries.Get(e.Key, s.cfg.Now())
+	if e.Value == nil {
+		s.entries.Remove(e.Key, e.Version)
+	} else {
+		s.entries.Apply(e)
+	}
+	return s.pending.applied(e.Key, e.Version)
+}
+
+func isExpired(e *engine.Entry, now time.Time) bool {
+	return !e.Expires.IsZero() && !e.Expires.After(now)
 }

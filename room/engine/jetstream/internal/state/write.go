@@ -15,33 +15,19 @@ import (
 	"webim/room/engine/jetstream/internal/logread"
 )
 
-// A write is on its way to the store. It stands for several calls if they were coalesced.
-type write struct {
-	key      engine.Key
-	subject  string
-	version  uint64 // that the entry must have; or engine.AnyVersion
-	expected uint64 // the sequence that the server compares; of a marker, if version is 0 and there is one
-	tries    int    // how often the server was asked for a marker
-	ttl      time.Duration
-	data     []byte
-	dones    []func(uint64, error)
-}
-
-// key is the state of a key with writes that are not done.
-type key struct {
-	calls   int    // that are not done
-	seen    uint64 // sequence of the last message of the key that the feed has brought since then
-	waiting []waiter
-	busy    bool   // a write with engine.AnyVersion was sent and not answered
-	next    *write // the one that is sent after it; nil: none
-}
-
 // How long the server keeps the marker of a removed entry, how much longer than its expiry it keeps an
 // entry, and how long an answered write waits for the copy.
 const (
 	markerTTL = 10 * time.Minute
 	spareTTL  = 5 * time.Second
 	patience  = 30 * time.Second
+)
+
+// MaxWrites is the number of writes that are not done, and maxWriteBytes the bytes of those that were sent
+// and not answered. Above these, a write gets engine.ErrUnavailable.
+const (
+	MaxWrites     = 16_384
+	maxWriteBytes = 16 << 20
 )
 
 // maxTries is how often a write that makes an entry looks for a marker.
@@ -103,7 +89,7 @@ func (s *Store) start(w *write, check func() error) {
 	if len(w.subject) > maxSubject {
 		err = fmt.Errorf("%w: %d bytes in the store", errKeyLength, len(w.subject))
 	}
-	if err == nil && s.writes >= MaxWrites {
+	if err == nil && s.pending.calls >= MaxWrites {
 		err = engine.ErrUnavailable
 	}
 	if err != nil {
@@ -111,26 +97,11 @@ func (s *Store) start(w *write, check func() error) {
 		w.dones[0](0, err)
 		return
 	}
-	k := s.keys[w.key]
-	if k == nil {
-		k = &key{}
-		s.keys[w.key] = k
-	}
-	s.writes++
-	k.calls++
-	if w.version == engine.AnyVersion {
-		if k.busy {
-			if k.next != nil {
-				w.dones = append(k.next.dones, w.dones...)
-			}
-			k.next = w
-			s.mu.Unlock()
-			return
-		}
-		k.busy = true
-	}
+	send := s.pending.begin(w)
 	s.mu.Unlock()
-	s.send(w)
+	if send {
+		s.send(w)
+	}
 }
 
 // send sends a write to the server.
@@ -143,6 +114,23 @@ func (s *Store) send(w *write) {
 		h.Set("Nats-TTL", strconv.FormatInt(int64((w.ttl+time.Second-1)/time.Second), 10))
 	}
 	s.pub.Publish(acks.Message{Subject: w.subject, Header: h, Data: w.data, Done: func(a acks.Ack, err error) { s.answered(w, a.Seq, err) }})
+}
+
+// wait ends a write when the copy has what the waiter names. Then it sends the write that waited for this
+// one.
+func (s *Store) wait(w *write, until waiter) {
+	until.dones, until.until = w.dones, time.Now().Add(patience)
+	s.mu.Lock()
+	// Of a refusal, the copy may have had the reason before this write began.
+	has := s.ahead[w.key].seq >= until.seq || until.err != nil && s.position >= until.seq
+	ready, next := s.pending.answered(w, until, has)
+	s.mu.Unlock()
+	if ready {
+		until.end()
+	}
+	if next != nil {
+		s.send(next)
+	}
 }
 
 // answered is called when the server has answered.
