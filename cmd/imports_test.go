@@ -88,6 +88,8 @@ var rules = []rule{
 	{"room/engine/jetstream/internal/removals", "room/engine/jetstream/internal/streams room/engine/jetstream/internal/logread room/engine"},
 	{"room/engine/jetstream/embedded/internal/reindex", ""},
 	{"room/engine/jetstream/internal/acks", ""},
+	{"room/engine/jetstream/internal/inbox", ""},
+	{"room/engine/jetstream/internal/wiping", "room/engine/jetstream/internal/cuts room/engine"},
 	{"room/engine/jetstream/internal/jobs", ""},
 	{"room/engine/jetstream/internal/logread", ""},
 	{"room/engine/jetstream/internal/frames", "room/engine"},

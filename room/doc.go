@@ -69,6 +69,8 @@
 //	engine/jetstream/internal/roomlog   the log of one room is read: forwards, backwards, in pages
 //	engine/jetstream/internal/recent    the newest publications of a room in memory
 //	engine/jetstream/internal/sweep     rooms are compared with their logs
+//	engine/jetstream/internal/inbox     messages of the server wait for their topics
+//	engine/jetstream/internal/wiping    which removed messages may still be in the files
 //	engine/jetstream/internal/codec     stored messages as publications, and back
 //	engine/jetstream/internal/stubs     the stubs of redacted publications are found in the State
 //	engine/jetstream/internal/cuts      removed histories, and the names of epochs
@@ -265,9 +267,22 @@
 // and gets none twice (join.go). The end of a batch resolves joins and tells of gaps, and the end of a
 // sweep resumes senders. A package for one of them would call back into the room with its mutex held.
 // The presence count and the typists are changed with the slots and with each publication. That is
-// why this package is as large as it is. Its files refer to each other in one direction: from the publishers and
-// sweep.go, over join.go and member.go, to the state of a room and of the hub (room.go, hub.go). Only the types
-// Hub, Config, Room, Session and PendingJoin name each other, and a new shard names the function that sweeps it.
+// why this package is as large as it is.
+//
+// # The order of the files
+//
+// A file uses only what stands before it in this list; a test in cmd reads it. There are two kinds of exceptions: the types Hub,
+// Config, Room, Session and PendingJoin name each other, and a new shard names the function that sweeps it.
+//
+//	state    errors.go, room.go, hub.go, shard.go
+//	tables   registry.go, active.go, sessions.go, pending.go
+//	around   config.go, stats.go, flowcontrol.go, history.go
+//	publish  publishing.go, publishas.go, relay.go, publish.go
+//	tell     notice.go, typing.go, presence.go
+//	members  member.go
+//	whole    move.go, settle.go, start.go
+//	join     join.go
+//	deliver  gap.go, sweep.go, deliver.go
 //
 // # Lock order
 //

@@ -1,19 +1,18 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
-	"time"
+	"maps"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/internal/streams"
 )
-
-// compareEvery is how often a node compares the incarnations of its streams with those in the store. Another node may have
-// renewed one, or this node has, and did not hear that the store has made the change.
-const compareEvery = 30 * time.Second
 
 // compare opens the store again if a stream has another incarnation than this node knows. If the store does not answer, the next
 // comparison asks again.
@@ -43,6 +42,79 @@ func (e *Engine) compare() {
 func (e *Engine) reopen() {
 	if e.made.Load() && e.reconnects.Add(1) == 1 { // otherwise Open fails by itself
 		e.jobs.Go(e.back)
+	}
+}
+
+// back opens the store again. It tries until that succeeds, or until Close: without it, this node is of no use.
+func (e *Engine) back() {
+	n := e.reconnects.Load()
+	wasLost := e.isLost.Load()
+	err := e.cluster.Back(e.ctx)
+	if err == nil {
+		err = e.check(e.ctx)
+	}
+	switch {
+	case err != nil:
+		e.failed("the store cannot be opened again", "", err)
+		e.jobs.After(retry, e.back)
+	case !e.reconnects.CompareAndSwap(n, 0):
+		e.jobs.Go(e.back) // it was lost again meanwhile
+	case wasLost && !e.moving.suspended.Load():
+		e.log.Info("the connection to NATS is up again")
+	}
+}
+
+// check opens all streams, loads the State, and then lets topics look for missed publications.
+func (e *Engine) check(ctx context.Context) error {
+	e.mu.RLock()
+	all := slices.Collect(maps.Values(e.classes))
+	e.mu.RUnlock()
+	for _, c := range all {
+		if err := e.openClassAgain(ctx, c); err != nil {
+			e.setDown(err.Error())
+			return err
+		}
+	}
+	if err := e.openKeys(ctx); err != nil {
+		e.setDown(err.Error())
+		return err
+	}
+	if err := e.openState(ctx); err != nil {
+		e.setDown(err.Error())
+		return err
+	}
+	e.acks.Back()
+	e.isLost.Store(false)
+	e.down.Store(nil)
+	if !e.nc.IsConnected() {
+		e.setDown(connectionLost) // meanwhile
+	}
+	if opened := e.moving.opened.Swap(nil); opened != nil {
+		close(*opened)
+	}
+	for _, t := range e.topics.all() {
+		e.jobs.Go(t.check)
+	}
+	return nil
+}
+
+// openClassAgain opens the stream of a class, which has to have what the topics have delivered.
+func (e *Engine) openClassAgain(ctx context.Context, c *class) error {
+	c.openMu.Lock()
+	defer c.openMu.Unlock()
+	e.seeTips(c)
+	return e.openClassLocked(ctx, c)
+}
+
+// seeTips notes the last publications of the topics of a class.
+func (e *Engine) seeTips(c *class) {
+	incarnation := c.incarnation.Load()
+	for _, t := range e.topics.all() {
+		t.mu.Lock()
+		if t.class == c && t.began && incarnation != nil && cuts.Incarnation(t.epoch) == *incarnation {
+			c.known.See(t.tip.Offset)
+		}
+		t.mu.Unlock()
 	}
 }
 

@@ -2,13 +2,10 @@ package jetstream
 
 import (
 	"errors"
-	"fmt"
-	"time"
 
 	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/logread"
-	"webim/room/engine/jetstream/internal/sweep"
 )
 
 // The limits of catching up. Above them a topic begins anew.
@@ -17,13 +14,8 @@ const (
 	maxCatchUpBytes = 4 << 20 // of them
 )
 
-// retry is how long a job waits after an error of the store before it tries again. It has no other limit than the life of
-// the topic, or of the engine: without the answer, neither can go on. Each error is logged. A publication that the log should
-// have is looked for so many times.
-const (
-	retry    = 250 * time.Millisecond
-	maxTries = 20
-)
+// maxTries is how often a publication is looked for that the log should have.
+const maxTries = 20
 
 // catchUpLocked starts the job that reads the log, unless it runs.
 func (t *topic) catchUpLocked() {
@@ -128,6 +120,32 @@ func (t *topic) beginAnew() {
 	t.beginLocked(at, was)
 }
 
+// beginLocked continues at a position: publications before it are not delivered. was is upTo before the position
+// was read from the log: publications that the server has sent since then are read again.
+func (t *topic) beginLocked(at codec.Tip, was uint64) {
+	t.epoch, t.cut = t.e.epochOf(t.class, t.room)
+	if t.upTo == was {
+		t.upTo = at.Offset // if the log once went farther, it does not any more
+	}
+	t.tip, t.catching, t.began = at, false, true
+	t.made = min(t.made, max(t.upTo, at.Offset))
+	t.callLocked(len(t.readers), nil)
+	t.recent.Forget(at.Offset == t.cut)
+	for _, s := range t.subs {
+		s.Begin(t.topLocked())
+	}
+	if t.upTo > at.Offset {
+		t.catchUpLocked()
+	}
+}
+
+// known returns upTo, for beginLocked.
+func (t *topic) known() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.upTo
+}
+
 // check reads the end of the log: a publication that was lost on the way is noticed by the next one, but
 // after the last there is no next one.
 func (t *topic) check() {
@@ -168,63 +186,4 @@ func (t *topic) reaches(offset uint64) {
 	}
 	t.upTo = max(t.upTo, offset)
 	t.catchUpLocked()
-}
-
-// sweepEvery is how often all topics are compared with the log: see package sweep. A message that a room lacks may be on
-// its way, so it is read from the log only if the room still lacks it after a part of that time. A lost last publication
-// arrives late by both.
-const (
-	sweepEvery = 5 * time.Second
-	sweepGrace = 5 // parts
-)
-
-// sweep compares all topics with their logs, and then waits for the next time.
-func (e *Engine) sweep() {
-	if e.unavailable() == nil {
-		all := map[*class]map[string]sweep.Room{}
-		for _, t := range e.topics.all() {
-			if all[t.class] == nil {
-				all[t.class] = map[string]sweep.Room{}
-			}
-			all[t.class][t.subj] = t
-		}
-		for c, topics := range all {
-			if err := e.sweepClass(c, topics); err != nil {
-				e.failed("the ends of rooms cannot be compared with the log", "", fmt.Errorf("stream %s: %w", c.Stream, err))
-			}
-		}
-	}
-	e.jobs.After(e.cfg.sweep, e.sweep)
-}
-
-// sweepClass compares the topics of a class with its log.
-func (e *Engine) sweepClass(c *class, topics map[string]sweep.Room) error {
-	if name := c.incarnation.Load(); name != nil {
-		return c.swept.Sweep(e.ctx, e.read, c.Stream, *name, topics)
-	}
-	return nil
-}
-
-// Sweepable implements sweep.Room.
-func (t *topic) Sweepable() (began bool, incarnation string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.began && !t.ended, t.sweptIn
-}
-
-// Sees implements sweep.Room.
-func (t *topic) Sees(offset uint64) {
-	t.mu.Lock()
-	lacks := t.began && !t.ended && offset > t.tip.Offset
-	t.mu.Unlock()
-	if lacks {
-		t.e.jobs.After(t.e.cfg.sweep/sweepGrace, func() { t.reaches(offset) })
-	}
-}
-
-// Swept implements sweep.Room.
-func (t *topic) Swept(incarnation string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.sweptIn = incarnation
 }

@@ -1,7 +1,6 @@
 package jetstream
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"webim/room/engine"
-	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/keyuse"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/state"
@@ -21,29 +19,6 @@ import (
 
 // When the stream of keys is half full, one node removes the keys with which no stored text is sealed: see package retire. It works for half of the
 // time at most: after each request it rests as long as that took.
-
-// collectEvery is the time after which the log is read again for unused keys, at the earliest.
-const collectEvery = 6 * time.Hour
-
-// unusedConfig shortens the times for tests. Zero values mean the defaults.
-type unusedConfig struct {
-	from  int           // keys in the store from which on unused ones are removed; 0: half of keys.MaxKeys
-	every time.Duration // 0: collectEvery
-	wait  time.Duration // 0: retire.Wait
-	fresh time.Duration // 0: retire.Fresh
-	most  int           // keys that a round names; 0: retire.MaxKeys
-	// step is called before each step of a collector, with its name. With an error, the collector ends as if its node had.
-	step func(e *Engine, name string) error
-}
-
-func (c unusedConfig) withDefaults() unusedConfig {
-	c.from, c.every, c.most = cmp.Or(c.from, keys.MaxKeys/2), cmp.Or(c.every, collectEvery), cmp.Or(c.most, retire.MaxKeys)
-	c.wait, c.fresh = cmp.Or(c.wait, retire.Wait), cmp.Or(c.fresh, retire.Fresh)
-	if c.step == nil {
-		c.step = func(*Engine, string) error { return nil }
-	}
-	return c
-}
 
 // stall is the number of times of retire.Wait without a change after which the collector of a round counts as dead.
 const stall = 3

@@ -1,10 +1,8 @@
 package jetstream
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -15,8 +13,6 @@ import (
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/streams"
 )
-
-const connectionLost = "the connection to NATS is lost"
 
 // A server that answers no ping for some intervals, or takes no bytes for maxWrite, is lost: until then messages
 // that are sent to it get engine.ErrUnknown. The library would wait for minutes.
@@ -80,59 +76,6 @@ func (e *Engine) lost(err error) {
 	e.acks.Lost()
 	e.cluster.Lost()
 	e.state.Lost()
-}
-
-// back opens the store again. It tries until that succeeds, or until Close: without it, this node is of no use.
-func (e *Engine) back() {
-	n := e.reconnects.Load()
-	wasLost := e.isLost.Load()
-	err := e.cluster.Back(e.ctx)
-	if err == nil {
-		err = e.check(e.ctx)
-	}
-	switch {
-	case err != nil:
-		e.failed("the store cannot be opened again", "", err)
-		e.jobs.After(retry, e.back)
-	case !e.reconnects.CompareAndSwap(n, 0):
-		e.jobs.Go(e.back) // it was lost again meanwhile
-	case wasLost && !e.moving.suspended.Load():
-		e.log.Info("the connection to NATS is up again")
-	}
-}
-
-// check opens all streams, loads the State, and then lets topics look for missed publications.
-func (e *Engine) check(ctx context.Context) error {
-	e.mu.RLock()
-	all := slices.Collect(maps.Values(e.classes))
-	e.mu.RUnlock()
-	for _, c := range all {
-		if err := e.openClass(ctx, c); err != nil {
-			e.setDown(err.Error())
-			return err
-		}
-	}
-	if err := e.openKeys(ctx); err != nil {
-		e.setDown(err.Error())
-		return err
-	}
-	if err := e.openState(ctx); err != nil {
-		e.setDown(err.Error())
-		return err
-	}
-	e.acks.Back()
-	e.isLost.Store(false)
-	e.down.Store(nil)
-	if !e.nc.IsConnected() {
-		e.setDown(connectionLost) // meanwhile
-	}
-	if opened := e.moving.opened.Swap(nil); opened != nil {
-		close(*opened)
-	}
-	for _, t := range e.topics.all() {
-		e.jobs.Go(t.check)
-	}
-	return nil
 }
 
 // sole is that of logread.Config.

@@ -12,7 +12,9 @@ import (
 // cutChanged follows a change of a cut.
 func (e *Engine) cutChanged(_, is engine.Entry) {
 	e.cuts.Change(is)
-	e.wipes.note(is)
+	if is.Value != nil {
+		e.wipes.Note(is.Key)
+	}
 	if e.following.Load() {
 		e.jobs.Go(func() {
 			if t := e.topic(is.Of); t != nil {
@@ -27,9 +29,6 @@ func (e *Engine) cutChanged(_, is engine.Entry) {
 func (e *Engine) RemoveHistory(room string, done func(error)) {
 	e.changeOnJob(done, func() error { return e.removeHistory(room) })
 }
-
-// maxCutTries is how often a node tries to write a cut while other nodes write it.
-const maxCutTries = 8
 
 func (e *Engine) removeHistory(room string) error { return e.removeHistoryOf(e.class(room), room) }
 
@@ -56,7 +55,7 @@ func (e *Engine) removeHistoryOf(c *class, room string) error {
 		return err
 	}
 	k := c.cutOf(room)
-	for range maxCutTries {
+	for range maxPuts {
 		is := e.state.Entry(k.Entry())
 		was := cuts.Decode(is.Value)
 		now := cuts.Cut{Times: was.Times + 1, Offset: max(was.Offset, last.Offset)}

@@ -1,41 +1,23 @@
 package jetstream
 
 import (
-	"context"
 	"strconv"
 
 	"github.com/nats-io/nats.go"
 )
 
-// maxBatch is how many messages dispatch takes at once. With Config.Commit they wait for one commit.
-const maxBatch = 1024
-
-// dispatch gives the messages of the server to the topics.
+// dispatch gives the messages of the server to the topics. With Config.Commit, those that have come together wait for one commit.
 func (e *Engine) dispatch() {
-	batch := make([]*nats.Msg, 0, maxBatch)
-	for m := range e.incoming {
-		batch = append(batch[:0], m)
-	more:
-		for len(batch) < maxBatch {
-			select {
-			case m, ok := <-e.incoming:
-				if !ok {
-					break more
-				}
-				batch = append(batch, m)
-			default:
-				break more
-			}
-		}
+	for batch, ok := e.inbox.Take(nil); ok; batch, ok = e.inbox.Take(batch) {
 		failed := e.uncommitted(batch)
 		for i, m := range batch {
-			if p := e.pause.Load(); p != nil && m == p.mark {
-				if !p.rest(e.ctx) {
-					return // nobody may be called any more
-				}
-				continue
+			isMark, ended := e.inbox.Rest(e.ctx, m)
+			if ended {
+				return // nobody may be called any more
 			}
-			e.arrived(m, failed[m.Header.Get(hdrStream)] != nil)
+			if !isMark {
+				e.arrived(m, failed[m.Header.Get(hdrStream)] != nil)
+			}
 			batch[i] = nil
 		}
 	}
@@ -76,44 +58,26 @@ func (e *Engine) arrived(m *nats.Msg, later bool) {
 	t.arrived(seq, prev, m.Data)
 }
 
+// arrived handles a publication that the server has sent. prev is the offset of the one before it; 0 says
+// nothing: there is none, or it was removed.
+func (t *topic) arrived(seq, prev uint64, data []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended || seq <= t.tip.Offset {
+		return
+	}
+	if t.upTo = max(t.upTo, seq); t.catching || !t.began {
+		return
+	}
+	if prev == t.tip.Offset && t.takeLocked(seq, data) == nil {
+		return
+	}
+	t.catchUpLocked()
+}
+
 // The headers with which the server sends a stored message.
 const (
 	hdrStream = "Nats-Stream"
 	hdrSeq    = "Nats-Sequence"
 	hdrPrev   = "Nats-Last-Sequence"
 )
-
-// pause makes dispatch rest.
-type pause struct {
-	mark    *nats.Msg // dispatch rests when it comes to this message
-	reached chan struct{}
-	over    chan struct{}
-}
-
-// pauseDispatch waits until everything that has arrived was given to the topics, and dispatch rests, or until ctx ends.
-func (e *Engine) pauseDispatch(ctx context.Context) error {
-	p := &pause{mark: new(nats.Msg), reached: make(chan struct{}), over: make(chan struct{})}
-	e.pause.Store(p)
-	select {
-	case e.incoming <- p.mark:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-p.reached:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// rest waits until the pause is over. It reports false if the engine ends first.
-func (p *pause) rest(ctx context.Context) bool {
-	close(p.reached)
-	select {
-	case <-p.over:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}

@@ -1,34 +1,47 @@
 // Package jetstream is the engine on NATS JetStream: its store outlives the process, and several
 // nodes share it. The NATS server is either inside the process (package embedded) or a cluster outside.
 //
-//	engine.go   Config and Engine
-//	open.go     opening and closing an Engine
-//	move.go     the node moves to another process
-//	conn.go     the connection: lost, back, health
-//	down.go     a store that cannot be used
-//	class.go    retention classes: one stream for all rooms that keep their publications equally long
-//	back.go     a store that has lost acknowledged messages
-//	reclass.go  rooms that change their class
-//	publish.go  sending a message to the store
-//	topic.go    a room with members on this node: every publication once, in order
-//	table.go    the topics of this node
-//	opening.go  a topic begins
-//	dispatch.go from the server to the topics
-//	catchup.go  a topic notices missed publications, and reads them from the log
-//	readers.go  readers of a topic wait for this node's publications
-//	read.go     histories: recent publications, and pages of older ones
-//	fill.go     the recent publications of a topic, and reading them from the log
-//	control.go  the other nodes: control messages, members and counts
-//	state.go    the State: see package internal/state
-//	erase.go    erasing users
-//	removals.go the removals, for a restore
-//	transfer.go exports and imports
-//	cut.go      removing the history of a room
-//	unused.go   keys of users that are being removed: no text loses its key
-//	collect.go  removing keys of users that no text needs any more
-//	wipe.go     overwriting removed messages, also if another node has ended before
-//	redact.go   removing the content of publications
-//	notice.go   notices, which are not stored
+// # The order of the files
+//
+// A file uses only what stands before it in this list; a test in cmd reads it, and has the two exceptions.
+//
+//	class.go      a retention class: one stream for all rooms that keep their publications equally long
+//	engine.go     Config and Engine
+//	topic.go      a room with members on this node: every publication once, in order
+//	table.go      the topics of this node
+//	down.go       a store that cannot be used
+//	classes.go    the classes: which one a room has, and opening its stream
+//	state.go      the State: see package internal/state
+//	reclass.go    rooms that change their class
+//
+//	deliver.go    a topic gives its subscribers what is new
+//	catchup.go    a topic notices missed publications, and reads them from the log
+//	opening.go    a topic begins, and its readers wait until it has what this node has published
+//	subscribe.go  the first subscriber makes a topic, the last one ends it
+//	notice.go     notices, which are not stored
+//	dispatch.go   from the server to the topics
+//	sweep.go      the topics are compared with the log
+//	control.go    the other nodes: control messages, members and counts
+//
+//	unused.go     keys of users that are being removed: no text loses its key
+//	collect.go    removing keys of users that no text needs any more
+//	redact.go     removing the content of publications
+//	wipe.go       overwriting removed messages, also if another node has ended before
+//	cut.go        removing the history of a room
+//	removals.go   the removals, for a restore
+//	fill.go       the recent publications of a topic, and reading them from the log
+//	read.go       histories: recent publications, and pages of older ones
+//	erase.go      erasing users
+//
+//	back.go       the store is opened again, also after it has lost acknowledged messages
+//	conn.go       the connection to the server
+//	shares.go     how much each payer may send
+//	repeated.go   messages that were published before
+//	publish.go    sending a message to the store
+//	known.go      asking whether a message was published
+//	transfer.go   exports and imports
+//	move.go       the node moves to another process
+//	open.go       opening and closing an Engine
 //
 // The packages below have what needs no Engine. The most important ones: codec (stored messages ↔ publications), roomlog
 // (reading the log of a room), recent (its newest publications in memory), cuts and stubs (what was removed), streams, acks
@@ -94,9 +107,8 @@
 //	table.mu  →  topic.mu  →  the subscriber's locks
 //	table.mu  →  the mutexes of packages cluster and jobs
 //	topic.mu  →  the mutexes of packages acks, cuts, jobs, retire, seal and streams
-//	the mutexes of package state  →  wipes.mu, the mutexes of packages cuts, jobs, retire and seal, and the watchers' locks
+//	the mutexes of package state  →  the mutexes of packages cuts, jobs, retire, seal and wiping, and the watchers' locks
 //
-// wipes.mu is innermost.
 // moving.mu is held while the node moves.
 // class.emptyMu is held while the server is asked, and nothing is locked under it. topic.mu is held while
 // subscribers are called, so that their calls are in order. Package state is not called with it. No lock is

@@ -1,8 +1,18 @@
 package jetstream
 
-import "webim/room/engine"
+import (
+	"time"
+
+	"webim/room/engine"
+)
+
+const connectionLost = "the connection to NATS is lost"
 
 func (e *Engine) setDown(why string) { e.down.Store(&why) }
+
+// retry is how long a job waits after an error of the store before it tries again. It has no other limit than the life of
+// the topic, or of the engine: without the answer, neither can go on. Each error is logged.
+const retry = 250 * time.Millisecond
 
 // unavailable returns engine.ErrUnavailable while the store cannot be used.
 func (e *Engine) unavailable() error {

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -23,15 +24,18 @@ import (
 	"webim/room/engine/jetstream/internal/flights"
 	"webim/room/engine/jetstream/internal/gate"
 	"webim/room/engine/jetstream/internal/ids"
+	"webim/room/engine/jetstream/internal/inbox"
 	"webim/room/engine/jetstream/internal/jobs"
 	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/recent"
+	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/roomlog"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
+	"webim/room/engine/jetstream/internal/wiping"
 	"webim/room/engine/published"
 )
 
@@ -107,6 +111,66 @@ type Config struct {
 	unused                                unusedConfig
 }
 
+func (c Config) withDefaults() Config {
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.MaxRecent = cmp.Or(c.MaxRecent, 64<<20)
+	c.MaxState = cmp.Or(c.MaxState, 64<<20)
+	c.MaxDaily = cmp.Or(c.MaxDaily, -1)
+	c.MaxPending = cmp.Or(c.MaxPending, 16_384)
+	c.KeyWindow = cmp.Or(c.KeyWindow, time.Minute)
+	c.MaxKeys = cmp.Or(c.MaxKeys, 65_536)
+	c.sweep = cmp.Or(c.sweep, sweepEvery)
+	c.compareEvery, c.stateEvery = cmp.Or(c.compareEvery, compareEvery), cmp.Or(c.stateEvery, stateEvery)
+	c.maxStateAge = cmp.Or(c.maxStateAge, engine.MaxStateAge)
+	c.lookEvery = cmp.Or(c.lookEvery, 10*time.Second)
+	c.unused = c.unused.withDefaults()
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// unusedConfig shortens the times for tests. Zero values mean the defaults.
+type unusedConfig struct {
+	from  int           // keys in the store from which on unused ones are removed; 0: half of keys.MaxKeys
+	every time.Duration // 0: collectEvery
+	wait  time.Duration // 0: retire.Wait
+	fresh time.Duration // 0: retire.Fresh
+	most  int           // keys that a round names; 0: retire.MaxKeys
+	// step is called before each step of a collector, with its name. With an error, the collector ends as if its node had.
+	step func(e *Engine, name string) error
+}
+
+func (c unusedConfig) withDefaults() unusedConfig {
+	c.from, c.every, c.most = cmp.Or(c.from, keys.MaxKeys/2), cmp.Or(c.every, collectEvery), cmp.Or(c.most, retire.MaxKeys)
+	c.wait, c.fresh = cmp.Or(c.wait, retire.Wait), cmp.Or(c.fresh, retire.Fresh)
+	if c.step == nil {
+		c.step = func(*Engine, string) error { return nil }
+	}
+	return c
+}
+
+// sweepEvery is how often all topics are compared with the log: see package sweep. A message that a room lacks may be on
+// its way, so it is read from the log only if the room still lacks it after a part of that time. A lost last publication
+// arrives late by both.
+const (
+	sweepEvery = 5 * time.Second
+	sweepGrace = 5 // parts
+)
+
+// stateEvery is how often a node makes sure that its copy of the State is current.
+const stateEvery = 2 * time.Second
+
+// compareEvery is how often a node compares the incarnations of its streams with those in the store. Another node may have
+// renewed one, or this node has, and did not hear that the store has made the change.
+const compareEvery = 30 * time.Second
+
+// collectEvery is the time after which the log is read again for unused keys, at the earliest.
+const collectEvery = 6 * time.Hour
+
 // Engine implements engine.Engine on NATS JetStream. All methods are safe for concurrent use.
 type Engine struct {
 	cfg    Config
@@ -126,15 +190,15 @@ type Engine struct {
 	fills      flights.Group[*recent.Part]
 	sinces     flights.Group[*recent.Part]
 	openings   flights.Group[error]
-	stateMu    sync.Mutex     // held while the stream of the State is opened and loaded
-	incoming   chan *nats.Msg // publications and notices, of all topics
+	stateMu    sync.Mutex   // held while the stream of the State is opened and loaded
+	inbox      *inbox.Inbox // publications and notices, of all topics
 	workers    sync.WaitGroup
 	ending     sync.Once
 	keys       *published.Keys
 	unsaved    *published.Keys // those for which the store has no id
 	ids        *ids.Limit
 	cuts       cuts.All
-	wipes      wipes
+	wipes      wiping.List
 	codec      *codec.Codec
 	logs       *roomlog.Reader
 	disk       *durable.Disk
@@ -161,10 +225,29 @@ type Engine struct {
 
 	calls  gate.Gate // counts publications and changes that are under way
 	moving moving
-	pause  atomic.Pointer[pause] // of dispatch
 
 	mu      sync.RWMutex
 	classes map[subject.Class]*class
+}
+
+// unused is what a node knows of keys that are being removed.
+type unused struct {
+	view    retire.View
+	stored  atomic.Int64 // keys in the store, when they were last counted
+	recount atomic.Bool  // keys were removed since they were counted
+}
+
+// moving is the state of a move.
+type moving struct {
+	mu           sync.Mutex // held while the engine moves
+	frozen       bool
+	stateFrozen  bool
+	held         bool // Config.Held, until Thaw
+	stopped      time.Time
+	interruption time.Duration
+
+	suspended atomic.Bool                   // the store was closed by Freeze
+	opened    atomic.Pointer[chan struct{}] // closed when the store is open again
 }
 
 func (e *Engine) now() time.Time { return e.cfg.Now() }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"webim/netpoll/snapshot"
-	"webim/room/budget"
 	"webim/room/engine"
 )
 
@@ -17,19 +14,6 @@ import (
 // its rooms, which the hub gives to Resume. Everything else is in the store. A store inside the process (Config.Store) is closed
 // by the old process and opened by the new one; meanwhile calls wait. With a NATS outside, the new process is connected before
 // the old one stops (Config.Held).
-
-// moving is the state of a move.
-type moving struct {
-	mu           sync.Mutex // held while the engine moves
-	frozen       bool
-	stateFrozen  bool
-	held         bool // Config.Held, until Thaw
-	stopped      time.Time
-	interruption time.Duration
-
-	suspended atomic.Bool                   // the store was closed by Freeze
-	opened    atomic.Pointer[chan struct{}] // closed when the store is open again
-}
 
 // freezeTime limits how long Freeze waits, if its context does not.
 const freezeTime = 10 * time.Second
@@ -54,7 +38,7 @@ func (e *Engine) Freeze(ctx context.Context) error {
 		err = e.nc.FlushWithContext(ctx)
 	}
 	if err == nil {
-		err = e.pauseDispatch(ctx)
+		err = e.inbox.Pause(ctx)
 	}
 	if err != nil {
 		return fmt.Errorf("jetstream: messages from the store have not arrived: %w", err)
@@ -155,9 +139,7 @@ func (e *Engine) Thaw() (err error) {
 		m.suspended.Store(false)
 	}
 	e.cluster.Thaw(!e.isLost.Load())
-	if p := e.pause.Swap(nil); p != nil {
-		close(p.over)
-	}
+	e.inbox.Resume()
 	e.wakeState()
 	m.frozen = false
 	e.calls.Open()
@@ -196,51 +178,9 @@ func (e *Engine) reopenStore() error {
 	}
 }
 
-// Release implements engine.Movable. It ends the engine.
-func (e *Engine) Release() {
-	e.cluster.Leave()
-	e.setDown("this node has moved to another process")
-	e.calls.Close(engine.ErrUnavailable)
-	e.Close()
-}
-
-// leaveFrozen ends the parts that Freeze has stopped.
-func (e *Engine) leaveFrozen() {
-	e.moving.mu.Lock()
-	defer e.moving.mu.Unlock()
-	if e.moving.stateFrozen {
-		e.moving.stateFrozen = false
-		e.state.Leave()
-	}
-}
-
 // Interruption implements engine.Interrupter.
 func (e *Engine) Interruption() time.Duration {
 	e.moving.mu.Lock()
 	defer e.moving.mu.Unlock()
 	return e.moving.interruption
-}
-
-// Resume implements engine.Resumer. Begin is called when the store has answered.
-func (e *Engine) Resume(room string, _ budget.Owner, s engine.Subscriber, at engine.Position) {
-	e.subscribe(room, s, &at)
-}
-
-// findKey looks for the key of a message among those that this node knows.
-func (e *Engine) findKey(room string, m engine.Message, now time.Time) (pos engine.Position, known bool, err error) {
-	if pos, known, err = e.keys.Find(room, m, now); known {
-		return pos, known, err
-	}
-	return e.unsaved.Find(room, m, now)
-}
-
-// noteUnsaved returns done with the addition that a key which the store does not get is noted for a process that takes over
-// from this one.
-func (e *Engine) noteUnsaved(room string, m engine.Message, done func(engine.Position, error)) func(engine.Position, error) {
-	return func(pos engine.Position, err error) {
-		if err == nil {
-			e.unsaved.Add(room, m, pos, e.now())
-		}
-		done(pos, err)
-	}
 }

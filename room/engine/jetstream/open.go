@@ -1,27 +1,26 @@
 package jetstream
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"log/slog"
-	"time"
-
-	"github.com/nats-io/nats.go"
 
 	"webim/netpoll/ratelog"
 	"webim/room/budget"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/acks"
 	"webim/room/engine/jetstream/internal/cluster"
+	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/daily"
 	"webim/room/engine/jetstream/internal/durable"
 	"webim/room/engine/jetstream/internal/ids"
+	"webim/room/engine/jetstream/internal/inbox"
 	"webim/room/engine/jetstream/internal/jobs"
 	"webim/room/engine/jetstream/internal/keys"
 	"webim/room/engine/jetstream/internal/recent"
 	"webim/room/engine/jetstream/internal/retire"
+	"webim/room/engine/jetstream/internal/roomlog"
+	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/stubs"
@@ -33,7 +32,7 @@ import (
 // or has a store of a newer format.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	cfg = cfg.withDefaults()
-	e := &Engine{cfg: cfg, log: cfg.Log, faults: ratelog.New(cfg.Log), jobs: jobs.New(maxJobs), incoming: make(chan *nats.Msg, maxIncoming), stateWake: make(chan struct{}, 1),
+	e := &Engine{cfg: cfg, log: cfg.Log, faults: ratelog.New(cfg.Log), jobs: jobs.New(maxJobs), inbox: inbox.New(maxIncoming), stateWake: make(chan struct{}, 1),
 		classes: map[subject.Class]*class{}, topics: newTable(),
 		unacknowledged: budget.NewPool(maxUnacknowledged), reads: budget.NewPool(maxReads), stored: daily.New(cfg.MaxDaily, cfg.Now()), newKeys: daily.New(maxNewKeys, cfg.Now()), keys: published.New(cfg.KeyWindow, cfg.MaxKeys), unsaved: published.New(cfg.KeyWindow, cfg.MaxKeys), ids: ids.NewLimit(cfg.KeyWindow, cfg.MaxKeys)}
 	e.recent = recent.NewMemory(cfg.MaxRecent, cfg.Now, func() { e.jobs.Go(e.evict) })
@@ -53,6 +52,20 @@ const (
 	maxJobs     = 64
 	maxIncoming = 1 << 16
 )
+
+// makeReaders makes the parts that open the messages of the log, and follows the State for that.
+func (e *Engine) makeReaders() {
+	e.ring = seal.NewRing(seal.Config{Store: e.userKeys, Guard: guard{e}, MaxBytes: e.cfg.MaxUserKeys})
+	e.codec = codec.New(e.ctx, e.ring, e.erased.Since)
+	e.logs = roomlog.New(e.ctx, roomlog.Config{Messages: e.read, Stubs: e.stubs(), Codec: e.codec, Now: e.now, Known: e.noOlder,
+		Epoch:   func(c subject.Class, room string) (string, uint64) { return e.epochOf(e.named(c), room) },
+		Empty:   func(c subject.Class) (uint64, error) { return e.emptyAt(e.named(c)) },
+		Damaged: func(room string, err error) { e.failed("a publication cannot be read and is left out", room, err) }})
+	e.state.Watch(engine.TableErased, e.erasedChanged)
+	e.state.Watch(cuts.Table, e.cutChanged)
+	e.state.Watch(stubs.Table, e.redactedChanged)
+	e.state.Watch(retire.Table, e.roundChanged)
+}
 
 func (e *Engine) open(ctx context.Context) (err error) {
 	if err := e.connect(); err != nil {
@@ -125,28 +138,24 @@ func (e *Engine) close() {
 	if e.nc != nil {
 		e.nc.Close()
 	}
-	close(e.incoming)
+	close(e.inbox.C)
 	e.workers.Wait()
 }
 
-func (c Config) withDefaults() Config {
-	c.Replicas = cmp.Or(c.Replicas, 1)
-	c.MaxRecent = cmp.Or(c.MaxRecent, 64<<20)
-	c.MaxState = cmp.Or(c.MaxState, 64<<20)
-	c.MaxDaily = cmp.Or(c.MaxDaily, -1)
-	c.MaxPending = cmp.Or(c.MaxPending, 16_384)
-	c.KeyWindow = cmp.Or(c.KeyWindow, time.Minute)
-	c.MaxKeys = cmp.Or(c.MaxKeys, 65_536)
-	c.sweep = cmp.Or(c.sweep, sweepEvery)
-	c.compareEvery, c.stateEvery = cmp.Or(c.compareEvery, compareEvery), cmp.Or(c.stateEvery, stateEvery)
-	c.maxStateAge = cmp.Or(c.maxStateAge, engine.MaxStateAge)
-	c.lookEvery = cmp.Or(c.lookEvery, 10*time.Second)
-	c.unused = c.unused.withDefaults()
-	if c.Log == nil {
-		c.Log = slog.Default()
+// Release implements engine.Movable. It ends the engine.
+func (e *Engine) Release() {
+	e.cluster.Leave()
+	e.setDown("this node has moved to another process")
+	e.calls.Close(engine.ErrUnavailable)
+	e.Close()
+}
+
+// leaveFrozen ends the parts that Freeze has stopped.
+func (e *Engine) leaveFrozen() {
+	e.moving.mu.Lock()
+	defer e.moving.mu.Unlock()
+	if e.moving.stateFrozen {
+		e.moving.stateFrozen = false
+		e.state.Leave()
 	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	return c
 }

@@ -69,6 +69,27 @@ func (t *topic) opens() bool {
 
 func (t *topic) opensLocked() bool { return !t.began && !t.ended || len(t.waiting) > 0 }
 
+// whenCurrent calls f when the topic has begun and has all publications that this node has made, or with an
+// error if that has to be tried again.
+func (t *topic) whenCurrent(f func(error)) {
+	t.whenBegun(func(err error) {
+		t.mu.Lock()
+		switch {
+		case err != nil:
+		case t.ended:
+			err = errEnded
+		case t.tip.Offset < t.made:
+			at := t.made
+			t.readers = append(t.readers, reader{at, f})
+			t.mu.Unlock()
+			t.e.jobs.After(retry, func() { t.reaches(at) }) // it may be lost on the way
+			return
+		}
+		t.mu.Unlock()
+		f(err)
+	})
+}
+
 // answer calls those that wait for the beginning.
 func (t *topic) answer(err error) {
 	t.mu.Lock()
@@ -85,7 +106,7 @@ func (t *topic) listen() error {
 		return nil
 	}
 	// The library waits while it writes, so the lock is not held.
-	sub, err := t.e.nc.ChanSubscribe(t.live, t.e.incoming)
+	sub, err := t.e.nc.ChanSubscribe(t.live, t.e.inbox.C)
 	if err != nil {
 		return err
 	}
@@ -98,32 +119,6 @@ func (t *topic) listen() error {
 		_ = sub.Unsubscribe() // it fails if the connection is closed, which ends it too
 	}
 	return nil
-}
-
-// beginLocked continues at a position: publications before it are not delivered. was is upTo before the position
-// was read from the log: publications that the server has sent since then are read again.
-func (t *topic) beginLocked(at codec.Tip, was uint64) {
-	t.epoch, t.cut = t.e.epochOf(t.class, t.room)
-	if t.upTo == was {
-		t.upTo = at.Offset // if the log once went farther, it does not any more
-	}
-	t.tip, t.catching, t.began = at, false, true
-	t.made = min(t.made, max(t.upTo, at.Offset))
-	t.callLocked(len(t.readers), nil)
-	t.recent.Forget(at.Offset == t.cut)
-	for _, s := range t.subs {
-		s.Begin(t.topLocked())
-	}
-	if t.upTo > at.Offset {
-		t.catchUpLocked()
-	}
-}
-
-// known returns upTo, for beginLocked.
-func (t *topic) known() uint64 {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.upTo
 }
 
 // unload ends the subscription of a topic that has ended.

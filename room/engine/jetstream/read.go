@@ -3,14 +3,8 @@ package jetstream
 import (
 	"webim/room/budget"
 	"webim/room/engine"
-	"webim/room/engine/jetstream/internal/codec"
-	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/recent"
-	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/roomlog"
-	"webim/room/engine/jetstream/internal/seal"
-	"webim/room/engine/jetstream/internal/stubs"
-	"webim/room/engine/jetstream/internal/subject"
 )
 
 // A history is read in one of three ways:
@@ -157,18 +151,4 @@ func (e *Engine) recover(room string, t *topic, part engine.Span, keep *engine.R
 			e.readRecent(room, t, part, keep, done)
 		}
 	})
-}
-
-// makeReaders makes the parts that open the messages of the log, and follows the State for that.
-func (e *Engine) makeReaders() {
-	e.ring = seal.NewRing(seal.Config{Store: e.userKeys, Guard: guard{e}, MaxBytes: e.cfg.MaxUserKeys})
-	e.codec = codec.New(e.ctx, e.ring, e.erased.Since)
-	e.logs = roomlog.New(e.ctx, roomlog.Config{Messages: e.read, Stubs: e.stubs(), Codec: e.codec, Now: e.now, Known: e.noOlder,
-		Epoch:   func(c subject.Class, room string) (string, uint64) { return e.epochOf(e.named(c), room) },
-		Empty:   func(c subject.Class) (uint64, error) { return e.named(c).emptyAt(e) },
-		Damaged: func(room string, err error) { e.failed("a publication cannot be read and is left out", room, err) }})
-	e.state.Watch(engine.TableErased, e.erasedChanged)
-	e.state.Watch(cuts.Table, e.cutChanged)
-	e.state.Watch(stubs.Table, e.redactedChanged)
-	e.state.Watch(retire.Table, e.roundChanged)
 }

@@ -92,7 +92,7 @@ func (e *Engine) redactOne(c *class, room string, offset uint64) error {
 // putStub writes a stub, sealed or not. All entries of the State have one order, so if the key may seal when the copy has the
 // stub, the collector of unused keys sees that the stub needs it.
 func (e *Engine) putStub(room string, stub engine.Entry, env *envelope.Envelope, sealed bool) error {
-	for range maxCutTries {
+	for range maxPuts {
 		var s sealing
 		again := *env
 		if sealed {
@@ -174,7 +174,9 @@ func (e *Engine) isGone(c *class, room string, offset uint64) error {
 
 // redactedChanged follows a change of a stub.
 func (e *Engine) redactedChanged(_, is engine.Entry) {
-	e.wipes.note(is)
+	if is.Value != nil {
+		e.wipes.Note(is.Key)
+	}
 	if is.Value == nil || !e.following.Load() {
 		return
 	}
@@ -199,17 +201,6 @@ func (t *topic) redact(offsets []uint64) {
 			t.coming = append(t.coming, offset)
 		}
 	}
-}
-
-// redactComingLocked removes the data from a publication that was redacted while it was on its way.
-func (t *topic) redactComingLocked(p *engine.Publication) {
-	if len(t.coming) == 0 {
-		return
-	}
-	if !p.Skip && slices.Contains(t.coming, p.Offset) {
-		*p = p.Redact()
-	}
-	t.coming = slices.DeleteFunc(t.coming, func(offset uint64) bool { return offset <= p.Offset })
 }
 
 func (e *Engine) stubs() stubs.Store { return stubs.Store{State: e.state} }

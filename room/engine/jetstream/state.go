@@ -14,12 +14,8 @@ import (
 // The methods of engine.State are those of package state, except that nothing is written while the store
 // cannot be used.
 
-// stateEvery is how often a node makes sure that its copy of the State is current, and proofTimeout how long it waits for the
-// answer.
-const (
-	stateEvery   = 2 * time.Second
-	proofTimeout = 3 * time.Second
-)
+// proofTimeout is how long a node waits for the answer when it makes sure that its copy of the State is current.
+const proofTimeout = 3 * time.Second
 
 // keepState keeps the copy of the State current until Close. It waits for no other stream and for no job: while one of the
 // others has no leader, bans and revocations come nevertheless.
@@ -33,7 +29,7 @@ func (e *Engine) keepState() {
 		case <-e.ctx.Done():
 			return
 		}
-		if e.pause.Load() != nil {
+		if e.inbox.IsPaused() {
 			continue // the node moves
 		}
 		if err := e.updateState(); err != nil && e.nc.IsConnected() {
@@ -116,6 +112,9 @@ func (e *Engine) StateIsOld() bool {
 	at := e.state.Proved()
 	return at.IsZero() || !e.cfg.Sole && time.Since(at) > e.cfg.maxStateAge
 }
+
+// maxPuts is how often a node tries to write a cut or a stub while other nodes change what it depends on.
+const maxPuts = 8
 
 // put writes an entry, and waits until that is done.
 func (e *Engine) put(entry engine.Entry) error {

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"webim/room/budget"
-	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/codec"
 )
 
@@ -111,31 +109,3 @@ func (s *table) hint(room string) (back uint64, depth uint8) {
 }
 
 func (e *Engine) topic(room string) *topic { return e.topics.of(room) }
-
-// Subscribe implements engine.Log. Begin is called when the store has answered.
-func (e *Engine) Subscribe(room string, _ budget.Owner, s engine.Subscriber) {
-	e.subscribe(room, s, nil)
-}
-
-// subscribe adds a subscriber, which has everything up to a position.
-func (e *Engine) subscribe(room string, s engine.Subscriber, at *engine.Position) {
-	c := e.class(room)
-	e.topics.add(room, func(t *topic) bool { return t.subscribe(s) }, func() *topic {
-		t := e.newTopic(c, room, s)
-		t.resumes = at
-		e.jobs.Go(t.load)
-		return t
-	})
-}
-
-// Unsubscribe implements engine.Log.
-func (e *Engine) Unsubscribe(room string, s engine.Subscriber) {
-	e.topics.remove(room, func(t *topic) bool {
-		ended := t.unsubscribe(s)
-		if ended {
-			e.cluster.Forget(room)
-			e.jobs.Go(t.unload)
-		}
-		return ended
-	})
-}

@@ -1,7 +1,7 @@
 package jetstream
 
 import (
-	"slices"
+	"errors"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -48,6 +48,15 @@ type topic struct {
 	recent recent.Publications
 }
 
+// A reader waits until a history has the publications up to an offset.
+type reader struct {
+	offset uint64
+	call   func(error)
+}
+
+// errEnded: the topic has no subscribers any more.
+var errEnded = errors.New("jetstream: the topic has ended")
+
 // newTopic returns the topic of a room with its first subscriber.
 func (e *Engine) newTopic(c *class, room string, s engine.Subscriber) *topic {
 	return &topic{e: e, room: room, class: c, subj: c.Room(room), live: c.Live(room), subs: []engine.Subscriber{s}, recent: recent.Publications{Memory: e.recent}}
@@ -63,41 +72,6 @@ func (t *topic) isEnded() bool {
 	return t.ended
 }
 
-// arrived handles a publication that the server has sent. prev is the offset of the one before it; 0 says
-// nothing: there is none, or it was removed.
-func (t *topic) arrived(seq, prev uint64, data []byte) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended || seq <= t.tip.Offset {
-		return
-	}
-	if t.upTo = max(t.upTo, seq); t.catching || !t.began {
-		return
-	}
-	if prev == t.tip.Offset && t.takeLocked(seq, data) == nil {
-		return
-	}
-	t.catchUpLocked()
-}
-
-// takeLocked delivers the next publication. The error is codec.ErrKey if that has to wait for the author's key. It
-// decodes under the lock, so that a publication of a user who was erased meanwhile is not delivered.
-func (t *topic) takeLocked(seq uint64, data []byte) error {
-	p, at, err := t.e.codec.Decode(t.room, seq, data, false)
-	if err != nil {
-		return err
-	}
-	p.Prev = t.tip.Offset
-	t.tip = at
-	t.redactComingLocked(&p)
-	t.recent.Append(&p, t.e.keepOf(t.room, nil))
-	for _, s := range t.subs {
-		s.Deliver(p)
-	}
-	t.answerLocked()
-	return nil
-}
-
 // lastTip returns the tip.
 func (t *topic) lastTip() codec.Tip {
 	t.mu.Lock()
@@ -105,37 +79,12 @@ func (t *topic) lastTip() codec.Tip {
 	return t.tip
 }
 
-// subscribe adds a subscriber. It reports false if the topic has ended.
-func (t *topic) subscribe(s engine.Subscriber) bool {
+// hasMade says that this node has made the publication with this offset.
+func (t *topic) hasMade(offset uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.ended {
-		return false
-	}
-	t.subs = append(slices.Clip(t.subs), s)
-	if t.began {
-		s.Begin(t.topLocked())
-	}
-	return true
-}
-
-// unsubscribe removes a subscriber. It reports whether the topic has ended.
-func (t *topic) unsubscribe(s engine.Subscriber) (ended bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.subs = slices.DeleteFunc(slices.Clone(t.subs), func(other engine.Subscriber) bool { return other == s })
-	if t.ended = len(t.subs) == 0; t.ended {
-		t.recent.Leave()
-		t.callLocked(len(t.readers), errEnded)
-	}
-	return t.ended
-}
-
-// notice passes a notice on.
-func (t *topic) notice(n engine.Notice) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for _, s := range t.subs {
-		s.Notify(n)
+	t.made = max(t.made, offset)
+	if !t.began {
+		t.upTo = max(t.upTo, offset)
 	}
 }

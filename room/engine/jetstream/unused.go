@@ -3,26 +3,16 @@ package jetstream
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"webim/room/engine"
-	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/envelope"
-	"webim/room/engine/jetstream/internal/ids"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
 )
 
 // Keys of users with which no stored text is sealed are removed: see collect.go. Here is what each node does so that no text
 // loses its key. The rules and the proof are in package retire.
-
-// unused is what a node knows of keys that are being removed.
-type unused struct {
-	view    retire.View
-	stored  atomic.Int64 // keys in the store, when they were last counted
-	recount atomic.Bool  // keys were removed since they were counted
-}
 
 // roundChanged follows a change of the round, and of keys that are kept.
 func (e *Engine) roundChanged(_, is engine.Entry) {
@@ -134,38 +124,5 @@ func (e *Engine) isKept(user string, s sealing, done func(bool, error)) {
 			}
 			e.ring.Confirm(user, s.key.ID(), done)
 		})
-	})
-}
-
-// sendAgain sends a message again that was sealed with a key which is not there any more. The first message stays unreadable, as
-// that of an erased user. If the user was erased meanwhile, so is the message.
-func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, done func(engine.Position, error), kept func()) {
-	if e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)) {
-		kept()
-		return
-	}
-	answer := done
-	done = func(pos engine.Position, err error) {
-		if err == nil {
-			e.failed("a message was sealed with a key that was being removed, and is stored again", room, errKeyGone)
-		} else {
-			e.failed("a message was sealed with a key that was being removed, and cannot be stored again", room, err)
-		}
-		answer(pos, err)
-	}
-	opened, err := codec.Unseal(room, env, s.key)
-	if err != nil {
-		done(engine.Position{}, unknown(err))
-		return
-	}
-	if m.Key != "" {
-		opened.Key = ids.Content(&m)
-	}
-	e.seal(room, opened, nil, func(s sealing, err error) {
-		if err != nil {
-			done(engine.Position{}, unknown(err))
-			return
-		}
-		e.send(c, room, m, opened, s, id, c.known.Seq(), done)
 	})
 }

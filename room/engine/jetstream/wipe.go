@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"webim/room/engine"
@@ -23,58 +22,21 @@ import (
 // the node goes on with the work. What a node takes for gone, it does not look at again. So before a node looks, it proves once
 // for each stream that the server which answers has everything (logread.Leader.Prove).
 
-// wipes are the removals that this node looks after.
-type wipes struct {
-	mu      sync.Mutex          // innermost
-	young   map[engine.Key]bool // came after the last sweep
-	old     map[engine.Key]bool // came before it, and are looked at in the next
-	left    map[cuts.Key]uint64 // cuts of which something was left, and the first offset of that
-	turns   []cuts.Key          // the rooms that this node wipes
-	running bool                // a job wipes them
-}
-
-// note remembers to look after a cut or a stub.
-func (w *wipes) note(is engine.Entry) {
-	if is.Value == nil {
-		return
-	}
-	w.mu.Lock()
-	if w.young == nil {
-		w.young = map[engine.Key]bool{}
-	}
-	w.young[is.Key] = true
-	w.mu.Unlock()
-}
-
-// take begins a sweep, and returns the entries that it looks at.
-func (w *wipes) take() (all map[engine.Key]bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	all, w.old, w.young = w.old, w.young, nil
-	if all == nil {
-		all = map[engine.Key]bool{}
-	}
-	for k := range w.left {
-		all[k.Entry()] = true
-	}
-	return all
-}
-
 // sweepRemoved looks whether everything is gone that was removed some seconds ago.
 func (e *Engine) sweepRemoved() {
 	defer e.jobs.After(e.cfg.lookEvery, e.sweepRemoved)
 	if e.unavailable() != nil {
-		return // nothing is lost: take was not called
+		return // nothing is lost: Take was not called
 	}
 	proofs := map[*class]error{}
-	for k := range e.wipes.take() {
+	for k := range e.wipes.Take() {
 		if e.jobs.Pausing() {
-			e.wipes.note(engine.Entry{Key: k, Value: []byte{0}}) // look at it the next time
+			e.wipes.Note(k) // look at it the next time
 			continue
 		}
 		err := e.look(k, proofs)
 		if err != nil {
-			e.wipes.note(engine.Entry{Key: k, Value: []byte{0}}) // look again
+			e.wipes.Note(k) // look again
 			e.failed("removed messages may still be in the store", k.Of, err)
 		}
 		if e.ctx.Err() != nil {
@@ -113,18 +75,7 @@ func (e *Engine) look(k engine.Key, proofs map[*class]error) error {
 		return err
 	}
 	key := cuts.Key{Room: k.Of, Class: k.Name}
-	e.wipes.mu.Lock()
-	was, known := e.wipes.left[key]
-	if first == 0 {
-		delete(e.wipes.left, key)
-	} else {
-		if e.wipes.left == nil {
-			e.wipes.left = map[cuts.Key]uint64{}
-		}
-		e.wipes.left[key] = first
-	}
-	e.wipes.mu.Unlock()
-	if known && first == was && first > 0 { // whoever began it has ended
+	if e.wipes.Left(key, first) { // whoever began it has ended
 		e.wipe(key)
 	}
 	return nil
@@ -161,39 +112,24 @@ func (e *Engine) firstBefore(c *class, room string) (uint64, error) {
 
 // wipe begins to wipe a room's messages up to its cut.
 func (e *Engine) wipe(k cuts.Key) {
-	e.wipes.mu.Lock()
-	defer e.wipes.mu.Unlock()
-	for _, other := range e.wipes.turns {
-		if other == k {
-			return
-		}
-	}
-	e.wipes.turns = append(e.wipes.turns, k)
-	if !e.wipes.running {
-		e.wipes.running = true
+	if e.wipes.Add(k) {
 		e.jobs.Go(e.wipeNext)
 	}
 }
 
 // wipeNext overwrites the next message of the room whose turn it is. Then it pauses as long as that took.
 func (e *Engine) wipeNext() {
-	e.wipes.mu.Lock()
-	if e.wipes.running = len(e.wipes.turns) > 0; !e.wipes.running {
-		e.wipes.mu.Unlock()
+	k, ok := e.wipes.Next()
+	if !ok {
 		return
 	}
-	k := e.wipes.turns[0]
-	e.wipes.turns = e.wipes.turns[1:]
-	e.wipes.mu.Unlock()
 	began := time.Now()
 	more, err := e.wipeOne(k)
 	if err != nil {
 		e.failed("removed messages may still be in the store", k.Room, err) // a sweep finds them
 	}
 	if more {
-		e.wipes.mu.Lock()
-		e.wipes.turns = append(e.wipes.turns, k)
-		e.wipes.mu.Unlock()
+		e.wipes.Again(k)
 	}
 	e.jobs.After(time.Since(began), e.wipeNext)
 }

@@ -3,7 +3,7 @@
 //
 // # The order of the files
 //
-// A file uses only what stands before it in this list.
+// A file uses only what stands before it in this list: a test in cmd reads it.
 //
 //	record.go   keys ↔ subjects, entries ↔ bytes
 //	pending.go  writes that are not done: first the server answers them, then they wait for the copy
