@@ -43,10 +43,10 @@
 //
 // # The order of the files
 //
-// A file uses only what stands before it in this list, except in the first line, where the types of the API name each
-// other. A function that an earlier file needs moves to it: none calls up. TestFilesInOrder reads the list.
+// A file uses only what stands before it in this list: a function that an earlier file needs moves to it, and none calls up. A
+// test in cmd reads the list. Its exceptions are types of the API that name each other.
 //
-//	data       server.go, record.go, config.go, handler.go, request.go, errors.go, frames.go, lookup.go
+//	data       errors.go, record.go, server.go, request.go, handler.go, lookup.go, frames.go, config.go
 //	tables     turn.go, queue.go, stats.go, conn.go
 //	close      close.go (beginClose), refuse.go
 //	callbacks  callback.go (every call of the handler), flight.go, input.go

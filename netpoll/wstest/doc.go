@@ -15,6 +15,7 @@
 //	leak.go      Main and Descriptors: a test must leave no goroutine and no descriptor behind
 //	log.go       Log: text that goroutines write and a test reads
 //	locks.go     LockOrder: each mutex of a package stands in the text of its lock order
+//	files.go     FilesInOrder: a file uses only what stands before it in the list of its package
 //
 // A test makes its own server: the clients know the address only.
 //

@@ -14,23 +14,27 @@
 // openapi.json describes every field, method and error. GET /api/openapi.json serves it,
 // and a test compares it with the handlers.
 //
-//	api.go       requests: routing, status codes, size limits
-//	lines.go     POST /api: the older form, {"method":…,"params":…} on each line
-//	openapi.go   serves openapi.json
-//	methods.go   the table of methods, and the rights of keys that name them
-//	batch.go     batch
-//	sanctions.go ban, unban, mute, unmute, kick, sanctions
-//	control.go   subscribe, unsubscribe, disconnect, refresh, revoke, erase
-//	rooms.go     history, history_remove, presence, presence_stats, channels, info
-//	publish.go   publish, broadcast, send
-//	target.go    control messages to the connections of a user
-//	admit.go     finding the caller of a request
-//	method.go    a method: decoding a request, calling, encoding the result
-//	who.go       the caller: a backend with a key, or a moderator with a token, and what it may do
+// # The order of the files
+//
+// A file uses only what stands before it in this list: a test in cmd reads it. Only a batch goes on to all methods.
+//
 //	key.go       the methods and rooms that a key opens, by package room/apikey
-//	respond.go   the forms of a response
-//	errors.go    errors, with Centrifugo's codes
 //	handler.go   Config and Handler
+//	errors.go    errors, with Centrifugo's codes
+//	who.go       the caller: a backend with a key, or a moderator with a token, and what it may do
+//	respond.go   the forms of a response
+//	openapi.go   serves openapi.json
+//	method.go    a method: decoding a request, calling, encoding the result
+//	batch.go     batch
+//	target.go    control messages to the connections of a user
+//	publish.go   publish, broadcast, send
+//	control.go   subscribe, unsubscribe, disconnect, refresh, revoke, erase
+//	admit.go     finding the caller of a request
+//	sanctions.go ban, unban, mute, unmute, kick, sanctions
+//	rooms.go     history, history_remove, presence, presence_stats, channels, info
+//	methods.go   the table of methods, and the rights of keys that name them
+//	lines.go     POST /api: the older form, {"method":…,"params":…} on each line
+//	api.go       requests: routing, status codes, size limits
 //
 // # Access
 //

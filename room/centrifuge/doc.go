@@ -22,13 +22,25 @@
 //	expiry     expiry.go                   a worker, by the hub's timers: connections and subscriptions that expire
 //	move       move.go                     the goroutine of a live upgrade, while everything stands still
 //
-// The files refer to each other in one direction. At the ground are the state of a session (session.go) and of a
-// subscription (sub.go), then the rights, the replies and the ends of memberships, then the commands; at the top
-// handler.go, with the events of connections.
-//
 // An idle client costs its session besides the connection's record: 208 bytes, and 32 for each room.
 // A session embeds a identity.State and implements room.Session; the hub reaches it by its
 // connection. Its part of a join implements room.Joiner (subscribe.go).
+//
+// # The order of the files
+//
+// A file uses only what stands before it in this list; a test in cmd reads it, and has two exceptions for early.go: it keeps
+// control messages that come before their session, and applies them then.
+//
+//	state          sub.go, dialect.go, questions.go, session.go
+//	waiting        class.go, partial.go, pendingsubscribe.go, yield.go
+//	replies        refusallog.go, reply.go
+//	rights         rights.go, early.go
+//	questions      backend.go
+//	memberships    leave.go, expiry.go, token.go, roster.go
+//	subscribing    subscribe.go, subscribecommand.go
+//	connecting     connecting.go
+//	commands       command.go, move.go, connect.go, message.go
+//	from outside   control.go, handler.go
 //
 // # Waiting
 //

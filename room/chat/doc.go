@@ -158,6 +158,20 @@
 // banned; 444 the message does not exist; 445 the text is too long or has control characters. Close code 4503:
 // banned.
 //
+// # The order of the files
+//
+// A file uses only what stands before it in this list: a test in cmd reads it.
+//
+//	ground      who.go, event.go, chat.go
+//	rosters     decline.go, roster.go, personal.go (notices)
+//	reasons     why.go
+//	rooms       room.go, invite.go
+//	messages    edit.go, leave.go, react.go, mark.go
+//	moderators  moderation.go
+//	people      members.go
+//	again       talk.go, create.go, messages.go, list.go, sync.go
+//	all         methods.go (the table of calls), erase.go
+//
 // # How to add a call
 //
 // A call, say pin, is one file, one line, and a row in the tables of rights_test.go and threats_test.go:
