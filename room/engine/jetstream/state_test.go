@@ -341,9 +341,11 @@ func TestStateReload(t *testing.T) {
 	e.state.Lost() // as if the connection was lost
 	e.wakeState()
 	w.await(t, "bob:>1 eve:>1 bob:1>")
-	if _, err := put(t, e, engine.Entry{Key: key("bob"), Value: []byte("2")}); err != nil {
-		t.Errorf("after reading again: %v", err)
-	}
+	// Watchers hear that the copy is whole a moment before the store takes writes again.
+	wstest.Eventually(t, "a write after reading again", func() bool {
+		_, err := put(t, e, engine.Entry{Key: key("bob"), Value: []byte("2")})
+		return err == nil
+	})
 	seen(t, e, key("eve"), "1")
 }
 
