@@ -14,6 +14,7 @@ import (
 // up are here, because two types name each other, or because something goes on for ever: a store that is opened may be found lost
 // and is opened again. Do not add one if a function can move to the file, or to the package below, that it belongs to.
 var back = map[string][]string{
+	"cmd/webim":                            {"program.go → takeover.go"},
 	"netpoll":                              {"server.go → request.go", "server.go → handler.go", "server.go → config.go", "lookup.go → config.go"},
 	"room":                                 {"hub.go → config.go", "room.go → hub.go", "room.go → pending.go", "room.go → sessions.go", "shard.go → sweep.go"},
 	"room/chat":                            {},

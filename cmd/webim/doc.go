@@ -39,31 +39,37 @@
 // The exit code is 0 after SIGTERM or SIGINT, 1 if the server cannot serve, and 2 if a setting
 // is wrong.
 //
-//	file            contents
-//	main.go         the commands and the command line
-//	serve.go        serve: signals, and the end of a program
-//	upgrade.go      upgrade: the requests, and the verdict
+// # The order of the files
+//
+// A file uses only what stands before it in this list, except that a program knows its takeover: a test in cmd reads it.
+//
+//	request.go      requests of an operator to a program that runs
+//	program.go      a program: its parts, which the other files share, and the settings that are read for each request
 //	handover.go     the old side of an upgrade
-//	inplace.go      an upgrade in the same process
-//	takeover.go     the new side
-//	reload.go       new settings of a server that runs, and reload
-//	newkeys.go      API keys that are not yet in force, for reload
-//	start.go        the start of a program: its parts in their order
-//	listeners.go    opening the listeners
-//	store.go        opening the engine
-//	api.go          the handlers of HTTP requests, and the greeting of --dev
-//	handler.go      the handler of clients that logs their connections
-//	required.go     the answer to a client behind a proxy that has dropped the upgrade
-//	internal.go     the internal listener
 //	live.go         the live picture
+//	runner.go       the goroutine that ends a program, and its signals
+//	takeover.go     the new side
+//	store.go        opening the engine
+//	newkeys.go      API keys that are not yet in force, for reload
+//	reload.go       new settings of a server that runs, and reload
+//	required.go     the answer to a client behind a proxy that has dropped the upgrade
 //	storeaccess.go  erase, and how a command opens the store
-//	backup.go       backup and restore
-//	export.go       export and import
 //	health.go       health and init
+//	inplace.go      an upgrade in the same process
 //	why.go          why
+//	handler.go      the handler of clients that logs their connections
+//	export.go       export and import
 //	token.go        token make and token inspect
-//	livesettings.go the settings that are read for each request
-//	program.go      a program: its parts, which the other files share
+//	api.go          the handlers of HTTP requests, and the greeting of --dev
+//	upgrade.go      upgrade: the requests, and the verdict
+//	listeners.go    opening the listeners
+//	internal.go     the internal listener
+//	start.go        the start of a program: its parts in their order
+//	serve.go        serve: the goroutine that waits for signals and requests
+//	backup.go       backup and restore
+//	main.go         the commands and the command line
+//
+// # Packages
 //
 // The parts without commands are packages below internal. Imports run from the left to the right:
 //

@@ -177,7 +177,6 @@ const (
 	fileClients  = "clients"  // a listener of the clients' server, with its address
 	fileInternal = "internal" // a listener of the internal server, with its address
 	fileStore    = "store"    // the lock of the store's folder
-	fileAsker    = "asker"    // see handover.asker
 )
 
 // listenerName returns the name of the file of a listener. The new process asks for the address that its settings name.

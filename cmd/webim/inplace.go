@@ -3,11 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"net/http"
-	"os"
-
-	"webim/cmd/webim/internal/operator"
-	"webim/cmd/webim/internal/upgrade"
 )
 
 // replaceProgram puts the program that is now in the place of this one into the same process. It returns only if that has failed,
@@ -66,46 +61,5 @@ func (p *program) closeTLS(ctx context.Context) {
 	defer cancel()
 	if err := p.server.CloseTLS(ctx, p.now.ShutdownSpread); errors.Is(err, context.DeadlineExceeded) {
 		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)
-	}
-}
-
-// An asker is the connection on which webim upgrade waits for the verdict. Only its methods use w.
-type asker struct {
-	w    http.ResponseWriter
-	file *os.File // the connection itself, if it was taken from net/http
-}
-
-// take takes the connection from net/http, so that another program in this process can answer. It returns nil if that is not
-// possible, as for HTTP/2; then the command sees only that its connection ends.
-func (a *asker) take() *os.File {
-	if a == nil {
-		return nil
-	}
-	conn, _, err := http.NewResponseController(a.w).Hijack()
-	if err != nil {
-		return nil
-	}
-	if c, ok := conn.(interface{ Dup() (fd int, ok bool) }); ok {
-		if fd, ok := c.Dup(); ok {
-			a.file = os.NewFile(uintptr(fd), fileAsker)
-		}
-	}
-	conn.Close() // the descriptor is a second one
-	return a.file
-}
-
-// answer answers the request, however it can.
-func (a *asker) answer(got answer) {
-	if a.file != nil {
-		operator.AnswerOn(a.file, got.text, got.err)
-		return
-	}
-	operator.Answer(a.w, got.text, got.err)
-}
-
-// answerAsker answers the request that the program before this one has left in the same process, if there is one.
-func answerAsker(from *upgrade.New, text string, err error) {
-	if fd, ok := from.File(fileAsker); ok {
-		operator.AnswerOn(os.NewFile(uintptr(fd), fileAsker), text, err)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"time"
 
@@ -31,12 +30,4 @@ func (p *program) operatorOver(rest http.Handler) http.Handler {
 	}
 	next := &newKeys{cfg: p.cfg, began: time.Now()}
 	return operator.Over(operator.Config{NewKey: next.find, Guard: p.guard, Metrics: metrics.Handler(mc), MetricsOpen: func() bool { return p.live.Load().metricsOpen }, Why: why, Reload: p.serveReload, Upgrade: p.serveUpgrade, Logger: p.log}, rest)
-}
-
-// close closes the listener after the clients have left: until then load balancers may still
-// ask for /health, and operators may watch the shutdown.
-func (in *internal) close(ctx context.Context) {
-	if in != nil {
-		_ = in.server.Shutdown(ctx, 0) // cuts off connections that remain when ctx ends
-	}
 }

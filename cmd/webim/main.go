@@ -15,12 +15,6 @@ import (
 	"webim/cmd/webim/internal/version"
 )
 
-// Exit codes.
-const (
-	exitFailed = 1
-	exitUsage  = 2
-)
-
 // commands are the commands of the command line. A command has the name of its field.
 type commands struct {
 	Serve   config.Flags   `cmd:"" help:"Serve until SIGTERM or SIGINT."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -15,12 +16,20 @@ import (
 	"webim/netpoll"
 	"webim/room"
 	"webim/room/apikey"
+	"webim/room/engine"
 	"webim/room/engine/jetstream"
 	"webim/room/engine/jetstream/embedded"
 	"webim/room/flight"
 	"webim/room/guest"
 	"webim/room/hooks"
 	"webim/room/live"
+	"webim/room/policy"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 // A program is a running server with all its parts.
@@ -59,6 +68,14 @@ type program struct {
 	store       *embedded.Server // nil: the engine is another
 }
 
+// liveSettings are the settings that are read for each request, and that a reload replaces as a whole.
+type liveSettings struct {
+	patterns    policy.Patterns
+	kept        engine.Retention // of rooms that no pattern allows any more
+	api         bool             // the clients' addresses serve the API
+	metricsOpen bool
+}
+
 // newProgram returns a program that logs to errs.
 func newProgram(c *config.Config, errs io.Writer) *program {
 	log, level := c.NewLogger(errs)
@@ -80,6 +97,26 @@ func (p *program) close() {
 	}
 	p.closers = nil
 }
+
+// setLive makes the settings of c those of the next request.
+func (p *program) setLive(c *config.Config) {
+	p.live.Store(&liveSettings{c.Patterns(), c.Retention(), c.API, c.MetricsOpen})
+}
+
+// options is room.Config.Options.
+func (p *program) options(name string) *policy.Options { return p.live.Load().patterns.Options(name) }
+
+// keep is jetstream.Config.Keep.
+func (p *program) keep(name string) engine.Retention {
+	now := p.live.Load()
+	if o := now.patterns.Options(name); o != nil {
+		return o.History
+	}
+	return now.kept
+}
+
+// apiOutside reports whether the clients' addresses serve the API.
+func (p *program) apiOutside() bool { return p.guard.HasKeys() && p.live.Load().api }
 
 // say logs the warnings about the settings and the bounds of memory.
 func (p *program) say() {
@@ -114,6 +151,14 @@ type internal struct {
 	server  *netpoll.Server
 }
 
+// close closes the listener after the clients have left: until then load balancers may still
+// ask for /health, and operators may watch the shutdown.
+func (in *internal) close(ctx context.Context) {
+	if in != nil {
+		_ = in.server.Shutdown(ctx, 0) // cuts off connections that remain when ctx ends
+	}
+}
+
 // internalConfig returns the configuration of the internal server.
 func (p *program) internalConfig(c *config.Config) netpoll.Config {
 	nc := c.InternalConfig()
@@ -126,22 +171,4 @@ func (p *program) newHooks(c *config.Config, secret string) *hooks.Hooks {
 	hc := c.HooksConfig(secret)
 	hc.Logger = p.log
 	return hooks.New(hc)
-}
-
-// A request is a request of an operator to the goroutine of run.
-type request struct {
-	by     string
-	answer chan<- answer // nil: nobody waits
-}
-
-// reply answers the request. It is called once.
-func (q request) reply(a answer) {
-	if q.answer != nil {
-		q.answer <- a
-	}
-}
-
-type answer struct {
-	text string
-	err  error
 }

@@ -15,28 +15,6 @@ import (
 	"webim/cmd/webim/internal/upgrade"
 )
 
-// underway is an upgrade under way.
-type underway struct {
-	since   time.Time
-	cancel  context.CancelFunc // makes it fail, as long as it can
-	asked   upgradeRequest
-	outcome chan outcome
-}
-
-// An upgradeRequest is a request of an operator for an upgrade.
-type upgradeRequest struct {
-	request
-	inPlace bool   // in the same process, whatever the settings say
-	asker   *asker // nil: nobody waits
-}
-
-// outcome is how an upgrade has ended.
-type outcome struct {
-	verdict upgrade.Verdict
-	stayed  int
-	err     error
-}
-
 // outcome returns the channel on which the upgrade under way ends; nil if there is none.
 func (r *runner) outcome() <-chan outcome {
 	if r.upgrade == nil {
