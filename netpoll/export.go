@@ -7,6 +7,8 @@ import (
 	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/slab"
 	"webim/netpoll/snapshot"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxMoved is the number of connections that Export passes on at a time: the descriptors of one message
@@ -14,8 +16,8 @@ import (
 const maxMoved = 253
 
 // Export writes down the connections that can move, up to 253 at a time, and passes that and their descriptors to batch, which
-// must not keep them. Descriptors that are lent are not among them. It returns how many move. The server must be frozen. An error of batch ends it; the
-// caller then calls Thaw.
+// must not keep them. Descriptors that are lent are not among them. It returns how many move. The server must be frozen. An error of
+// batch ends it; the caller then calls Thaw.
 func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err error) {
 	var e snapshot.Encoder
 	var fds []int
@@ -129,5 +131,68 @@ func (s *Server) describeLocked(r *record, now uint32, m *moving.Conn) {
 		if f&fResting != 0 {
 			m.Rest = in(x.rest)
 		}
+	}
+}
+
+// Commit checks that the other process has everything. After Commit, and once that process knows, the caller calls
+// Release. After an error, it ends the other process and calls Thaw.
+func (h *Held) Commit() error {
+	for i := range h.conns {
+		c := &h.conns[i]
+		c.r.mu.Lock()
+		now := h.s.markLocked(c.r)
+		c.r.mu.Unlock()
+		if c.moves && c.before != now {
+			return ErrChanged
+		}
+	}
+	return nil
+}
+
+// Release leaves the connections that were exported or adopted to the other process, without a call of the handler. It
+// closes the listeners and keeps the paths of Unix sockets. The connections that stay go on: Shutdown closes them.
+func (h *Held) Release() {
+	h.giveBack()
+	h.s.TakeBack()
+	for _, ln := range h.s.listeners() {
+		ln.mu.Lock()
+		unix.Close(ln.fd) // it is not watched
+		ln.fd, ln.file = -1, nil
+		ln.mu.Unlock()
+		ln.http.Release() // before a turn brings a request
+	}
+	for i := range h.conns {
+		if c := &h.conns[i]; c.moves {
+			h.s.letGo(c)
+		} else {
+			h.thaw(c)
+		}
+	}
+	h.end()
+}
+
+// letGo ends a connection that another process has, without a word to its client or its handler.
+func (s *Server) letGo(c *heldConn) {
+	r := c.r
+	s.loops[r.loop].wheel.Remove(r.index)
+	if r.fd >= 0 {
+		s.loops[r.loop].Unpark(int(r.fd))
+		unix.Close(int(r.fd)) // no shutdown(2), which would end the other process's, too
+	}
+	r.mu.Lock()
+	r.w |= wDead | wClosing
+	s.dropOutputLocked(r)
+	r.mu.Unlock()
+	s.freeInput(r)
+	opened := r.flags.Load()&fOpen != 0
+	s.open.Add(-1)
+	if opened {
+		s.stats.open.Add(-1)
+	}
+	ip := r.ip
+	s.forget(r)
+	s.addrs.Remove(ip, !opened)
+	if c.turn && r.turn.Done(false) {
+		s.ready.Push(r)
 	}
 }

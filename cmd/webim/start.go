@@ -32,11 +32,8 @@ func (p *program) start() (err error) {
 	}
 	p.onClose(p.Prepared.Close)
 	p.say()
-	p.server = netpoll.New(p.clientsConfig(p.cfg), nil) // listen brings its handlers
-	if p.from.takingOver() {
-		if err := p.from.hold(); err != nil {
-			return err
-		}
+	if err := p.newServer(); err != nil {
+		return err
 	}
 	rc, err := p.openRooms()
 	if err != nil {
@@ -66,6 +63,15 @@ func (p *program) start() (err error) {
 		p.ACME.Start(p.log) // now that the ACME server can connect
 	}
 	p.health.Serve()
+	return nil
+}
+
+// newServer creates the server of clients. listen brings its handlers.
+func (p *program) newServer() error {
+	p.server = netpoll.New(p.clientsConfig(p.cfg), nil)
+	if p.from.takingOver() {
+		return p.from.hold()
+	}
 	return nil
 }
 

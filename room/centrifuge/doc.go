@@ -26,6 +26,8 @@
 // A session embeds a identity.State and implements room.Session; the hub reaches it by its
 // connection. Its part of a join implements room.Joiner (subscribe.go).
 //
+// The package has 27 files: they share the session and its lock, so a package for one of them would need an accessor for each field.
+//
 // # The order of the files
 //
 // A file uses only what stands before it in this list; a test in cmd reads it, and has two exceptions for early.go: it keeps

@@ -128,12 +128,8 @@ func decodeEnd(d *snapshot.Decoder) (*end, error) {
 			}
 		case 9:
 			i.TLS = d.Bool()
-		case 10:
-			i.Opened = d.Time()
-		case 11:
-			i.LastReceive = d.Time()
-		case 12:
-			i.LastSend = d.Time()
+		case 10, 11, 12:
+			*[]*time.Time{&i.Opened, &i.LastReceive, &i.LastSend}[field-10] = d.Time()
 		case 13, 14, 15, 16:
 			*[]*uint64{&i.BytesIn, &i.BytesOut, &i.MessagesIn, &i.MessagesOut}[field-13] = d.Uint()
 		case 17:

@@ -2,6 +2,7 @@
 // a new one in the same process (Exec). It is the protocol between the two: it knows files, frames of bytes and functions, and nothing of rooms or connections.
 //
 //	old.go      Old: the process that runs; Spawn
+//	child.go    the new process, as the old one sees it
 //	inplace.go  Exec
 //	new.go      New: the process that takes over
 //	stream.go   the frames in the file of the state

@@ -100,13 +100,6 @@ type Cluster struct {
 	waiting                 map[string][]func(count)
 }
 
-// sending is a message to write.
-type sending struct {
-	subject, reply string
-	data           []byte
-	q              *question // fails if the message cannot be written; may be nil
-}
-
 // New makes a node with a new id. It needs a connection without a reconnect buffer.
 func New(nc *nats.Conn, cfg Config) *Cluster {
 	cfg.Beat, cfg.Lease, cfg.Patience = cmp.Or(cfg.Beat, time.Second), cmp.Or(cfg.Lease, 5*time.Second), cmp.Or(cfg.Patience, 2*time.Second)
@@ -209,42 +202,6 @@ func (c *Cluster) Close() {
 
 // pools returns the pools in an order in which each gives jobs only to the later ones.
 func (c *Cluster) pools() [3]*jobs.Pool { return [3]*jobs.Pool{c.work, c.apply, c.telling} }
-
-// frame returns the bytes of a message of one part.
-func (c *Cluster) frame(kind frames.Kind, body []byte) []byte {
-	return frames.Append(nil, &frames.Frame{From: c.id, Kind: kind, Body: body})
-}
-
-// send gives a message to the goroutine that writes. It reports false if too many wait.
-func (c *Cluster) send(s sending) bool {
-	select {
-	case c.out <- s:
-		return true
-	default:
-		return false
-	}
-}
-
-// write writes to the connection, which may block.
-func (c *Cluster) write() {
-	beat := time.NewTicker(c.cfg.Beat)
-	defer beat.Stop()
-	for {
-		select {
-		case s := <-c.out:
-			err := c.nc.PublishMsg(&nats.Msg{Subject: s.subject, Reply: s.reply, Data: s.data})
-			if err != nil && s.q != nil {
-				c.fail(s.q, fmt.Errorf("%w: %w", errAway, err))
-			}
-		case <-beat.C:
-			if !c.isHeld() {
-				_ = c.nc.Publish(subjectAlive, c.beat()) // it fails while the connection is lost
-			}
-		case <-c.stop:
-			return
-		}
-	}
-}
 
 // read handles what arrives. Nothing in it waits.
 func (c *Cluster) read() {

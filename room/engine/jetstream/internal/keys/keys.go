@@ -205,53 +205,6 @@ func fault(err error) error {
 	return err
 }
 
-// A text whose key is missing counts as erased for good. So an answer that there is no key is believed only after a proof: see
-// logread.Leader.Prove.
-
-// sure returns what newest does. If there is no key, that is proved.
-func (s *Store) sure(ctx context.Context, name string) (m logread.Stored, err error) {
-	if m, err = s.newest(ctx, name); err != nil || m.Seq != 0 {
-		return m, err
-	}
-	if err = s.prove(ctx); err != nil || s.cfg.Sole != nil {
-		return m, err
-	}
-	return s.newest(ctx, name)
-}
-
-// prove returns nil if the server that answers has all keys.
-func (s *Store) prove(ctx context.Context) error {
-	if err := s.leader.Prove(ctx, Stream, logread.Marker(prefix)); err != nil {
-		return fmt.Errorf("%w: %w", seal.ErrUnproven, fault(err))
-	}
-	return nil
-}
-
-// Prove calls done with nil if the server that answers has all keys, without those that were deleted before the call.
-func (s *Store) Prove(done func(error)) {
-	s.do(done, func(ctx context.Context) { done(s.prove(ctx)) })
-}
-
-// Doubt says that other nodes may have deleted keys. Get returns no key then before there is a proof that the server which answers
-// has deleted them, too: a deposed leader would bring them back, and texts would be sealed with them.
-func (s *Store) Doubt() { s.doubts.Add(1) }
-
-// settle makes the proof for all calls of Doubt, unless it was made. A full stream is believed without one: otherwise the users
-// that have keys could not speak until it has space.
-func (s *Store) settle(ctx context.Context) error {
-	doubts := s.doubts.Load()
-	if s.cfg.Sole != nil || s.settled.Load() >= doubts {
-		return nil
-	}
-	err := s.prove(ctx)
-	if errors.Is(err, logread.ErrFull) {
-		return nil
-	}
-	for was := s.settled.Load(); err == nil && was < doubts && !s.settled.CompareAndSwap(was, doubts); was = s.settled.Load() {
-	}
-	return err
-}
-
 // Each calls f with the keys of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that
 // there are no more keys. It may wait, and so may f.
 func (s *Store) Each(ctx context.Context, f func(user string, record []byte) error) error {
