@@ -99,7 +99,7 @@ func TestReconfigureRates(t *testing.T) {
 
 // TestReconfigureRatesKeepsLevels checks that what a connection has used of a rate stays used, as a part of it, when the rate changes.
 func TestReconfigureRatesKeepsLevels(t *testing.T) {
-	const long = 1000 * time.Hour
+	const long = 10 * time.Hour // a unit of the longer one, 125 hours, costs less than the longest debt
 	for name, to := range map[string]time.Duration{"longer": 100 * long, "shorter": time.Hour} {
 		t.Run(name, func(t *testing.T) {
 			cfg := open(room.Config{})

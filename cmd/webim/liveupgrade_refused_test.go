@@ -52,13 +52,13 @@ func TestUpgradeRefused(t *testing.T) {
 				damage(2, 99)
 			}
 		}},
-		{"a damaged length", "the state is damaged", func(msg []byte, fds []int) {
-			if msg[0] == steps["part"] && len(fds) > 0 {
+		{"a damaged length", "the state is damaged", func(msg []byte, _ []int) {
+			if msg[0] == steps["part"] && frame > 0 {
 				damage(frame+1, 0xff, 0xff, 0xff, 0xff, 0xff)
 			}
 		}},
-		{"no descriptors", "connections came with", func(msg []byte, fds []int) {
-			if msg[0] == steps["part"] && len(fds) > 0 {
+		{"no descriptors", "ids came with", func(msg []byte, fds []int) {
+			if msg[0] == steps["lent"] && len(fds) > 0 {
 				unix.Close(fds[0])
 				fds[0] = -1
 			}
@@ -73,6 +73,7 @@ func TestUpgradeRefused(t *testing.T) {
 		b := placeBetween(t, inPlace, program, m.pid, func(_ *between, msg []byte, fds []int) bool {
 			if msg[0] == steps["file"] && string(msg[1:]) == "state" {
 				state, _ = unix.FcntlInt(uintptr(fds[0]), unix.F_DUPFD_CLOEXEC, 0)
+				frame = 0
 			}
 			one.see(msg, fds)
 			if msg[0] == steps["part"] {

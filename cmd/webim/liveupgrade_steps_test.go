@@ -38,8 +38,8 @@ type stepCase struct {
 	want string
 }
 
-// steps are the messages at which something happens, before they are passed on, by their first bytes. The part has descriptors.
-var steps = map[string]byte{"hello": 'h', "file": 'f', "part": 'p', "ready": 'r', "go": 'g', "done": 'd'}
+// steps are the messages at which something happens, before they are passed on, by their first bytes.
+var steps = map[string]byte{"hello": 'h', "lent": 'l', "kept": 'k', "file": 'f', "part": 'p', "ready": 'r', "go": 'g', "done": 'd'}
 
 var signals = map[string]syscall.Signal{kill: syscall.SIGKILL, stop: syscall.SIGSTOP, hang: syscall.SIGSTOP}
 
@@ -60,7 +60,7 @@ func (c stepCase) see() func(b *between, msg []byte, fds []int) bool {
 			}
 			b.signal(c.side, signals[c.does])
 			return false
-		case !done && msg[0] == steps[c.step] && (c.step != "part" || len(fds) > 0):
+		case !done && msg[0] == steps[c.step]:
 			done = true
 			b.signal(c.side, signals[c.does])
 		}
@@ -77,6 +77,8 @@ func TestUpgradeSteps(t *testing.T) {
 	cases := []stepCase{
 		{newSide, hang, "part", oldServes}, // it takes longest
 		{newSide, kill, "hello", oldServes},
+		{newSide, kill, "lent", oldServes},
+		{newSide, kill, "kept", oldServes},
 		{newSide, kill, "file", oldServes},
 		{newSide, kill, "part", oldServes},
 		{newSide, kill, "ready", oldServes},
@@ -84,16 +86,18 @@ func TestUpgradeSteps(t *testing.T) {
 		{newSide, kill, "go", nobodyServe},
 		{newSide, kill, "done", nobodyServe},
 		{oldSide, kill, "hello", nobodyServe},
+		{oldSide, kill, "lent", nobodyServe},
+		{oldSide, kill, "kept", nobodyServe},
 		{oldSide, kill, "file", nobodyServe},
 		{oldSide, kill, "part", nobodyServe},
 		{oldSide, kill, "ready", newServes},
 		{oldSide, kill, "go", newServes},
 		{oldSide, kill, "done", newServes},
 	}
-	some := []string{"part", "go"}
+	some := []string{"lent", "part", "go"}
 	if wstest.Long() {
 		some = slices.Collect(maps.Keys(steps))
-		cases = append(cases, stepCase{newSide, hang, "hello", oldServes}, stepCase{newSide, hang, "file", oldServes})
+		cases = append(cases, stepCase{newSide, hang, "hello", oldServes}, stepCase{newSide, hang, "lent", oldServes}, stepCase{newSide, hang, "file", oldServes})
 	}
 	for _, step := range some {
 		cases = append(cases, stepCase{oldSide, stop, step, newServes}, stepCase{newSide, stop, step, newServes})

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 )
 
@@ -38,9 +39,7 @@ func TestPace(t *testing.T) {
 	for range 3 {
 		send()
 	}
-	if n := e.acks.Pending(); n != 3 {
-		t.Errorf("%d messages wait, want 3", n)
-	}
+	wstest.Eventually(t, "the three messages wait", func() bool { return e.acks.Pending() == 3 })
 	end <- struct{}{}
 	<-begun // one pause for the three
 	all.Wait()
