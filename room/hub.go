@@ -16,7 +16,6 @@ import (
 	"webim/room/control"
 	"webim/room/cost"
 	"webim/room/engine"
-	"webim/room/guest"
 	"webim/room/internal/deferred"
 	"webim/room/internal/latency"
 	"webim/room/internal/nametable"
@@ -162,14 +161,6 @@ func (h *Hub) keepOf(o *policy.Options) *engine.Retention {
 		return nil
 	}
 	return &o.History
-}
-
-// guests returns Config.Guests while clients without a token are accepted, otherwise nil.
-func (h *Hub) guests() *guest.Guests {
-	if c := h.Config(); c.Anonymous {
-		return c.Guests
-	}
-	return nil
 }
 
 // CheckMoved returns ErrMoved after Moved, otherwise nil.

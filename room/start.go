@@ -45,7 +45,7 @@ func NewHub(cfg Config) *Hub {
 	h.meter = cost.New(cost.Config{Limits: cfg.costs(), Timers: &h.timers, Log: h.refusals})
 	h.shares = shares.New(cfg.Engine, h.refusals)
 	h.Moderator = moderation.New(moderation.Config{Engine: cfg.Engine, Publish: h.Publish, StateOf: h.shares.StateOf, StateError: shares.ClientError, Audit: cfg.Audit})
-	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: h.guests, Revoked: cfg.Revoked, StateIsOld: stateIsOld(cfg.Engine), Log: h.refusals})
+	h.judge = judge.New(judge.Config{Options: h.Options, Moderator: h.Moderator, Backend: cfg.Backend, Tokens: cfg.Tokens, Guests: cfg.Guests, Welcome: func() bool { return h.Config().Anonymous }, Revoked: cfg.Revoked, StateIsOld: stateIsOld(cfg.Engine), Log: h.refusals})
 	h.control = control.New(control.Config{Engine: cfg.Engine, Judge: h.judge, Moderator: h.Moderator, Revoked: cfg.Revoked, Conns: h.conns, Post: h.Post, Log: cfg.Log})
 	_, h.prompt = cfg.Engine.(engine.Prompt)
 	return h

@@ -76,7 +76,16 @@ func (p *program) takeOver(r *config.Reload) error {
 			return err
 		}
 	}
+	// A new hook decides before the rights do that count on it, and one that is gone decides as long as the old ones do.
+	next := p.newHooks(r.Config, r.Prepared.HookSecret)
+	removes := p.hooks.Removes(next)
+	if !removes {
+		p.hooks.Replace(next)
+	}
 	if err := p.takeOverLimits(r.Config); err != nil {
+		if !removes {
+			p.hooks.Replace(p.newHooks(p.now, p.HookSecret))
+		}
 		return err
 	}
 	if guests != nil {
@@ -88,8 +97,10 @@ func (p *program) takeOver(r *config.Reload) error {
 		p.Certs.Replace(r.Prepared.Certs)
 	}
 	p.takeOverTokens(r)
-	p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
 	p.setLive(r.Config)
+	if removes {
+		p.hooks.Replace(next)
+	}
 	p.guard.Replace(guard)
 	p.now = r.Config
 	p.APIKeys, p.TokenKeys, p.HookSecret = r.Prepared.APIKeys, r.Prepared.TokenKeys, r.Prepared.HookSecret

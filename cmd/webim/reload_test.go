@@ -246,7 +246,7 @@ func TestReloadCommand(t *testing.T) {
 	if code, _, errs := webim("", nil, args...); code != 2 || !strings.Contains(errs, "add --api-key-file") {
 		t.Errorf("without a key: %d %q", code, errs)
 	}
-	answer, err := http.Get("http://" + addr + "/reload")
+	answer, err := http.Post("http://"+addr+"/reload", "", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

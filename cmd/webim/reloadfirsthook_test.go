@@ -151,6 +151,10 @@ func TestReloadConnectHookOfGuests(t *testing.T) {
 	s.Publish("r", `{}`) // who is there stays
 	comesAs("ann")
 	r.expectStatus("/r?token="+text, 403)
+	const users = "insecure: true\nrooms:\n  - match: \"*\"\n    allow: {join: user, read: user, send: user}\n" // no client without a token
+	r.says(r.reload(users+"hook_connect: "+b.URL+"/connect\n"), "rooms")
+	comesAs("ann")
+	r.says(r.reload(noHooks+"hook_connect: "+b.URL+"/connect\n"), "rooms")
 	b.Close()
 	r.says(r.reload(noHooks+"hook_connect: "+b.URL+"/connect\nhook_open: [connect]\n"), "hook_open (none → connect) have changed")
 	comesAs("guest:")

@@ -107,15 +107,16 @@ func (b *Bucket) Used(r Rate, now int64) int {
 	return int(float64(missing) * float64(r.N) / float64(r.Per))
 }
 
-// Rescale gives the bucket of a rate that becomes another one the same part of that: what was half empty is half empty, and a debt stays
-// one. Without a limit before or after, the bucket is as it is.
+// Rescale gives the bucket of a rate that becomes another one the same part of that: what was half empty is half empty. A debt is paid
+// no later than it was, or than the new rate refills: a cost that came at the new rate already would count too much. Without a limit
+// before or after, the bucket is as it is.
 func (b *Bucket) Rescale(old, next Rate, now int64) {
 	if old.N < 0 || next.N < 0 || old.Per == next.Per {
 		return
 	}
 	for {
 		was := b.full.Load()
-		missing := min(float64(was-now)/float64(old.Per)*float64(next.Per), float64(int64(next.Per)+longest))
+		missing := min(float64(was-now)/float64(old.Per)*float64(next.Per), float64(max(int64(next.Per), was-now)))
 		if was <= now || b.full.CompareAndSwap(was, now+int64(missing)) {
 			return
 		}

@@ -103,18 +103,26 @@ func TestRescale(t *testing.T) {
 		old, next, now := rate("old"), rate("next"), rapid.Int64Range(0, int64(time.Hour)).Draw(t, "now")
 		var b Bucket
 		b.Charge(old, rapid.IntRange(0, 100).Draw(t, "units"), now)
-		before := max(0, float64(b.Full()-now)) / float64(old.Per)
+		missing := max(0, float64(b.Full()-now))
+		want := min(missing/float64(old.Per), max(1, missing/float64(next.Per)))
 		b.Rescale(old, Unlimited, now)
 		b.Rescale(Unlimited, old, now)
 		b.Rescale(old, next, now)
-		if after := max(0, float64(b.Full()-now)) / float64(next.Per); math.Abs(after-before) > 1e-5 {
-			t.Fatalf("from %v to %v: %v of it was used, and is %v", old, next, before, after)
+		if after := max(0, float64(b.Full()-now)) / float64(next.Per); math.Abs(after-want) > 1e-5 {
+			t.Fatalf("from %v to %v: %v of it is used, want %v", old, next, after, want)
 		}
 	})
 	var b Bucket
 	slow, fast := Rate{1, time.Hour}, Rate{1, time.Nanosecond}
 	b.Charge(fast, math.MaxInt, 0)
-	if b.Rescale(fast, slow, 0); b.Full() < 0 || b.Debt(slow, 0) <= 0 {
-		t.Errorf("a large debt becomes %d", b.Full())
+	before := b.Full()
+	if b.Rescale(fast, slow, 0); b.Full() < 0 || b.Full() > before {
+		t.Errorf("a debt of %d becomes %d", before, b.Full())
+	}
+	var c Bucket
+	quick, long := Rate{10, time.Second}, Rate{10, time.Minute}
+	c.Charge(long, 10, 0) // it came when the new rate was in force, and before the bucket was rescaled
+	if c.Rescale(quick, long, 0); !c.Take(long, 1, int64(6*time.Second)) {
+		t.Errorf("the client waits for %v", time.Duration(c.Full()))
 	}
 }

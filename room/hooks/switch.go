@@ -37,6 +37,16 @@ func (s *Switch) Replace(next *Hooks) {
 	s.old.Go(func() { old.Close(s.ctx) })
 }
 
+// Removes reports whether next has no URL for a hook that the Hooks in use have.
+func (s *Switch) Removes(next *Hooks) bool {
+	for k := range backend.NumHooks {
+		if s.Handles(k) && !next.Handles(k) {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *Switch) now() *Hooks { return s.hooks.Load() }
 
 // Handles implements backend.Backend.

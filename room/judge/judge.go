@@ -26,8 +26,10 @@ type Config struct {
 	Backend backend.Backend
 	// Tokens verifies the tokens of the application.
 	Tokens *token.Verifier
-	// Guests returns the Guests, who verify their own tokens; nil: no token of a guest is valid now.
-	Guests func() *guest.Guests
+	// Guests verify their own tokens; nil: there are none. Welcome reports whether such a token is valid now: while clients without
+	// a token are accepted. Required with Guests.
+	Guests  *guest.Guests
+	Welcome func() bool
 	// Revoked has the tokens that were revoked; nil: none was.
 	Revoked *token.Revoked
 	// StateIsOld reports whether this node may not know the bans, revocations and rosters of the last seconds: see

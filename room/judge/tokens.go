@@ -10,7 +10,10 @@ import (
 )
 
 // TakesTokens reports whether any connection token can be valid.
-func (j *Judge) TakesTokens() bool { return j.cfg.Tokens.HasKeys() || j.cfg.Guests() != nil }
+func (j *Judge) TakesTokens() bool { return j.cfg.Tokens.HasKeys() || j.welcomes() }
+
+// welcomes reports whether tokens of guests are valid now.
+func (j *Judge) welcomes() bool { return j.cfg.Guests != nil && j.cfg.Welcome() }
 
 // Identify verifies a connection token as the connect command does: the token must be valid and not
 // revoked, and neither its user nor the address banned. done may be called later, from any goroutine.
@@ -26,8 +29,8 @@ func (j *Judge) Identify(text string, addr netip.Addr, done func(*token.Identity
 // VerifyToken verifies a connection token, of a guest or of the application. done may be called later,
 // from any goroutine.
 func (j *Judge) VerifyToken(text string, done func(*token.Identity, error)) {
-	if guests := j.cfg.Guests(); guests != nil {
-		if who, ours, err := guests.Verify(text); ours {
+	if j.welcomes() {
+		if who, ours, err := j.cfg.Guests.Verify(text); ours {
 			done(who, err)
 			return
 		}
@@ -40,13 +43,13 @@ func (j *Judge) VerifyToken(text string, done func(*token.Identity, error)) {
 	})
 }
 
-// IsOfGuest reports whether a connection token is one that webim has given to a guest. It may have expired.
+// IsOfGuest reports whether a connection token is one that webim has given to a guest. It may have expired, and guests may not be
+// accepted any more.
 func (j *Judge) IsOfGuest(text string) bool {
-	guests := j.cfg.Guests()
-	if guests == nil {
+	if j.cfg.Guests == nil {
 		return false
 	}
-	_, ours, _ := guests.Verify(text)
+	_, ours, _ := j.cfg.Guests.Verify(text)
 	return ours
 }
 

@@ -20,8 +20,8 @@ type Config struct {
 	// goroutine may call done. The answer becomes JSON.
 	Why func(who string, done func(answer any))
 	// NewKey returns the key with a secret that is not in force, but would be after a reload, or nil. It opens the path for Reload, too.
-	// A nil NewKey knows none.
-	NewKey func(secret string) *apikey.Key
+	// busy says that too many have asked, so that it has not looked. A nil NewKey knows none.
+	NewKey func(secret string) (key *apikey.Key, busy bool)
 	// Reload and Upgrade answer POST requests for their paths. by names the key of the request. nil: there is no such path.
 	Reload, Upgrade func(w http.ResponseWriter, r *http.Request, by string)
 	Logger          *slog.Logger
@@ -84,13 +84,12 @@ func Over(c Config, rest http.Handler) http.Handler {
 
 // act lets do answer a request that changes the server, and leaves a line in the log.
 func (h *handler) act(w http.ResponseWriter, r *http.Request, right string, do func(http.ResponseWriter, *http.Request, string)) {
-	by := h.open(w, r, right)
-	switch {
-	case by == "":
-	case r.Method != http.MethodPost:
+	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "Use POST.", http.StatusMethodNotAllowed)
-	default:
+		return
+	}
+	if by := h.open(w, r, right); by != "" {
 		h.Logger.Info("an operator asks for something", "what", right, "by", by, "addr", r.RemoteAddr)
 		do(w, r, by)
 	}
@@ -127,9 +126,10 @@ func describe(header http.Header, text string, err error) (status int, body stri
 // returns "".
 func (h *handler) open(w http.ResponseWriter, r *http.Request, right string) (by string) {
 	secret := secretOf(r)
-	key := h.Guard.Find(secret)
+	key, busy := h.Guard.Find(secret), false
 	if (key == nil || !Opens(key, right)) && right == RightReload && h.NewKey != nil {
-		if next := h.NewKey(secret); next != nil {
+		var next *apikey.Key
+		if next, busy = h.NewKey(secret); next != nil {
 			key = next
 		}
 	}
@@ -138,8 +138,12 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, right string) (by
 	case key == nil:
 	case Opens(key, right):
 		return "key " + key.Name
+	case busy:
 	default:
 		status, text = http.StatusForbidden, "The key has no right to see this: it needs "+right+"."
+	}
+	if busy {
+		status, text = http.StatusTooManyRequests, "Too many requests with wrong keys: try again in a second, or send the process SIGHUP."
 	}
 	h.refused.Warn("a request for figures, profiles or records is refused", "path", r.URL.Path[:min(len(r.URL.Path), 100)], "status", status, "see", "api_key_file, api_key_rights, metrics_open", "addr", r.RemoteAddr)
 	w.Header().Set("Cache-Control", "no-store")

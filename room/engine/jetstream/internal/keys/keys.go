@@ -90,6 +90,9 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 // Reopen finds the stream again, or makes it, after the connection or the stream was lost. lost says that the
 // stream lacks keys that this node may know.
 func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
+	if s.doubts.Load() > 0 {
+		s.Doubt() // another server answers now
+	}
 	stream, err := s.opener.Open(ctx, streamConfig())
 	if err == nil && streams.Incarnation(stream) == s.Incarnation() && stream.CachedInfo().State.LastSeq < s.last.Load() {
 		stream, err = s.opener.Renew(ctx, stream) // the other nodes follow
@@ -98,9 +101,6 @@ func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
 		return false, fmt.Errorf("keys: %w", err)
 	}
 	s.further.Store(further(stream))
-	if s.doubts.Load() > 0 {
-		s.Doubt() // another server answers now
-	}
 	if lost = streams.Incarnation(stream) != s.Incarnation(); lost {
 		s.groups.forget()
 		s.incarnation.Store(new(streams.Incarnation(stream)))
