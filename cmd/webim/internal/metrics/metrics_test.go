@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"io"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,14 +87,7 @@ var causes = []struct {
 			return n.server.Stats().Evictions > 0
 		})
 		stuck.Conn.Close()
-		another := wstest.ConnectPath(n.t, n.addr, "/lobby")
-		wstest.Eventually(n.t, "another one lags", func() bool {
-			if n.server.Stats().Lagging == 0 {
-				n.hub.Publish("lobby", engine.Message{Op: ws.OpBinary, Data: make([]byte, 200<<10)}, nil)
-			}
-			return n.server.Stats().Lagging > 0
-		})
-		n.t.Cleanup(func() { another.Conn.Close() })
+		makeLag(n)
 	}},
 	{"half a message", "webim_unfinished_bytes", nil, func(n *node) {
 		wstest.Connect(n.t, n.addr).SendBytes(wstest.Frame(0x82, strings.Repeat("x", 1000))[:500])
@@ -211,6 +206,23 @@ func sendMany(n *node) {
 	}
 }
 
+// makeLag makes a client that does not read lag until the test ends. The kernel may take what it has refused a moment later: then the
+// client gets more, one message at a time, so that it is not evicted.
+func makeLag(n *node) {
+	stuck := wstest.ConnectPath(n.t, n.addr, "/lobby")
+	ctx, stop := context.WithCancel(context.Background())
+	var feeding sync.WaitGroup
+	feeding.Go(func() {
+		for sent := n.hub.Stats().Delivered; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+			if n.server.Stats().Lagging == 0 && n.hub.Stats().Delivered >= sent {
+				sent = n.hub.Stats().Delivered + 1
+				n.hub.Publish("lobby", engine.Message{Op: ws.OpBinary, Data: make([]byte, 200<<10)}, nil)
+			}
+		}
+	})
+	n.t.Cleanup(func() { stop(); feeding.Wait(); stuck.Conn.Close() })
+}
+
 // askHook publishes in the room about which the backend is asked.
 func askHook(n *node) {
 	c := wstest.OpenProtocol(n.t, n.addr, centrifuge.Path, false)
@@ -223,12 +235,14 @@ func askHook(n *node) {
 
 // TestEveryMetricMoves checks that each family has a cause, and that each cause moves its series.
 func TestEveryMetricMoves(t *testing.T) {
+	ran := 0
 	seen := map[string]bool{}
 	for _, name := range fixed {
 		seen[name] = true
 	}
 	for _, c := range causes {
 		t.Run(c.name, func(t *testing.T) {
+			ran++
 			n := start(t, c.change)
 			before := n.series()
 			c.do(n)
@@ -243,7 +257,7 @@ func TestEveryMetricMoves(t *testing.T) {
 		})
 	}
 	for _, f := range Families() {
-		if !seen[f.Name] {
+		if ran == len(causes) && !seen[f.Name] { // otherwise -run has left some out
 			t.Errorf("nothing moves %s", f.Name)
 		}
 	}
