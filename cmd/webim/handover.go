@@ -272,13 +272,7 @@ func (h *handover) release() {
 
 // leave closes the connections that have stayed in this process, after another one has taken the rest.
 func (p *program) leave() {
-	ctx, cancel := context.WithTimeout(context.Background(), p.now.ShutdownTimeout)
-	defer cancel()
-	if err := p.server.Shutdown(ctx, p.now.ShutdownSpread); err != nil {
-		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)
-	}
-	p.inner.close(ctx)
-	p.close()
+	p.closeServers()
 	p.log.Info("ended, and another process goes on")
 }
 

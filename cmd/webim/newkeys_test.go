@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,14 +18,7 @@ func TestReloadOnlyKey(t *testing.T) {
 	key := write(t, "key", longSecret)
 	file := write(t, "webim.yaml", "open: true\nmetrics_open: false\ninternal: "+addr+"\napi_key_file: [ops="+key+"]\nengine: memory\n")
 	r := startProgramOf(t, file, "--listen", "127.0.0.1:0", "--shutdown-spread", "0s")
-	signals, ended := make(chan os.Signal, 1), make(chan error, 1)
-	go func() { ended <- r.run(signalled{ends: signals}) }()
-	defer func() {
-		signals <- syscall.SIGINT
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
+	defer r.running(t)()
 	change := func(file, text string) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -151,6 +151,17 @@ type internal struct {
 	server  *netpoll.Server
 }
 
+// closeServers disconnects the clients, closes the internal server at the latest after --shutdown-timeout, and then all parts.
+func (p *program) closeServers() {
+	ctx, cancel := context.WithTimeout(context.Background(), p.now.ShutdownTimeout)
+	defer cancel()
+	if err := p.server.Shutdown(ctx, p.now.ShutdownSpread); err != nil {
+		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)
+	}
+	p.inner.close(ctx)
+	p.close()
+}
+
 // close closes the listener after the clients have left: until then load balancers may still
 // ask for /health, and operators may watch the shutdown.
 func (in *internal) close(ctx context.Context) {

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -228,14 +227,7 @@ func TestReloadCommand(t *testing.T) {
 	addr := wstest.FreeAddr(t).String()
 	file := write(t, "webim.yaml", "open: true\n")
 	r := startProgramOf(t, file, "--listen", "127.0.0.1:0", "--internal", addr, "--api-key", longSecret, "--shutdown-spread", "0s")
-	signals, ended := make(chan os.Signal, 1), make(chan error, 1)
-	go func() { ended <- r.run(signalled{ends: signals}) }()
-	defer func() {
-		signals <- syscall.SIGINT
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	}()
+	defer r.running(t)()
 	args := []string{"reload", "--config", file, "--internal", addr, "--engine", "memory"}
 	if code, out, errs := webim("", []string{"WEBIM_API_KEY=" + longSecret}, args...); code != 0 || out != "the settings are reloaded: nothing has changed\n" {
 		t.Errorf("%d %q %q", code, out, errs)

@@ -110,12 +110,6 @@ func (p *program) drain(delay time.Duration) {
 func (p *program) stop() {
 	p.manager.Stopping(p.now.ShutdownTimeout + stopReserve)
 	p.health.Drain()
-	ctx, cancel := context.WithTimeout(context.Background(), p.now.ShutdownTimeout)
-	defer cancel()
-	if err := p.server.Shutdown(ctx, p.now.ShutdownSpread); err != nil {
-		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)
-	}
-	p.inner.close(ctx)
-	p.close()
+	p.closeServers()
 	p.log.Info("ended")
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -50,6 +51,19 @@ func startProgramOf(t *testing.T, file string, flags ...string) *program {
 			goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 	})
 	return p
+}
+
+// running runs a program that has started, until SIGINT, which end sends.
+func (p *program) running(t *testing.T) (end func()) {
+	signals, ended := make(chan os.Signal, 1), make(chan error, 1)
+	go func() { ended <- p.run(signalled{ends: signals}) }()
+	return func() {
+		t.Helper()
+		signals <- syscall.SIGINT
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // A client is one WebSocket of a test.

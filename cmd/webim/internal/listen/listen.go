@@ -126,9 +126,9 @@ func (a Address) Explain(text string, err error) error {
 	return fmt.Errorf("cannot listen on %s: %w; %s", text, err, hint)
 }
 
-// Open opens the listeners of s for one address. like has everything else that is to be set for them. inherit returns the descriptor of a listening socket that another process has
-// left for a network and an address, and 0 if there is none; nil: there are none. Open returns the bound addresses. The error names
-// the remedy.
+// Open opens the listeners of s for one address. like has everything else that is to be set for them. inherit returns the descriptor
+// of a listening socket that another process has left for a network and an address, and 0 if there is none; nil: there are
+// none. Open returns the bound addresses. The error names the remedy.
 func Open(s *netpoll.Server, text string, like netpoll.Listener, inherit func(network, addr string) (fd int)) (addrs []net.Addr, err error) {
 	a, err := Parse(text)
 	if err != nil {

@@ -135,15 +135,12 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, right string) (by
 	}
 	status, text := http.StatusUnauthorized, "This address needs a key of the server API, in the header X-API-Key or as \"Authorization: apikey KEY\"."
 	switch {
-	case key == nil:
-	case Opens(key, right):
+	case key != nil && Opens(key, right):
 		return "key " + key.Name
 	case busy:
-	default:
-		status, text = http.StatusForbidden, "The key has no right to see this: it needs "+right+"."
-	}
-	if busy {
 		status, text = http.StatusTooManyRequests, "Too many requests with wrong keys: try again in a second, or send the process SIGHUP."
+	case key != nil:
+		status, text = http.StatusForbidden, "The key has no right to see this: it needs "+right+"."
 	}
 	h.refused.Warn("a request for figures, profiles or records is refused", "path", r.URL.Path[:min(len(r.URL.Path), 100)], "status", status, "see", "api_key_file, api_key_rights, metrics_open", "addr", r.RemoteAddr)
 	w.Header().Set("Cache-Control", "no-store")
