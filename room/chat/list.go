@@ -165,9 +165,10 @@ func mayMeet(call *rpc.Call, name string, takesPart bool) bool {
 	return call.JudgeAs(policy.ActMeet, name, m).Outcome == policy.Allow
 }
 
-// mayRead reports whether the caller may read the history of a room in its list.
+// mayRead reports whether the caller may read the history of a room in its list. An old copy of a roster makes nobody a member:
+// then the caller must be in the room.
 func (l *listed) mayRead(call *rpc.Call, r policy.Roster) bool {
-	if l.Kind == kindPrivate { // the roster's entry makes the caller a member
+	if l.Kind == kindPrivate && !call.Hub.Judge().IsStateOld() { // the roster's entry makes the caller a member
 		return call.JudgeAs(policy.ActHistory, l.Room, policy.Membership{In: true, Roles: r.Roles()}).Outcome != policy.Deny
 	}
 	return call.Judge(policy.ActHistory, l.Room).Outcome != policy.Deny

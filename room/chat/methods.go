@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"webim/room/engine"
 	"webim/room/policy"
 	"webim/room/rpc"
 	"webim/room/shares"
@@ -15,8 +16,14 @@ import (
 // A method is one call: how it runs, and its implementation, which returns the JSON of the result.
 type method struct {
 	rpc.Kind
-	run func(c *Chat, call *rpc.Call) ([]byte, error)
+	run     func(c *Chat, call *rpc.Call) ([]byte, error)
+	current bool // see current
 }
+
+// current marks the methods for which an answer of the State is a permission that lasts, or that no membership confirms: they put
+// users on rosters, forget rooms with their bans, or read rooms of which only the roster says that the caller may. While this
+// node's copy of the State is old, they get engine.ErrStateOld: see engine.Copier.
+func current(m method) method { m.current = true; return m }
 
 // methods has all calls by name. This is the only place that lists them; doc.go says how to add one.
 var methods = map[string]method{
@@ -30,13 +37,13 @@ var methods = map[string]method{
 	"messages": define((*Chat).messages, rpc.Kind{Class: policy.ClassRead}),
 
 	"rooms":        define((*Chat).rooms, rpc.Kind{Class: policy.ClassRead}),
-	"sync":         define((*Chat).sync, rpc.Kind{Class: policy.ClassRead}),
-	"room.create":  define((*Chat).create, rpc.Kind{Class: policy.ClassRPC}),
-	"room.direct":  define((*Chat).direct, rpc.Kind{Class: policy.ClassRPC}),
-	"room.join":    define((*Chat).join, rpc.Kind{Class: policy.ClassJoin}),
-	"room.leave":   define((*Chat).leave, rpc.Kind{Class: policy.ClassRPC}),
+	"sync":         current(define((*Chat).sync, rpc.Kind{Class: policy.ClassRead})),
+	"room.create":  current(define((*Chat).create, rpc.Kind{Class: policy.ClassRPC})),
+	"room.direct":  current(define((*Chat).direct, rpc.Kind{Class: policy.ClassRPC})),
+	"room.join":    current(define((*Chat).join, rpc.Kind{Class: policy.ClassJoin})),
+	"room.leave":   current(define((*Chat).leave, rpc.Kind{Class: policy.ClassRPC})),
 	"room.decline": define((*Chat).decline, rpc.Kind{Class: policy.ClassRPC}),
-	"room.invite":  define((*Chat).invite, rpc.Kind{Class: policy.ClassRPC}),
+	"room.invite":  current(define((*Chat).invite, rpc.Kind{Class: policy.ClassRPC})),
 	"room.set":     define((*Chat).set, rpc.Kind{Class: policy.ClassRPC}),
 	"room.info":    define((*Chat).info, rpc.Kind{Class: policy.ClassRead}),
 	"members":      define((*Chat).members, rpc.Kind{Class: policy.ClassRead}),
@@ -56,12 +63,18 @@ func (c *Chat) Knows(name string) (rpc.Kind, bool) {
 }
 
 // Call implements rpc.Caller.
-func (c *Chat) Call(call *rpc.Call) ([]byte, error) { return methods[call.Method].run(c, call) }
+func (c *Chat) Call(call *rpc.Call) ([]byte, error) {
+	m := methods[call.Method]
+	if m.current && call.Hub.Judge().IsStateOld() {
+		return nil, clientError(engine.ErrStateOld)
+	}
+	return m.run(c, call)
+}
 
 // define makes a method of a function with a request of the type Q and a result of the type R.
 // Both are JSON objects.
 func define[Q, R any](f func(c *Chat, ctx context.Context, call *rpc.Call, q *Q) (R, error), kind rpc.Kind) method {
-	return method{kind, func(c *Chat, call *rpc.Call) ([]byte, error) {
+	return method{Kind: kind, run: func(c *Chat, call *rpc.Call) ([]byte, error) {
 		q := new(Q)
 		if err := wire.Strict(call.Data, q); err != nil {
 			return nil, err

@@ -166,9 +166,6 @@ func (c *Chat) join(ctx context.Context, call *rpc.Call, q *joinRequest) (empty,
 	if err := may(call, policy.ActJoin, q.Room); err != nil {
 		return empty{}, err
 	}
-	if call.Hub.Judge().IsStateOld() {
-		return empty{}, engine.ErrStateOld // the user may be banned, or not invited any more
-	}
 	if kindOf(q.Room) == kindPrivate {
 		if _, invited, err := rosterOf(ctx, store.New(call.State()), q.Room, user); err != nil {
 			return empty{}, err

@@ -107,9 +107,11 @@ const MaxStateAge = 10 * time.Second
 
 // Copier is an engine whose State is a copy of one that other nodes change, too.
 //
-// Nobody may take an old answer for permission. So while the copy is old, a hub admits nobody (judge.Admit), and the calls that
-// list bans and mutes, or put a user on a roster who asks for it, get ErrStateOld. Other reads, as those of read marks, of
-// settings, and of lists of rooms and members, return what the node knows: they only show it, and each action is judged by itself.
+// Nobody may take an old answer for permission. So while the copy is old, a hub admits nobody (judge.Admit), and these calls get
+// ErrStateOld: those that list bans and mutes, that put anybody on a roster, that leave a room, which is forgotten with its bans
+// when the roster has nobody else, and that read rooms in which the caller is not (chat.current has those of the chat).
+// Other reads, as those of read marks, of settings, and of lists of rooms and members, return what the node knows: they
+// only show it, and each action is judged by itself. Changes of an entry are safe by its version.
 type Copier interface {
 	// StateIsOld reports whether the copy may lack changes that were confirmed more than MaxStateAge ago. Then bans
 	// and revocations may be missing, so a hub admits nobody. It may be called at any time, and is fast.
