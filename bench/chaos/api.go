@@ -78,6 +78,17 @@ func (l *lab) log(ctx context.Context, node int, room string) (*history, error) 
 	}
 }
 
+// wholeLog is log, again and again for as long as nodes may take to catch up: on a machine with other work, a node may need longer
+// for a page than a call may take.
+func (l *lab) wholeLog(ctx context.Context, node int, room string) (h *history, err error) {
+	until := l.now() + l.opts.CatchUp
+	for {
+		if h, err = l.log(ctx, node, room); err == nil || l.now() > until || !l.waitUntil(ctx, l.now()+again) {
+			return h, err
+		}
+	}
+}
+
 // end returns the end of a room's log as a node knows it.
 func (l *lab) end(ctx context.Context, node int, room string) (position, error) {
 	var h history

@@ -40,7 +40,7 @@ func (l *lab) verdict(ctx context.Context, r *Report) error {
 	run := &audit.Run{Bans: l.bans, Bound: l.opts.Bound}
 	for i := range l.opts.Rooms {
 		for n := range nodes {
-			h, err := l.log(ctx, n, l.room(i))
+			h, err := l.wholeLog(ctx, n, l.room(i))
 			if err != nil {
 				return fmt.Errorf("reading the log of room %s from node %d: %w", l.room(i), n, err)
 			}
