@@ -9,6 +9,7 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/logread"
 )
 
@@ -118,7 +119,7 @@ func TestCountWithAServerBehind(t *testing.T) {
 	for i := range 6 {
 		offsets = append(offsets, publish(t, e, "r", text(fmt.Sprint(i))).pos.Offset)
 	}
-	at, err := e.scan("r", &engine.Retention{Messages: 1, Bytes: 1 << 20}, math.MaxUint64)
+	at, err := e.scan("r", &engine.Retention{Messages: 1, Bytes: 1 << 20}, math.MaxUint64, codec.Tip{})
 	if err != nil {
 		t.Fatal(err)
 	}

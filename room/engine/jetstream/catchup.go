@@ -63,7 +63,7 @@ func (t *topic) catchUp(tries int) {
 			t.e.jobs.After(retry, func() { t.catchUp(0) })
 			return
 		}
-		n, bytes = n+1, bytes+len(one.Data)
+		n, bytes, tries = n+1, bytes+len(one.Data), 0
 	}
 }
 
@@ -106,7 +106,7 @@ func (t *topic) beginAnew() {
 		return
 	}
 	was := t.known()
-	at, err := t.e.logOf(t.class, t.room).Last()
+	at, err := t.e.logOf(t.class, t.room).LastOfLeader() // whatever the topic knew to come counts as removed
 	if err != nil {
 		t.e.failed("a room cannot read its log", t.room, err)
 		t.e.jobs.After(retry, t.beginAnew)

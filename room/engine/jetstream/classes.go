@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/roomlog"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
@@ -46,7 +48,7 @@ func (e *Engine) openClass(ctx context.Context, c *class) error {
 // openClassLocked is openClass with c.openMu held.
 func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	was := c.incarnation.Load()
-	s, incarnation, err := e.openStream(ctx, &c.known, jetstream.StreamConfig{
+	s, incarnation, err := e.openStream(ctx, &c.known, e.marking(e.read.Leader(), c.Stream, c.marker(), nil), jetstream.StreamConfig{
 		Name:              c.Stream,
 		Description:       "webim: the publications of rooms",
 		Subjects:          []string{c.Rooms()},
@@ -83,8 +85,8 @@ func (e *Engine) stream(c *class) jetstream.Stream {
 const lookAgain = 6 * time.Second
 
 // openStream finds or makes a stream, and returns it with its incarnation. Calls with the same known do not overlap.
-func (e *Engine) openStream(ctx context.Context, known *streams.Known, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
-	s, lost, err := e.streams.OpenKnown(ctx, cfg, known)
+func (e *Engine) openStream(ctx context.Context, known *streams.Known, mark streams.Mark, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
+	s, lost, err := e.streams.OpenKnown(ctx, cfg, known, mark)
 	if lost {
 		e.jobs.After(lookAgain, e.reopen)
 	}
@@ -92,6 +94,23 @@ func (e *Engine) openStream(ctx context.Context, known *streams.Known, cfg jetst
 		return nil, "", fmt.Errorf("jetstream: %w", err)
 	}
 	return s, streams.Incarnation(s), nil
+}
+
+// marking returns the Mark of a stream: it stores a marker, and deletes it.
+func (e *Engine) marking(leader logread.Leader, stream, marker string, value []byte) streams.Mark {
+	if e.cfg.Sole {
+		return nil
+	}
+	return func(ctx context.Context) (uint64, error) {
+		seq, err := leader.Mark(ctx, stream, marker, value)
+		if errors.Is(err, logread.ErrFull) {
+			return 0, nil
+		}
+		if err == nil {
+			_ = leader.Unmark(ctx, stream, seq) // otherwise it stays until it is too old
+		}
+		return seq, err
+	}
 }
 
 // ready opens the stream of a class, if that was not done yet. It may wait. Of callers that come at the same time one tries,

@@ -9,13 +9,13 @@ import (
 	"webim/room/engine/jetstream/internal/roomlog"
 )
 
-// scan prepares to read the newest publications of a room's log before an offset.
-func (e *Engine) scan(room string, keep *engine.Retention, before uint64) (*roomlog.Scan, error) {
+// scan prepares to read the newest publications of a room's log before an offset. tip is that of roomlog.Log.Scan.
+func (e *Engine) scan(room string, keep *engine.Retention, before uint64, tip codec.Tip) (*roomlog.Scan, error) {
 	c := e.class(room)
 	if err := e.ready(c); err != nil {
 		return nil, err
 	}
-	return e.logOf(c, room).Scan(keep, before)
+	return e.logOf(c, room).Scan(keep, before, tip)
 }
 
 // fill reads the newest part of a room's log. If the room has a topic, its recent publications go on from
@@ -29,7 +29,7 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *recent.Par
 		return &recent.Part{Err: engine.ErrUnavailable} // the topic is still opening
 	}
 	erasures := e.erasures.Load()
-	s, err := e.scan(room, keep, floor+1)
+	s, err := e.scan(room, keep, floor+1, t.lastTip())
 	if err != nil {
 		return &recent.Part{Err: err}
 	}
@@ -48,7 +48,7 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *recent.Par
 
 // fillUnknown reads the newest part of the log of a room that has no subscribers on this node.
 func (e *Engine) fillUnknown(room string, keep *engine.Retention) *recent.Part {
-	s, err := e.scan(room, keep, math.MaxUint64)
+	s, err := e.scan(room, keep, math.MaxUint64, codec.Tip{})
 	if err != nil {
 		return &recent.Part{Err: err}
 	}

@@ -59,7 +59,8 @@ func (e *Engine) openState(ctx context.Context) error {
 	e.stateMu.Lock()
 	defer e.stateMu.Unlock()
 	e.stateKnown.See(e.state.Position())
-	_, incarnation, err := e.openStream(ctx, &e.stateKnown, state.StreamConfig(e.cfg.MaxState))
+	marker, value := state.Marker()
+	_, incarnation, err := e.openStream(ctx, &e.stateKnown, e.marking(e.stateLeader, state.Stream, marker, value), state.StreamConfig(e.cfg.MaxState))
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func TestMarkerThatStays(t *testing.T) {
 	if a := create(t, s, "ann", record("ann", 1)); !a.created {
 		t.Fatal(a.err)
 	}
-	if _, err := s.leader.Mark(t.Context(), Stream, logread.Marker(prefix)); err != nil {
+	if _, err := s.leader.Mark(t.Context(), Stream, logread.Marker(prefix), nil); err != nil {
 		t.Fatal(err)
 	}
 	var users []string

@@ -135,7 +135,7 @@ func (l Leader) makeProof(ctx context.Context, stream string, v *prover) (err er
 		}
 	}
 	v.left = true
-	seq, err := l.Mark(ctx, stream, v.marker)
+	seq, err := l.Mark(ctx, stream, v.marker, nil)
 	if err != nil {
 		return err
 	}
@@ -150,13 +150,13 @@ func (l Leader) makeProof(ctx context.Context, stream string, v *prover) (err er
 }
 
 // Mark stores a marker at the end of a stream, and returns its sequence. Who has read it has read everything that was
-// acknowledged before.
-func (l Leader) Mark(ctx context.Context, stream, marker string) (seq uint64, err error) {
+// acknowledged before. value may be empty.
+func (l Leader) Mark(ctx context.Context, stream, marker string, value []byte) (seq uint64, err error) {
 	var stored struct {
 		Stream string `json:"stream"`
 		Seq    uint64 `json:"seq"`
 	}
-	if err := l.ask(ctx, marker, "", &stored); err != nil {
+	if err := l.ask(ctx, marker, string(value), &stored); err != nil {
 		return 0, fmt.Errorf("logread: storing the marker in the stream %s: %w", stream, err)
 	}
 	if stored.Stream != stream {

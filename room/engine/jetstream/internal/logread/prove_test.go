@@ -115,7 +115,7 @@ func TestMarkerThatStays(t *testing.T) {
 	v, p, _ := l.r.join(stream, Marker(prefix))
 	v.left, v.next = true, nil
 	close(p.done)
-	if _, err := l.Mark(t.Context(), stream, v.marker); err != nil {
+	if _, err := l.Mark(t.Context(), stream, v.marker, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -132,7 +132,7 @@ func TestMarkerThatStays(t *testing.T) {
 // TestNoProof makes proofs that prove nothing: without space, without a turn, without a stream, and in another stream.
 func TestNoProof(t *testing.T) {
 	_, s, l := start(t)
-	if _, err := l.Mark(t.Context(), stream, prefix+"ann"); err != nil {
+	if _, err := l.Mark(t.Context(), stream, prefix+"ann", nil); err != nil {
 		t.Fatal(err)
 	}
 	full := s.CachedInfo().Config

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codec"
 )
 
 // Page reads the part of a log that somebody asks for. It has at most 1,000 publications and 4 MiB.
@@ -13,7 +14,7 @@ func (l *Log) Page(part engine.Span, keep *engine.Retention) (h engine.History, 
 	if before == 0 {
 		before = math.MaxUint64
 	}
-	s, err := l.Scan(keep, before)
+	s, err := l.Scan(keep, before, codec.Tip{})
 	if err != nil {
 		return h, err
 	}

@@ -31,8 +31,8 @@ type Scan struct {
 }
 
 // Scan prepares to read the recent publications of the room before an offset: as many as the room keeps or a node
-// holds. math.MaxUint64 means up to the newest one.
-func (l *Log) Scan(keep *engine.Retention, before uint64) (*Scan, error) {
+// holds. math.MaxUint64 means up to the newest one. The log has at least the publication at tip, if that is not zero.
+func (l *Log) Scan(keep *engine.Retention, before uint64, tip codec.Tip) (*Scan, error) {
 	s := &Scan{Log: l, places: true, messages: true, isRecent: IsRecent(keep)}
 	gone, err := l.Expired()
 	if err != nil {
@@ -45,6 +45,9 @@ func (l *Log) Scan(keep *engine.Retention, before uint64) (*Scan, error) {
 		return nil, err
 	}
 	s.top = l.r.Known(l.room, epoch, s.top)
+	if tip.Offset > s.top.Offset {
+		s.top = tip // the room has no topic any more, and the server is behind
+	}
 	s.Top = engine.Position{Epoch: epoch, Offset: s.top.Offset}
 	s.before = min(before, s.top.Offset+1)
 	recent := Recent(keep)

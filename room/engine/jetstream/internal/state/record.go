@@ -48,6 +48,11 @@ func keyOf(s string) (k engine.Key, err error) {
 	return k, nil
 }
 
+// Marker returns the message of logread.Leader.Mark for this stream: the removal of an entry that nobody ever makes.
+func Marker() (subj string, value []byte) {
+	return subjectOf(engine.Key{Table: "proof"}), encode(&engine.Entry{})
+}
+
 // encode returns the bytes of an entry; those of a removed one if its Value is nil.
 //
 //	format  flags  expiry (varint, ns since 1970; 0: never)  length of owner (uvarint)  owner  value

@@ -1,0 +1,155 @@
+package jetstream
+
+import (
+	"bytes"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/state"
+)
+
+// TestServerBehindIsNoLoss opens the streams again while a server answers that lacks the last messages: without a marker the streams
+// do not open, and with one they are what they were. Nothing counts as lost, so no room gets a new epoch.
+func TestServerBehindIsNoLoss(t *testing.T) {
+	s := startServer(t)
+	l := startLying(t, s)
+	l.request, l.marker = "none", "none"
+	e := openWith(t, Config{Keep: always, Connect: l.connect})
+	k := engine.Key{Table: engine.TableBan, Name: "ann"}
+	write := func(n int) {
+		t.Helper()
+		publish(t, e, "r", text("x"))
+		if _, err := put(t, e, engine.Entry{Key: k, Version: engine.AnyVersion, Value: bytes.Repeat([]byte("x"), n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(1)
+	stateMarker, _ := state.Marker()
+	c := e.class("r")
+	for _, one := range []struct {
+		stream, marker string
+		open           func() error
+		is             func() string
+	}{
+		{ever, everMarker, func() error { return e.openClass(t.Context(), c) }, func() string { return *c.incarnation.Load() }},
+		{state.Stream, stateMarker[:len(stateMarker)-1], func() error { return e.openState(t.Context()) }, e.state.Incarnation},
+	} {
+		old, err := e.nc.Request("$JS.API.STREAM.INFO."+one.stream, nil, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(2)
+		was := one.is()
+		l.mu.Lock()
+		l.request, l.answer, l.marker = "$JS.API.STREAM.INFO."+one.stream, string(old.Data), one.marker
+		l.mu.Unlock()
+		for _, loses := range []bool{true, false} {
+			l.set(true, loses)
+			denied := l.hasDenied()
+			if err := one.open(); (err != nil) != loses {
+				t.Errorf("%s, markers are lost: %v: %v", one.stream, loses, err)
+			}
+			if is := one.is(); is != was {
+				t.Errorf("%s: the incarnation is %s and was %s", one.stream, is, was)
+			}
+			if l.hasDenied() == denied {
+				t.Error("no old answer came, so the test proves nothing")
+			}
+		}
+		l.set(false, false)
+	}
+	write(3)
+	if got := get(t, e, k); len(got.Value) != 3 {
+		t.Errorf("the entry is %+v", got)
+	}
+}
+
+// TestOneMessageIsLost loses only the last message of a log while a node knows it: that is a loss.
+func TestOneMessageIsLost(t *testing.T) {
+	s := startServer(t)
+	e := open(t, s, Config{Keep: always})
+	c := e.class("r")
+	last := publish(t, e, "r", text("x")).pos.Offset
+	was := *c.incarnation.Load()
+	c.known.See(last + 1)
+	if err := e.openClass(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if is := *c.incarnation.Load(); is == was {
+		t.Error("the incarnation is the same")
+	}
+}
+
+// lagging opens a node that follows a room in which another node has said n things, of which the last did not arrive. Its reads are
+// answered by a server that has nothing of the log whenever behind says so.
+func lagging(t *testing.T, n int, behind func() bool) (e *Engine, r *recorder) {
+	t.Helper()
+	s := startServer(t)
+	var begun atomic.Bool
+	e = open(t, s, Config{Keep: always, sweep: time.Hour, empty: func() bool { return begun.Load() && behind() }})
+	other := open(t, s, Config{Keep: always})
+	r = subscribe(t, e, "r")
+	for i := range n {
+		if i == 1 {
+			r.wait(t, "the first", func() bool { return len(r.got) == 1 })
+			deaf(t, e, "r")
+		}
+		if got := publish(t, other, "r", text(fmt.Sprint(i))); got.err != nil {
+			t.Fatal(got.err)
+		}
+	}
+	begun.Store(true)
+	return e, r
+}
+
+// missing makes a topic look for what it has missed, after it has failed so many times.
+func missing(topic *topic, upTo uint64, tries int) {
+	topic.mu.Lock()
+	topic.upTo, topic.catching = upTo, true
+	topic.mu.Unlock()
+	topic.catchUp(tries)
+}
+
+// TestCatchUpWithServerBehind lets a room catch up while every other read finds nothing: as long as it gets on, it does not give up.
+func TestCatchUpWithServerBehind(t *testing.T) {
+	var asked atomic.Int64
+	e, r := lagging(t, 4, func() bool { return asked.Add(1)%2 == 1 })
+	missing(e.topic("r"), 4, maxTries-1)
+	r.wait(t, "all", func() bool { return len(r.got) == 4 })
+	checkChain(t, r.got)
+	if len(r.begins) != 1 {
+		t.Errorf("the room has begun %d times", len(r.begins))
+	}
+}
+
+// TestBeginAnewWithServerBehind lets a room give up because a server finds nothing: it goes on at the end that the leader knows, so
+// that nobody gets an older answer than before.
+func TestBeginAnewWithServerBehind(t *testing.T) {
+	e, r := lagging(t, 4, func() bool { return true })
+	missing(e.topic("r"), 4, maxTries)
+	r.wait(t, "another beginning", func() bool { return len(r.begins) == 2 })
+	if at := r.begins[1].Offset; at != 4 {
+		t.Errorf("the room goes on at %d, want 4", at)
+	}
+}
+
+// TestLastMemberLeavesDuringRead reads the history of a room whose last member leaves meanwhile, and a server that is behind
+// says where the log ends: the answer has everything up to the position that it names.
+func TestLastMemberLeavesDuringRead(t *testing.T) {
+	var asked atomic.Int64
+	e, r := lagging(t, 1, func() bool { return asked.Add(1) <= 3 })
+	r.wait(t, "the publication", func() bool { return len(r.got) == 1 })
+	topic := e.topic("r")
+	topic.forgetRecent()
+	e.Unsubscribe("r", r)
+	part := e.fill("r", topic, e.keepOf("r", nil))
+	if part.Err != nil {
+		t.Fatal(part.Err)
+	}
+	if h := part.History(engine.Span{Limit: -1}); len(h.Publications) != 1 || h.Top.Offset != 1 {
+		t.Errorf("%d publications up to %d, want 1 up to 1", len(h.Publications), h.Top.Offset)
+	}
+}
