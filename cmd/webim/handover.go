@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/upgrade"
 	"webim/netpoll"
 	"webim/netpoll/snapshot"
@@ -49,7 +50,7 @@ const (
 // old returns the old side of an upgrade.
 func (h *handover) old() (*upgrade.Old, error) {
 	binary, err := programPath()
-	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: os.Environ(), FreezeTime: freezeTime, MoveTime: moveTime,
+	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: os.Environ(), FreezeTime: freezeTime, MoveTime: moveTime, Store: h.cfg.StoreEngine != config.EngineMemory,
 		Check: h.check, Lend: h.server.Lend, TakeBack: h.server.TakeBack, Settle: h.settle,
 		Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}, err
 }

@@ -5,6 +5,7 @@
 //	child.go    the new process, as the old one sees it
 //	inplace.go  Exec
 //	new.go      New: the process that takes over
+//	patient.go  how long the old process waits
 //	stream.go   the frames in the file of the state
 //	wire.go     the messages between the two processes
 //	tape.go     the same messages within one process
@@ -38,6 +39,9 @@
 // the old one, if it was ready then. If the new one dies without having received go, the kernel tells the old one so. The old process goes on (Thaw) only after the new one is dead: it kills it, and
 // waits for its end. So at each step exactly one of them serves, whichever dies or hangs. If the old process
 // dies before the new one is ready, the new one ends, too.
+//
+// Nobody is served while the new process restores the state. So the old one waits MoveTime for that at the longest, and only
+// StallTime while the new one does not get on.
 //
 // # In place
 //

@@ -50,19 +50,26 @@ func (o *Old) rehearse(ctx context.Context) (h Hello, err error) {
 	if err != nil {
 		return h, c.end(err)
 	}
+	state, err := newFile("state")
+	if err != nil {
+		return h, c.end(err)
+	}
+	defer state.Close()
 	o.settle()
+	var to *patient
 	if err = o.freeze(ctx); err == nil {
-		err = o.tell(c, h)
+		to = o.patient(c, state, h)
+		err = o.tell(to, state, h)
 	}
 	if err == nil && o.Exclusive {
-		err = c.rehearsed()
+		err = o.rehearsed(c, to)
 	}
 	if err != nil {
 		err = c.end(err)
 	}
 	o.Thaw()
 	if err == nil && !o.Exclusive { // everybody is served meanwhile
-		if err = c.rehearsed(); err != nil {
+		if err = o.rehearsed(c, to); err != nil {
 			err = c.end(err)
 		}
 	}
@@ -70,22 +77,17 @@ func (o *Old) rehearse(ctx context.Context) (h Hello, err error) {
 }
 
 // tell gives the process of a rehearsal everything but the descriptors of connections.
-func (o *Old) tell(c *child, h Hello) error {
-	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
-	state, err := newFile("state")
-	if err != nil {
-		return err
-	}
-	defer state.Close()
-	_, err = o.give(c.conn, state, h, func(end int64, fds []int) error {
-		return send(c.conn, msgPart, binary.AppendUvarint(binary.AppendUvarint(nil, uint64(end)), uint64(len(fds))))
+func (o *Old) tell(to *patient, state *os.File, h Hello) error {
+	_, err := o.give(to, state, h, func(end int64, fds []int) error {
+		return send(to, msgPart, binary.AppendUvarint(binary.AppendUvarint(nil, uint64(end)), uint64(len(fds))))
 	})
 	return err
 }
 
 // rehearsed waits until the process of a rehearsal has restored everything, and has ended.
-func (c *child) rehearsed() error {
-	_, err := expect(c.conn, msgReady)
+func (o *Old) rehearsed(c *child, to *patient) error {
+	_, err := expect(to, msgReady)
+	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
 	if err == nil {
 		err = send(c.conn, msgEnd, nil)
 	}

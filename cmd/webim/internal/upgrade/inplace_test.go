@@ -89,6 +89,7 @@ func TestInPlace(t *testing.T) {
 		"new ends badly":   {"old owns after 1 times: the rehearsal has not ended well: exit status 1"},
 		"new wait":         {"old owns after 1 times: the rehearsal has not ended well: signal: killed"},
 		"hang new hello":   {"old owns after 0 times: the new process was not ready in time"},
+		"hang new part":    {"old owns after 1 times: the new process hangs"},
 		"hang new wait":    {"old owns after 1 times: the new process was not ready in time"},
 		"hangs at once":    {"old owns after 0 times: the new process was not ready in time"},
 		"too old":          {"old owns after 0 times: the new program cannot take the place of this one in the same process: it is too old"},

@@ -35,6 +35,9 @@ type Old struct {
 	Commit  func() error
 	Release func()
 
+	// Store: the new process waits for a store before it restores the state.
+	Store bool
+
 	// Exec only; nil: there is nothing to do. Exclusive: the new program can restore the state only while this one stands still,
 	// because it opens a store that Freeze closes. Prepare is called before everything stands still for the last time: it closes in
 	// good order what would be cut. Mute makes the process ignore the signals that would end a program which starts, and returns the
@@ -46,6 +49,9 @@ type Old struct {
 	// The times until the new process must be there, until everything must stand still, and until the new process
 	// must have restored everything. 0: 15 s, 500 ms and 5 s.
 	StartTime, FreezeTime, MoveTime time.Duration
+	// StallTime is how long everything stands still for a new process that does not get on, and has no store to wait for. It is
+	// longer if the process has a large state to restore. 0: 2 s.
+	StallTime time.Duration
 
 	step func(name string) // tests end the process there
 }
@@ -122,6 +128,7 @@ const (
 	startTime  = 15 * time.Second
 	freezeTime = 500 * time.Millisecond
 	moveTime   = 5 * time.Second
+	stallTime  = 2 * time.Second
 )
 
 // A LostError says that the new process has failed when it had the sockets already.
@@ -156,23 +163,32 @@ func (o *Old) freeze(ctx context.Context) error {
 // move gives everything to the new process, waits until it is ready, and returns the number of connections.
 func (o *Old) move(c *child, h Hello) (conns int, err error) {
 	o.at("frozen")
-	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
 	state, err := newFile("state")
 	if err != nil {
 		return 0, err
 	}
 	defer state.Close()
-	conns, err = o.give(c.conn, state, h, func(end int64, fds []int) error {
-		return send(c.conn, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
+	to := o.patient(c, state, h)
+	conns, err = o.give(to, state, h, func(end int64, fds []int) error {
+		return send(to, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
 	})
 	if err == nil {
-		_, err = expect(c.conn, msgReady)
+		_, err = expect(to, msgReady)
 	}
 	if err != nil {
 		return 0, err
 	}
 	o.at("ready")
 	return conns, o.Commit()
+}
+
+// patient returns the pair for the time until the new process has restored the state.
+func (o *Old) patient(c *child, state *os.File, h Hello) *patient {
+	p := &patient{Conn: c.conn, state: state, limit: time.Now().Add(cmp.Or(o.MoveTime, moveTime)), store: o.Store}
+	if h.Tells {
+		p.look = cmp.Or(o.StallTime, stallTime) / looks
+	}
+	return p
 }
 
 // give writes everything to a new file, and passes it on. part announces what was written. give returns the number of connections.

@@ -95,10 +95,15 @@ type reader struct {
 	end    int64 // everything before it was announced
 	frames uint64
 	fds    uint64
+	last   Kind // of the frame before
 }
 
-// next returns the next frame before the announced end; io.EOF if there is none.
+// next returns the next frame before the announced end; io.EOF if there is none. The caller has restored the frames before, which the old
+// process sees by the offset of the file: from the frame of the engine on, because that may wait for a store.
 func (r *reader) next() (kind Kind, payload []byte, err error) {
+	if r.last != 0 && r.last != Begin && r.last != Program {
+		_, _ = r.file.Seek(r.at, io.SeekStart)
+	}
 	if r.at == r.end {
 		return 0, nil, io.EOF
 	}
@@ -116,7 +121,7 @@ func (r *reader) next() (kind Kind, payload []byte, err error) {
 	if _, err := r.file.ReadAt(payload, start); err != nil && size > 0 {
 		return 0, nil, fmt.Errorf("upgrade: reading the state: %w", err)
 	}
-	r.at = start + int64(size)
+	r.at, r.last = start+int64(size), Kind(k)
 	if Kind(k) == Ending {
 		return Ending, nil, r.checkCounts(payload)
 	}

@@ -124,8 +124,10 @@ func oldProcess(inPlace bool) int {
 	switch die := os.Getenv(dieEnv); {
 	case die == hang+"new hello", die == hang+"new borrow":
 		o.StartTime = 500 * time.Millisecond
-	case strings.HasPrefix(die, hang):
+	case die == hang+"new wait": // then it has restored everything
 		o.MoveTime = 500 * time.Millisecond
+	case strings.HasPrefix(die, hang):
+		o.StallTime = 500 * time.Millisecond
 	}
 	if inPlace {
 		return o.execute(report)
@@ -268,6 +270,7 @@ const (
 	allLent    = everything + " a 1 b 1 c 1"
 	hasEnded   = "old owns: the new process has ended: its log says why"
 	isLate     = "old owns: the new process was not ready in time"
+	hangs      = "old owns: the new process hangs"
 )
 
 // otherVersion is the report of an old process whose state the new one does not know.
@@ -289,8 +292,9 @@ func TestSteps(t *testing.T) {
 		"old gone":         {allLent},
 		"hang new hello":   {isLate},
 		"hang new borrow":  {isLate},
-		"hang new part":    {isLate},
-		"hang new ready":   {isLate},
+		"hang new files":   {hangs},
+		"hang new part":    {hangs},
+		"hang new ready":   {hangs},
 	}
 	for _, step := range []string{"hello", "borrow", "files", "part", "ready", "wait"} {
 		cases["new "+step] = []string{hasEnded}

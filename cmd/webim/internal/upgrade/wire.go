@@ -38,6 +38,7 @@ type Hello struct {
 	InPlace        bool   // it knows rehearsals, and takes the place of another program
 	Inner          bool   // it takes over connections of the internal server
 	Borrows        bool   // it takes descriptors of connections before everything stands still
+	Tells          bool   // it tells how much of the state it has restored, see patient
 }
 
 func (h *Hello) append(e *snapshot.Encoder) {
@@ -48,6 +49,7 @@ func (h *Hello) append(e *snapshot.Encoder) {
 	e.Bool(5, h.InPlace)
 	e.Bool(6, h.Inner)
 	e.Bool(7, h.Borrows)
+	e.Bool(8, h.Tells)
 }
 
 func parseHello(b []byte) (h Hello, err error) {
@@ -68,6 +70,8 @@ func parseHello(b []byte) (h Hello, err error) {
 			h.Inner = d.Bool()
 		case 7:
 			h.Borrows = d.Bool()
+		case 8:
+			h.Tells = d.Bool()
 		}
 	}
 	return h, d.Err()
