@@ -11,6 +11,8 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=auto
 # make lint vets the packages, so the tests do not.
 RACE    := -race -vet=off -count=1 -p 4
 GOTEST  := GORACE=atexit_sleep_ms=100 go test $(RACE)
+# Test programs, and programs that tests build, have no information for debuggers: a fifth of what linking them takes.
+LINK    := $(strip $(GOFLAGS) -ldflags=-w)
 # What allocates is measured without the race detector, in the packages that have such tests.
 ALLOCS  = CGO_ENABLED=0 go test -vet=off -count=1 -run Allocates $$(grep -rl --include=*_test.go 'Allocates.*testing\.T' netpoll room | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 # One or two tests that fail are run once more by themselves, and named at the end: hundreds of tests with sockets and
@@ -56,7 +58,7 @@ chaos: build ## kill, pause and separate three webim and three NATS processes fo
 
 test: ## all tests, browser included, under the race detector: up to 20 minutes on two cores
 	@.ci/needs gcc chromium-headless-shell node nginx haproxy caddy systemd-analyze
-	GORACE=atexit_sleep_ms=100 go run $(GOTESTSUM) $(RERUN) --packages=./... -- $(RACE) -timeout 40m
+	GORACE=atexit_sleep_ms=100 GOFLAGS='$(LINK)' go run $(GOTESTSUM) $(RERUN) --packages=./... -- $(RACE) -timeout 40m
 	$(ALLOCS)
 
 test-long: ## the same tests at full size

@@ -29,11 +29,7 @@ import (
 // shares no code with netpoll.
 
 func TestMain(m *testing.M) {
-	// Go's own poller opens its descriptors with the first socket.
-	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-		ln.Close()
-	}
-	goleak.VerifyTestMain(m,
+	wstest.Main(m,
 		// The client library waits until its timeout for replies that never come.
 		goleak.IgnoreAnyFunction("github.com/centrifugal/centrifuge-go.(*Client).sendAsync.func1"))
 }

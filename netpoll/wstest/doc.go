@@ -13,6 +13,7 @@
 //	wait.go      Eventually, Patience, Long; the deadlines of a Client
 //	serve.go     Serve: a server that runs until the test ends
 //	leak.go      Main and Descriptors: a test must leave no goroutine and no descriptor behind
+//	gc.go        less garbage collection in test programs
 //	log.go       Log: text that goroutines write and a test reads
 //	locks.go     LockOrder: each mutex of a package stands in the text of its lock order
 //	files.go     FilesInOrder: a file uses only what stands before it in the list of its package

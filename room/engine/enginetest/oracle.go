@@ -89,7 +89,7 @@ type logOracle struct {
 }
 
 // slowChecks is how many random cases of an engine that is slow are checked. Each has a server of its own.
-const slowChecks = 30
+const slowChecks = 15
 
 // testLogOracle compares the engine with the oracle: any order of publishing, reading, subscribing,
 // unsubscribing, waiting and expiring, in three rooms, on any nodes.
