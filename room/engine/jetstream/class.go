@@ -42,8 +42,8 @@ func (c *class) keyWindow(window time.Duration) time.Duration {
 	return window
 }
 
-// marker is one of logread.Leader.Prove.
-func (c *class) marker() string { return logread.Marker(c.Prefix()) }
+// markers are those of the class's stream.
+func (c *class) markers() logread.Markers { return logread.Markers{Prefix: c.Prefix()} }
 
 // cutOf is the key of a room's cut.
 func (c *class) cutOf(room string) cuts.Key { return cuts.Key{Room: room, Class: c.Token} }

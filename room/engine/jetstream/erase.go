@@ -73,6 +73,7 @@ func (e *Engine) eraseUser(user string) error {
 // erasedChanged follows a change of a tombstone, also of one that this node has written.
 func (e *Engine) erasedChanged(_, is engine.Entry) {
 	if is.Value != nil && e.following.Load() {
+		e.userKeys.Doubt() // before the key is read again
 		e.ring.Forget(is.Of)
 		e.jobs.Go(func() {
 			at := engine.ErasedAt(is.Value)

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -170,6 +171,28 @@ func TestDeniedKeyIsErased(t *testing.T) {
 	if keyRecord(t, a, "ann") != nil {
 		t.Error("the key is still there")
 	}
+}
+
+// TestErasedKeyIsReturned erases a user on one node, while the server of another one still returns the key: there, too, nobody can
+// read any more what the user has said.
+func TestErasedKeyIsReturned(t *testing.T) {
+	s := startServer(t)
+	a := open(t, s, Config{Keep: always})
+	publish(t, a, "r", said("ann", "x"))
+	one, err := a.read.Leader().Last(t.Context(), "KEYS", "key.ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, l, _ := denied(t, s, "KEYS", "key.=proof-", Config{Keep: always})
+	l.set(false, false)
+	all := engine.Span{Limit: -1}
+	if err := checkReadable(t, e, "r", all, "x"); err != nil {
+		t.Error(err)
+	}
+	l.answer = fmt.Sprintf(`{"message":{"subject":"key.ann","seq":%d,"data":%q}}`, one.Seq, base64.StdEncoding.EncodeToString(one.Data))
+	l.set(true, false)
+	erase(t, a, "ann")
+	eventually(t, func() error { return checkReadable(t, e, "r", all, "-") })
 }
 
 // TestRoomsWithoutKeys reads many rooms of a store without keys, as after a restore without them, all at once.

@@ -83,7 +83,7 @@ func (e *Engine) movedFrom(ctx context.Context, stream, token string) error {
 // proveLog is logread.Leader.Prove for the log of a class. Only a full log is believed without a proof: nodes start, and export,
 // nevertheless.
 func (e *Engine) proveLog(ctx context.Context, stream, prefix string) error {
-	err := e.read.Leader().Prove(ctx, stream, logread.Marker(prefix))
+	err := e.read.Leader().Prove(ctx, stream, logread.Markers{Prefix: prefix})
 	if errors.Is(err, logread.ErrFull) {
 		return nil
 	}

@@ -28,6 +28,9 @@ const Stream = "ERASED"
 // prefix begins the subjects of users.
 const prefix = "erased."
 
+// markers are those of the stream.
+var markers = logread.Markers{Prefix: prefix, Few: true}
+
 // noteRestoring is at the stream while a backup is being restored.
 const noteRestoring = "webim-restoring"
 
@@ -42,7 +45,6 @@ type List struct {
 	opener *streams.Opener
 	read   *logread.Reader
 	stream jetstream.Stream
-	marker string // see logread.Leader.Prove
 }
 
 // Open finds or makes the stream.
@@ -58,7 +60,7 @@ func Open(ctx context.Context, o *streams.Opener, read *logread.Reader) (*List, 
 	if err != nil {
 		return nil, err
 	}
-	return &List{o, read, s, logread.MarkerOfFew(prefix)}, nil
+	return &List{o, read, s}, nil
 }
 
 // maxTries is the number of times that Add tries. Each try fails only if another node adds the same user at the same time, or if
@@ -108,7 +110,7 @@ func (l *List) Since(ctx context.Context, user string, since time.Time) bool {
 func (l *List) Each(ctx context.Context, f func(user string, at time.Time) error) error {
 	for seq := uint64(1); ; {
 		next := func() (logread.Stored, error) { return l.read.Leader().Next(ctx, Stream, ">", seq) }
-		one, err := l.read.Leader().Sure(ctx, Stream, l.marker, next)
+		one, err := l.read.Leader().Sure(ctx, Stream, markers, next)
 		if errors.Is(err, logread.ErrNone) {
 			return nil
 		}

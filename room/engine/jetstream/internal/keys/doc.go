@@ -33,7 +33,13 @@
 // # A key that was deleted
 //
 // A server that led the stream, and has not noticed yet that another one does, returns keys that were deleted since. So when
-// unused keys may have been removed, a proof comes before the next key is read: see Doubt.
+// another node may have removed unused keys, or erased a user, a proof comes before the next key is read: see Doubt.
+//
+// A gap is left. The proof is that of the server which answered it, and answers do not say which server has made them. A leader that
+// stood still since before the deletion, as a suspended machine, and goes on after the proof, may answer the next read, until it
+// hears of its successor: some milliseconds, in which a node must ask for just that key. Then a text of an erased user is shown, or
+// a new text is sealed with a key that nobody has later. Only a write that names the key, through Raft, would close that gap: for
+// each key that a node reads, which is three requests more for each user and round.
 //
 // # Rules
 //

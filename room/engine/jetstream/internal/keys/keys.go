@@ -25,6 +25,9 @@ const Stream = "KEYS"
 // prefix begins the subjects of keys.
 const prefix = "key."
 
+// markers are those of the stream.
+var markers = logread.Markers{Prefix: prefix}
+
 // Config configures a Store. Zero values mean the defaults.
 type Config struct {
 	Replicas int           // of the stream; 0: 1
@@ -208,16 +211,15 @@ func fault(err error) error {
 // Each calls f with the keys of each user, and ends with its first error. The error is ErrUnavailable if it is not certain that
 // there are no more keys. It may wait, and so may f.
 func (s *Store) Each(ctx context.Context, f func(user string, record []byte) error) error {
-	marker := logread.Marker(prefix)
 	for seq := uint64(1); ; {
-		m, err := s.leader.Sure(ctx, Stream, marker, func() (logread.Stored, error) { return s.leader.Next(ctx, Stream, prefix+"*", seq) })
+		m, err := s.leader.Sure(ctx, Stream, markers, func() (logread.Stored, error) { return s.leader.Next(ctx, Stream, prefix+"*", seq) })
 		if errors.Is(err, logread.ErrNone) {
 			return nil
 		}
 		if err != nil {
 			return fault(err)
 		}
-		if seq = m.Seq + 1; logread.IsMarker(prefix, m.Subject) {
+		if seq = m.Seq + 1; markers.Has(m.Subject) {
 			continue
 		}
 		user, err := userOf(m.Subject)

@@ -9,7 +9,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine"
-	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/natstest"
 )
@@ -20,7 +19,7 @@ func TestMarkerThatStays(t *testing.T) {
 	if a := create(t, s, "ann", record("ann", 1)); !a.created {
 		t.Fatal(a.err)
 	}
-	if _, err := s.leader.Mark(t.Context(), Stream, logread.Marker(prefix), nil); err != nil {
+	if _, err := s.leader.Mark(t.Context(), Stream, markers.New(), nil); err != nil {
 		t.Fatal(err)
 	}
 	var users []string
@@ -70,8 +69,8 @@ func TestUnproven(t *testing.T) {
 	}
 }
 
-// TestDoubt reads keys of a full stream after others may have been deleted: the server is believed, and asked for a proof when there
-// is space.
+// TestDoubt reads keys after others may have been deleted. A full stream takes no marker: then the server has to prove only that it
+// leads the stream, by a purge, and is asked for a marker when there is space.
 func TestDoubt(t *testing.T) {
 	s := open(t, natstest.Connect(t, natstest.Start(t, t.TempDir())), Config{})
 	cfg := s.stream.CachedInfo().Config
@@ -114,6 +113,14 @@ func TestDoubt(t *testing.T) {
 	read("when it was opened again", 1)
 	s.Doubt()
 	read("after another round", 1)
+	s.Doubt()
+	cfg.MaxMsgs, cfg.DenyPurge = 1, true
+	if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	if a := get(t, s, "ann"); !errors.Is(a.err, engine.ErrUnavailable) || !errors.Is(a.err, seal.ErrUnproven) {
+		t.Errorf("without space, and without a leader: %+v", a)
+	}
 }
 
 // TestSole asks a server in the same process: without an error, its answer needs no marker.

@@ -25,7 +25,7 @@ func (s *Store) sure(ctx context.Context, name string) (m logread.Stored, err er
 
 // prove returns nil if the server that answers has all keys.
 func (s *Store) prove(ctx context.Context) error {
-	if err := s.leader.Prove(ctx, Stream, logread.Marker(prefix)); err != nil {
+	if err := s.leader.Prove(ctx, Stream, markers); err != nil {
 		return fmt.Errorf("%w: %w", seal.ErrUnproven, fault(err))
 	}
 	return nil
@@ -36,12 +36,12 @@ func (s *Store) Prove(done func(error)) {
 	s.do(done, func(ctx context.Context) { done(s.prove(ctx)) })
 }
 
-// Doubt says that other nodes may have deleted keys. Get returns no key then before there is a proof that the server which answers
+// Doubt says that other nodes may have deleted keys, as unused ones or those of an erased user. Get returns no key then before there is a proof that the server which answers
 // has deleted them, too: a deposed leader would bring them back, and texts would be sealed with them.
 func (s *Store) Doubt() { s.doubts.Add(1) }
 
-// settle makes the proof for all calls of Doubt, unless it was made. A full stream is believed without one: otherwise the users
-// that have keys could not speak until it has space.
+// settle makes the proof for all calls of Doubt, unless it was made. A full stream takes none, so logread.Leader.Deleted is enough,
+// until there is space: otherwise the users that have keys could not speak so long.
 func (s *Store) settle(ctx context.Context) error {
 	doubts := s.doubts.Load()
 	if s.cfg.Sole != nil || s.settled.Load() >= doubts {
@@ -49,7 +49,10 @@ func (s *Store) settle(ctx context.Context) error {
 	}
 	err := s.prove(ctx)
 	if errors.Is(err, logread.ErrFull) {
-		return nil
+		if err = s.leader.Deleted(ctx, Stream, markers); err != nil {
+			err = fmt.Errorf("%w: %w", seal.ErrUnproven, fault(err))
+		}
+		return err
 	}
 	for was := s.settled.Load(); err == nil && was < doubts && !s.settled.CompareAndSwap(was, doubts); was = s.settled.Load() {
 	}

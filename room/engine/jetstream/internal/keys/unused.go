@@ -7,7 +7,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
 )
@@ -45,7 +44,7 @@ func listSome(c jetstream.Consumer, most int, all *[]retire.Ref) (n int, err err
 		if err != nil {
 			return n, err
 		}
-		if id, ok := seal.RecordID(m.Data()); ok && !logread.IsMarker(prefix, m.Subject()) {
+		if id, ok := seal.RecordID(m.Data()); ok && !markers.Has(m.Subject()) {
 			*all = append(*all, retire.Ref{Seq: meta.Sequence.Stream, ID: id})
 		}
 	}

@@ -3,8 +3,10 @@ package logread
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,6 +19,9 @@ import (
 //
 // A restore without keys leaves many keys missing, and each needs a proof, which takes three requests. So one proof of a stream
 // is made at a time, and it serves all calls that have begun to wait for it before it began.
+//
+// A proof holds for the server that has answered it, at that time. A leader that stood still meanwhile, as a suspended machine, and
+// goes on can answer a later request before it learns that it has been replaced.
 
 // ErrFull: the stream has no space for the marker. It is an ErrUnavailable.
 var ErrFull = fmt.Errorf("%w: there is no space for a marker", ErrUnavailable)
@@ -26,25 +31,36 @@ var codesFull = []jetstream.ErrorCode{10023, 10047, 10077}
 
 const ofMarkers = "=proof-"
 
-// Marker returns a new subject for a marker. No name gives a subject with the same prefix that begins so: see package subject.
-func Marker(prefix string) string { return prefix + ofMarkers + rand.Text()[:12] }
+// Markers are the subjects of the markers of a stream. Each node takes one of them.
+type Markers struct {
+	// Prefix begins the subjects of the stream. No name gives a subject with it that is one of a marker: see package subject.
+	Prefix string
+	// Few is for a stream in which a message replaces an older one with its subject, and stays for ever. There are only 1,024
+	// subjects then, so that markers that stay, because their node has ended, are few. Two nodes hardly ever have the same one; then the
+	// proof of one of them may fail, and its next one has another subject.
+	Few bool
+}
 
-// MarkerOfFew is Marker, and returns one of 1,024 subjects. It is for a stream in which a message replaces an older one with its
-// subject: markers that stay, because their node has ended, are then few. Two nodes hardly ever have the same: a marker of one
-// would replace that of the other, whose proof would fail.
-func MarkerOfFew(prefix string) string { return prefix + ofMarkers + rand.Text()[:2] }
+// New returns the subject for a new marker.
+func (m Markers) New() string {
+	size := 12
+	if m.Few {
+		size = 2
+	}
+	return m.Prefix + ofMarkers + rand.Text()[:size]
+}
 
-// IsMarker reports whether Marker or MarkerOfFew with this prefix may have returned a subject.
-func IsMarker(prefix, subject string) bool { return strings.HasPrefix(subject, prefix+ofMarkers) }
+// Has reports whether New may have returned a subject.
+func (m Markers) Has(subject string) bool { return strings.HasPrefix(subject, m.Prefix+ofMarkers) }
 
 // Sure calls read. If that returns ErrNone, it proves that the server which answers has everything that was acknowledged before,
-// and calls read again. marker is that of Prove.
-func (l Leader) Sure(ctx context.Context, stream, marker string, read func() (Stored, error)) (Stored, error) {
+// and calls read again.
+func (l Leader) Sure(ctx context.Context, stream string, m Markers, read func() (Stored, error)) (Stored, error) {
 	one, err := read()
 	if !errors.Is(err, ErrNone) {
 		return one, err
 	}
-	if err := l.Prove(ctx, stream, marker); err != nil {
+	if err := l.Prove(ctx, stream, m); err != nil {
 		return Stored{}, err
 	}
 	if l.r.cfg.Sole != nil {
@@ -53,12 +69,15 @@ func (l Leader) Sure(ctx context.Context, stream, marker string, read func() (St
 	return read()
 }
 
-// prover makes the proofs of a stream. Their markers have one subject, so that one that stays can be found.
+// prover makes the proofs of a stream.
 type prover struct {
-	marker string
-	turn   chan struct{} // has a value while a proof is made
-	left   bool          // the marker is perhaps in the stream; owned by the turn
-	next   *proof        // the one that has not begun; nil: nobody waits for one; guarded by Reader.mu
+	turn chan struct{} // has a value while a proof is made
+	next *proof        // the one that has not begun; nil: nobody waits for one; guarded by Reader.mu
+
+	// Owned by the turn:
+	marker string   // their subject, so that one that stays can be found
+	left   bool     // one is perhaps in the stream
+	strays []uint64 // the sequences of others that are perhaps in the stream, with former subjects
 }
 
 // proof is a proof for all calls that wait for it.
@@ -69,9 +88,8 @@ type proof struct {
 }
 
 // Prove returns nil if the server that answers has everything that was acknowledged before the call. The error is ErrUnavailable
-// if that is not certain, and ErrFull if the stream has no space for the marker. marker is the subject of the marker, as Marker
-// returns one; that of the first call for a stream counts.
-func (l Leader) Prove(ctx context.Context, stream, marker string) error {
+// if that is not certain, and ErrFull if the stream has no space for the marker. The markers are the same in all calls for a stream.
+func (l Leader) Prove(ctx context.Context, stream string, m Markers) error {
 	if l.r.cfg.Sole != nil {
 		if err := l.r.cfg.Sole(); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -79,9 +97,9 @@ func (l Leader) Prove(ctx context.Context, stream, marker string) error {
 		return nil
 	}
 	for {
-		v, p, first := l.r.join(stream, marker)
+		v, p, first := l.r.join(stream, m)
 		if first {
-			p.err = l.makeProof(ctx, stream, v)
+			p.err = l.makeProof(ctx, stream, m, v)
 			p.ended = ctx.Err() != nil
 			close(p.done)
 			return p.err
@@ -98,11 +116,11 @@ func (l Leader) Prove(ctx context.Context, stream, marker string) error {
 }
 
 // join returns the next proof of a stream. first is true if the caller makes it.
-func (r *Reader) join(stream, marker string) (v *prover, p *proof, first bool) {
+func (r *Reader) join(stream string, m Markers) (v *prover, p *proof, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if v = r.provers[stream]; v == nil {
-		v = &prover{marker: marker, turn: make(chan struct{}, 1)}
+		v = &prover{marker: m.New(), turn: make(chan struct{}, 1)}
 		r.provers[stream] = v
 	}
 	if first = v.next == nil; first {
@@ -112,7 +130,7 @@ func (r *Reader) join(stream, marker string) (v *prover, p *proof, first bool) {
 }
 
 // makeProof makes the next proof when it is its turn.
-func (l Leader) makeProof(ctx context.Context, stream string, v *prover) (err error) {
+func (l Leader) makeProof(ctx context.Context, stream string, m Markers, v *prover) (err error) {
 	select {
 	case v.turn <- struct{}{}:
 		defer func() { <-v.turn }()
@@ -141,10 +159,34 @@ func (l Leader) makeProof(ctx context.Context, stream string, v *prover) (err er
 	}
 	one, err := l.At(ctx, stream, seq)
 	if errors.Is(err, ErrNone) || err == nil && one.Subject != v.marker {
+		if m.Few {
+			v.renew(m, seq)
+		}
 		return fmt.Errorf("%w: the server that answers for the stream %s does not have the marker %d", ErrUnavailable, stream, seq)
 	}
 	if err == nil {
 		v.left = l.Unmark(ctx, stream, seq) != nil // then the next proof does it
+		v.strays = slices.DeleteFunc(v.strays, func(seq uint64) bool { return l.unmarkStray(ctx, stream, m, seq) == nil })
+	}
+	return err
+}
+
+// renew changes the subject of the markers: another node may have the same one, so that each would take the marker of the other. The
+// last one, with this sequence, is perhaps still there.
+func (v *prover) renew(m Markers, seq uint64) {
+	v.left, v.strays = false, append(v.strays, seq)
+	for was := v.marker; v.marker == was; v.marker = m.New() {
+	}
+}
+
+// unmarkStray deletes a message if it is a marker. The stream may have been made anew since it was stored.
+func (l Leader) unmarkStray(ctx context.Context, stream string, m Markers, seq uint64) error {
+	one, err := l.At(ctx, stream, seq)
+	if errors.Is(err, ErrNone) || err == nil && !m.Has(one.Subject) {
+		return nil
+	}
+	if err == nil {
+		err = l.Unmark(ctx, stream, seq)
 	}
 	return err
 }
@@ -175,4 +217,23 @@ func (l Leader) Unmark(ctx context.Context, stream string, seq uint64) error {
 		return nil
 	}
 	return fmt.Errorf("logread: deleting the marker in the stream %s: %w", stream, err)
+}
+
+// Deleted returns nil if the server that answers has deleted everything that was deleted before the call. That is for a stream
+// without space, which takes no marker: a purge needs none. It goes through Raft, so the server that answers leads the stream,
+// and has come to everything that was acknowledged before. It is weaker than Prove: a server that has left out a message, because
+// it could not store it, refuses the marker, whose sequence does not fit, and answers a purge. And it is for small streams: an older
+// server looks into all blocks for the subject.
+//
+// To delete a sequence that does not exist goes through Raft, too. But an older server whose stream has to delete a sequence
+// after its last one takes the stream for damaged, and fetches it anew.
+func (l Leader) Deleted(ctx context.Context, stream string, m Markers) error {
+	query, err := json.Marshal(map[string]string{"filter": m.New()}) // there is no such message
+	if err == nil {
+		err = l.ask(ctx, "$JS.API.STREAM.PURGE."+stream, string(query), &struct{}{})
+	}
+	if err != nil {
+		return fmt.Errorf("logread: purging nothing in the stream %s: %w", stream, err)
+	}
+	return nil
 }

@@ -22,6 +22,8 @@ const (
 	prefix = "x."
 )
 
+var markers = Markers{Prefix: prefix}
+
 // start starts a server with a stream, and returns a Leader.
 func start(t *testing.T) (*embedded.Server, jetstream.Stream, Leader) {
 	t.Helper()
@@ -70,13 +72,13 @@ func wantMessages(t *testing.T, s jetstream.Stream, want uint64) {
 func TestManyProofs(t *testing.T) {
 	server, s, l := start(t)
 	nc := natstest.Connect(t, server)
-	markers, reads := count(t, nc, prefix+"*"), count(t, nc, "$JS.API.STREAM.MSG.GET."+stream)
-	v, p, _ := l.r.join(stream, Marker(prefix))
+	marked, reads := count(t, nc, prefix+"*"), count(t, nc, "$JS.API.STREAM.MSG.GET."+stream)
+	v, p, _ := l.r.join(stream, markers)
 	v.turn <- struct{}{}
 	v.next = nil
 	close(p.done)
 	read := func(ctx context.Context, done chan<- error) {
-		_, err := l.Sure(ctx, stream, Marker(prefix), func() (Stored, error) { return l.Last(ctx, stream, prefix+"none") })
+		_, err := l.Sure(ctx, stream, markers, func() (Stored, error) { return l.Last(ctx, stream, prefix+"none") })
 		done <- err
 	}
 	first, end := context.WithCancel(t.Context())
@@ -93,7 +95,7 @@ func TestManyProofs(t *testing.T) {
 	if err := <-ended; !errors.Is(err, ErrUnavailable) {
 		t.Errorf("the call that has ended: %v", err)
 	}
-	if got := markers(); got != 0 {
+	if got := marked(); got != 0 {
 		t.Errorf("%d markers before it is the turn", got)
 	}
 	<-v.turn
@@ -102,29 +104,29 @@ func TestManyProofs(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	wstest.Eventually(t, "a marker was seen", func() bool { return markers() > 0 })
-	if got := markers(); got > n/2 {
+	wstest.Eventually(t, "a marker was seen", func() bool { return marked() > 0 })
+	if got := marked(); got > n/2 {
 		t.Errorf("%d markers for %d messages", got, n)
 	}
 	wantMessages(t, s, 0)
 }
 
-// TestMarkerThatStays leaves a marker in the stream: the next proof replaces it.
+// TestMarkerThatStays leaves a marker in the stream: the next proof deletes it.
 func TestMarkerThatStays(t *testing.T) {
 	_, s, l := start(t)
-	v, p, _ := l.r.join(stream, Marker(prefix))
+	v, p, _ := l.r.join(stream, markers)
 	v.left, v.next = true, nil
 	close(p.done)
 	if _, err := l.Mark(t.Context(), stream, v.marker, nil); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := l.Prove(t.Context(), stream, Marker(prefix)); err != nil {
+		if err := l.Prove(t.Context(), stream, markers); err != nil {
 			t.Error(err)
 		}
 		wantMessages(t, s, 0)
 	}
-	if !IsMarker(prefix, v.marker) || IsMarker(prefix, prefix+"proof-") {
+	if !markers.Has(v.marker) || markers.Has(prefix+"proof-") {
 		t.Errorf("the marker is %s", v.marker)
 	}
 }
@@ -144,27 +146,27 @@ func TestNoProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := l.Prove(t.Context(), stream, Marker(prefix)); !errors.Is(err, ErrFull) || !errors.Is(err, ErrUnavailable) {
+	if err := l.Prove(t.Context(), stream, markers); !errors.Is(err, ErrFull) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("in a full stream: %v", err)
 	}
-	if err := l.Prove(t.Context(), "Y", Marker("y.")); !errors.Is(err, ErrUnavailable) {
+	if err := l.Prove(t.Context(), "Y", Markers{Prefix: "y."}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a stream: %v", err)
 	}
 	if err := l.Unmark(t.Context(), stream, 1); err != nil {
 		t.Error(err)
 	}
-	if err := l.Prove(t.Context(), "Z", Marker(prefix)); !errors.Is(err, ErrUnavailable) {
+	if err := l.Prove(t.Context(), "Z", markers); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("in another stream: %v", err)
 	}
-	if err := l.Prove(t.Context(), stream, Marker(prefix)); !errors.Is(err, ErrFull) {
+	if err := l.Prove(t.Context(), stream, markers); !errors.Is(err, ErrFull) {
 		t.Errorf("with the marker of the other one: %v", err)
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	v, _, _ := l.r.join(stream, Marker(prefix))
+	v, _, _ := l.r.join(stream, markers)
 	v.next = nil
 	v.turn <- struct{}{}
-	if err := l.Prove(ended, stream, Marker(prefix)); !errors.Is(err, ErrUnavailable) {
+	if err := l.Prove(ended, stream, markers); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a turn: %v", err)
 	}
 }
