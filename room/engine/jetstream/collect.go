@@ -226,8 +226,8 @@ func (c *collector) deleteDoomed() error {
 	return nil
 }
 
-// scan calls use with the id of each key that the logs need which it has not read yet, and that the stubs need. If there are
-// messages of a newer webim, it reads all, and then returns a keyuse.ErrNewer. It leaves out logs whose messages are gone
+// scan calls use with the id of each key that the logs need which it has not read yet, and that the stubs need. It ends with a
+// keyuse.ErrNewer after the first stream that has messages of a newer webim. It leaves out logs whose messages are gone
 // before a copy of the State is too old: what was sealed there by a node that did not know of the round has gone, too.
 func (c *collector) scan(use func(id uint64)) error {
 	names, err := c.e.streams.Names(c.e.ctx, subject.StreamPrefix)
@@ -251,6 +251,9 @@ func (c *collector) scan(use func(id uint64)) error {
 			return err
 		}
 		c.read[class.Stream] = p
+		if err := c.newer.Err(); err != nil {
+			return err // no key is removed, whatever the others need
+		}
 	}
 	c.eachStub(use) // after the streams: a message is deleted when its stub is there
 	return c.newer.Err()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
@@ -48,8 +49,8 @@ func TestCollectBesideNewer(t *testing.T) {
 		t.Helper()
 		a.unused.stored.Store(1)
 		err := a.collect()
-		want := fmt.Sprintf("there are %d, and the first is in the stream %s with the sequence %d", n, stream, first)
-		if !errors.Is(err, keyuse.ErrNewer) || !strings.HasSuffix(err.Error(), want) {
+		want := fmt.Sprintf(": the stream %s has %d, and the first has the sequence %d;", stream, n, first)
+		if !errors.Is(err, keyuse.ErrNewer) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want: %s", err, want)
 		}
 		if r, _, _, _ := a.unused.view.Round(); r.Phase != retire.Idle {
@@ -62,7 +63,7 @@ func TestCollectBesideNewer(t *testing.T) {
 	collect(2, ever)
 	a.unused.stored.Store(1)
 	a.collectKeys()
-	if all := log.String(); !strings.Contains(all, "unused keys of users cannot be removed") || !strings.Contains(all, "there are 2") {
+	if all := log.String(); !strings.Contains(all, "unused keys of users cannot be removed") || !strings.Contains(all, "has 2, and") {
 		t.Errorf("the log has\n%s", all)
 	}
 	expire(t, a, "newer", 0)
@@ -83,4 +84,53 @@ func TestCollectBesideNewer(t *testing.T) {
 	}
 	collectNow(t, a)
 	wantUsers(t, a, "bob")
+}
+
+// TestNewerEndsTheReading has messages of a newer webim in two streams: the second one is not read, because no key is removed in
+// any case.
+func TestNewerEndsTheReading(t *testing.T) {
+	s := startServer(t)
+	cfg := collecting(nil)
+	cfg.Keep = func(room string) engine.Retention {
+		if room == "first" {
+			return engine.Retention{Messages: 100, Bytes: 1 << 20, Age: time.Hour}
+		}
+		return always(room)
+	}
+	a := open(t, s, cfg)
+	for _, room := range []string{"first", "second"} {
+		publish(t, a, room, said("ann", "x"))
+		storeOfNewer(t, a, room)
+	}
+	first, second := a.class("first").Stream, a.class("second").Stream
+	if first >= second {
+		t.Fatalf("%s is read after %s", first, second)
+	}
+	nc, err := s.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	consumers, err := nc.SubscribeSync("$JS.API.CONSUMER.CREATE.>")
+	if err == nil {
+		err = nc.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.unused.stored.Store(1)
+	if err := a.collect(); !errors.Is(err, keyuse.ErrNewer) || !strings.Contains(err.Error(), first+" has 1,") {
+		t.Error(err)
+	}
+	read := map[string]bool{}
+	for {
+		m, err := consumers.NextMsg(0)
+		if err != nil {
+			break // these were all
+		}
+		read[strings.Split(m.Subject, ".")[4]] = true
+	}
+	if !read[first] || read[second] {
+		t.Errorf("these streams were read: %v", read)
+	}
 }

@@ -103,8 +103,8 @@ func TestScan(t *testing.T) {
 	if _, err := scan(upTo); err != nil || !slices.Equal(got, []uint64{8}) {
 		t.Errorf("with messages of a newer webim: %v, %v", got, err)
 	}
-	want := fmt.Sprintf("there are 2, and the first is in the stream %s with the sequence %d", c.Stream, first.Sequence)
-	if err := newer.Err(); !errors.Is(err, ErrNewer) || !strings.HasSuffix(err.Error(), want) {
+	want := fmt.Sprintf(": the stream %s has 2, and the first has the sequence %d;", c.Stream, first.Sequence)
+	if err := newer.Err(); !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want: %s", err, want)
 	}
 	s, err := js.Stream(t.Context(), c.Stream)

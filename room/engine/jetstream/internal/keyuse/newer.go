@@ -11,19 +11,19 @@ import (
 // ErrNewer: there are messages of a newer webim.
 var ErrNewer = errors.New("keyuse: messages of a newer webim may need any key")
 
-// Newer counts messages that a newer webim has stored. Nobody here knows which keys they need.
+// Newer counts the messages of a stream that a newer webim has stored. Nobody here knows which keys they need.
 type Newer struct {
 	messages int
-	stream   string // of the first one
+	stream   string
 	first    uint64 // its sequence
 }
 
-// Err returns an ErrNewer that says where they are, or nil if there are none.
+// Err returns an ErrNewer that says where they are, or nil if there are none. A caller that gets an error reads no further stream.
 func (n *Newer) Err() error {
 	if n.messages == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: there are %d, and the first is in the stream %s with the sequence %d", ErrNewer, n.messages, n.stream, n.first)
+	return fmt.Errorf("%w: the stream %s has %d, and the first has the sequence %d; streams that were not read may have more", ErrNewer, n.stream, n.messages, n.first)
 }
 
 // Read calls f with the id of the key with which a stored message is sealed. A message of a newer webim is noted in newer. A
