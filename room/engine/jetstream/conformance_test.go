@@ -12,6 +12,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 )
 
 // TestConformance runs the tests that every engine must pass, on three nodes.
@@ -79,11 +80,7 @@ type embeddedStore struct {
 
 // openEmbedded opens an engine with a store inside the process.
 func openEmbedded(t enginetest.TB, l enginetest.Limits, store embedded.Config, cfg Config) *Engine {
-	s, err := embedded.Start(store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := natstest.StartWith(t, store)
 	if store.Always {
 		cfg.Commit = s.Commit
 	}

@@ -2,18 +2,16 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/natstest"
 )
 
 // natsServer is a NATS server in the process, which can be stopped and started again on its folder.
@@ -22,53 +20,38 @@ type natsServer struct {
 	dir string
 
 	mu  sync.Mutex
-	now *server.Server
+	now *embedded.Server
 }
 
 func startServer(t testing.TB) *natsServer {
 	t.Helper()
 	s := &natsServer{t: t, dir: t.TempDir()}
 	s.start()
-	t.Cleanup(s.stop)
 	return s
 }
 
 func (s *natsServer) start() {
 	s.t.Helper()
-	now, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: s.dir,
-		JetStreamMaxStore: 1 << 30, JetStreamMaxMemory: 16 << 20, MaxPayload: 8 << 20, SyncInterval: time.Second})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	now.Start()
-	if !now.ReadyForConnections(wstest.Patience) {
-		s.t.Fatal("the NATS server does not start")
-	}
+	now := natstest.Start(s.t, s.dir)
 	s.mu.Lock()
 	s.now = now
 	s.mu.Unlock()
 }
 
 func (s *natsServer) stop() {
-	s.mu.Lock()
-	now := s.now
-	s.now = nil
-	s.mu.Unlock()
-	if now != nil {
-		now.Shutdown()
-		now.WaitForShutdown()
+	if err := s.server().Close(); err != nil {
+		s.t.Error(err)
 	}
 }
 
-// InProcessConn implements nats.InProcessConnProvider.
-func (s *natsServer) InProcessConn() (net.Conn, error) {
+func (s *natsServer) server() *embedded.Server {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.now == nil {
-		return nil, errors.New("the server is stopped")
-	}
-	return s.now.InProcessConn()
+	return s.now
 }
+
+// InProcessConn implements nats.InProcessConnProvider. It fails while the server is stopped.
+func (s *natsServer) InProcessConn() (net.Conn, error) { return s.server().InProcessConn() }
 
 // connect is Config.Connect.
 func (s *natsServer) connect(opts ...nats.Option) (*nats.Conn, error) {

@@ -40,7 +40,7 @@ func filesWith(t testing.TB, s *natsServer, text string) (names []string) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // the server has replaced a file: its new name is found, too
 		}
-		if err != nil || d.IsDir() {
+		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		b, err := os.ReadFile(path)

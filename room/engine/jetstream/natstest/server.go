@@ -1,21 +1,27 @@
 package natstest
 
 import (
-	"testing"
-
 	"github.com/nats-io/nats.go"
 
 	"webim/room/engine/jetstream/embedded"
 )
 
+// TB is a test: a testing.TB, or an enginetest.TB.
+type TB interface {
+	Helper()
+	Error(...any)
+	Fatal(...any)
+	Cleanup(func())
+}
+
 // Start starts a server with its store in a folder, and closes it at the end of the test, unless the test has closed it.
-func Start(t testing.TB, dir string) *embedded.Server {
+func Start(t TB, dir string) *embedded.Server {
 	t.Helper()
 	return StartWith(t, embedded.Config{Dir: dir})
 }
 
 // StartWith is Start with other settings.
-func StartWith(t testing.TB, cfg embedded.Config) *embedded.Server {
+func StartWith(t TB, cfg embedded.Config) *embedded.Server {
 	t.Helper()
 	s, err := embedded.Start(cfg)
 	if err != nil {
@@ -30,7 +36,7 @@ func StartWith(t testing.TB, cfg embedded.Config) *embedded.Server {
 }
 
 // Connect connects to the server with these options, and closes the connection at the end of the test.
-func Connect(t testing.TB, s *embedded.Server, opts ...nats.Option) *nats.Conn {
+func Connect(t TB, s *embedded.Server, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := s.Connect(opts...)
 	if err != nil {

@@ -10,34 +10,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/embedded"
 	"webim/room/engine/jetstream/internal/frames"
+	"webim/room/engine/jetstream/natstest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// startServer starts a NATS server in the process, without a store.
-func startServer(t testing.TB) *server.Server {
-	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(wstest.Patience) {
-		t.Fatal("the NATS server does not start")
-	}
-	t.Cleanup(func() {
-		s.Shutdown()
-		s.WaitForShutdown()
-	})
-	return s
-}
 
 // node is a Cluster with a connection, and rooms.
 type node struct {
@@ -49,18 +32,18 @@ type node struct {
 	told  []string
 }
 
-func connect(t testing.TB, s *server.Server) *nats.Conn {
+func startServer(t testing.TB) *embedded.Server {
 	t.Helper()
-	nc, err := nats.Connect("", nats.InProcessServer(s), nats.ReconnectBufSize(-1), nats.MaxReconnects(-1), nats.ReconnectWait(time.Millisecond))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
+	return natstest.Start(t, t.TempDir())
+}
+
+func connect(t testing.TB, s *embedded.Server) *nats.Conn {
+	t.Helper()
+	return natstest.Connect(t, s)
 }
 
 // start starts a node.
-func start(t testing.TB, s *server.Server, cfg Config) *node {
+func start(t testing.TB, s *embedded.Server, cfg Config) *node {
 	t.Helper()
 	n := &node{nc: connect(t, s), rooms: map[string][]engine.Subscriber{}}
 	cfg.Tell = n.tell
