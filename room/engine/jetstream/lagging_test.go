@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/state"
 )
@@ -41,7 +42,9 @@ func TestServerBehindIsNoLoss(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		at := e.state.Position()
 		write(2)
+		wstest.Eventually(t, "the copy has the new entry", func() bool { return e.state.Position() > at })
 		was := one.is()
 		l.mu.Lock()
 		l.request, l.answer, l.marker = "$JS.API.STREAM.INFO."+one.stream, string(old.Data), one.marker
