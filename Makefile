@@ -12,7 +12,7 @@ GOBUILD := CGO_ENABLED=0 go build -trimpath -buildvcs=auto
 RACE    := -race -vet=off -count=1 -p 4
 GOTEST  := GORACE=atexit_sleep_ms=100 go test $(RACE)
 # Test programs, and programs that tests build, have no information for debuggers: a fifth of what linking them takes.
-LINK    := $(strip $(GOFLAGS) -ldflags=-w)
+LINK     = $(strip $(shell go env GOFLAGS) -ldflags=-w)
 # What allocates is measured without the race detector, in the packages that have such tests.
 ALLOCS  = CGO_ENABLED=0 go test -vet=off -count=1 -run Allocates $$(grep -rl --include=*_test.go 'Allocates.*testing\.T' netpoll room | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 # One or two tests that fail are run once more by themselves, and named at the end: hundreds of tests with sockets and
