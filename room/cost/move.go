@@ -9,9 +9,9 @@ import (
 	"webim/room/policy"
 )
 
-// A Meter moves to another process in a live upgrade: Export writes down the accounts, and ExportUsage the Usage of
-// one connection. A bucket is written down as the time of day at which it is full, if that time is still to come.
-// So a client waits as long as it would have waited in the old process, whatever the rates of the new one are.
+// A Meter moves to another process in a live upgrade: Export writes down the rates and the accounts, and ExportUsage the Usage of
+// one connection. A bucket is written down as the time of day at which it is full, if that time is still to come. If its rate has
+// another period in the new process, it keeps its level there, as after SetLimits.
 
 // errState: the state of another process cannot be.
 var errState = errors.New("cost: an account is there twice, or has no owner")
@@ -19,8 +19,18 @@ var errState = errors.New("cost: an account is there twice, or has no owner")
 // longestDebt limits the harm of a damaged state.
 const longestDebt = 1000 * time.Hour
 
-// Export writes down the accounts of users and addresses.
+// Export writes down the rates, and then the accounts of users and addresses.
 func (m *Meter) Export(e *snapshot.Encoder) {
+	l := m.limits.Load()
+	for c := range l.conn {
+		e.Message(2, func(e *snapshot.Encoder) {
+			e.String(1, policy.Flows[c].Setting)
+			exportRate(e, 2, l.conn[c])
+			exportRate(e, 3, l.user[c])
+			exportRate(e, 4, l.addr[c])
+		})
+	}
+	exportRate(e, 3, l.refusals)
 	m.accounts.mu.Lock()
 	defer m.accounts.mu.Unlock()
 	for _, kind := range []map[budget.Owner]*account{m.accounts.users, m.accounts.addrs} {
@@ -35,14 +45,70 @@ func (m *Meter) Export(e *snapshot.Encoder) {
 	}
 }
 
-// Import reads the accounts of another process, before this one has any. An account without connections is
+func exportRate(e *snapshot.Encoder, field int, r budget.Rate) {
+	e.Message(field, func(e *snapshot.Encoder) {
+		e.Int(1, int64(r.N))
+		e.Int(2, int64(r.Per))
+	})
+}
+
+// importRate reads a rate. One that cannot be is no limit.
+func importRate(d *snapshot.Decoder) (r budget.Rate) {
+	for field := d.Next(); field != 0; field = d.Next() {
+		switch field {
+		case 1:
+			r.N = int(d.Int())
+		case 2:
+			r.Per = time.Duration(d.Int())
+		}
+	}
+	if d.Err() != nil || r.Per <= 0 {
+		return budget.Unlimited
+	}
+	return r
+}
+
+// Import reads the rates and accounts of another process, before this one has any accounts. An account without connections is
 // forgotten when its buckets are full.
 func (m *Meter) Import(d *snapshot.Decoder) error {
+	none := ratesOf(policy.NoRates)
+	m.moved = limits{conn: none, user: none, addr: none, refusals: budget.Unlimited}
 	for field := d.Next(); field != 0; field = d.Next() {
-		if field == 1 {
-			if err := m.importAccount(d.Message()); err != nil {
-				d.Fail(err)
-			}
+		var err error
+		switch field {
+		case 1:
+			err = m.importAccount(d.Message())
+		case 2:
+			err = m.moved.importRates(d.Message())
+		case 3:
+			m.moved.refusals = importRate(d.Message())
+		}
+		if err != nil {
+			d.Fail(err)
+		}
+	}
+	return d.Err()
+}
+
+// importRates reads the rates of a class. Those of a class that this process does not know are left out.
+func (l *limits) importRates(d *snapshot.Decoder) error {
+	var class string
+	conn, user, addr := budget.Unlimited, budget.Unlimited, budget.Unlimited
+	for field := d.Next(); field != 0; field = d.Next() {
+		switch field {
+		case 1:
+			class = d.String()
+		case 2:
+			conn = importRate(d.Message())
+		case 3:
+			user = importRate(d.Message())
+		case 4:
+			addr = importRate(d.Message())
+		}
+	}
+	for c := range l.conn {
+		if policy.Flows[c].Setting == class {
+			l.conn[c], l.user[c], l.addr[c] = conn, user, addr
 		}
 	}
 	return d.Err()
@@ -70,6 +136,11 @@ func (m *Meter) importAccount(d *snapshot.Decoder) error {
 	}
 	for c := range all {
 		a.buckets[c].SetFull(all[c].Full())
+	}
+	if owner.IsAddr() {
+		a.rescale(&m.moved.addr, &m.limits.Load().addr, m.now())
+	} else {
+		a.rescale(&m.moved.user, &m.limits.Load().user, m.now())
 	}
 	m.retireLaterLocked(a, m.timeOf(a.full()))
 	return nil
@@ -119,6 +190,9 @@ func (m *Meter) ImportUsage(d *snapshot.Decoder, u *Usage, user string) error {
 		if full := all[c].Full(); full > 0 {
 			u.bucket(policy.Class(c)).SetFull(full)
 		}
+	}
+	if l := m.limits.Load(); m.moved.conn != l.conn || m.moved.refusals != l.refusals {
+		u.rescale(&m.moved, l, m.now())
 	}
 	if counted && user != "" {
 		m.accounts.mu.Lock()

@@ -21,8 +21,11 @@ func exported(m *Meter, u *Usage) []byte {
 }
 
 // imported reads what exported has written down.
-func imported(state []byte) (m *Meter, u *Usage, err error) {
-	m, u = newMeter(4), new(Usage)
+func imported(state []byte) (m *Meter, u *Usage, err error) { return importedTo(newMeter(4), state) }
+
+// importedTo is imported for a meter.
+func importedTo(m *Meter, state []byte) (_ *Meter, u *Usage, err error) {
+	u = new(Usage)
 	d := snapshot.Decode(state)
 	for field := d.Next(); field != 0 && err == nil; field = d.Next() {
 		switch field {
@@ -85,6 +88,51 @@ func TestMove(t *testing.T) {
 		if got := m.Counts(); got.Users != 0 || len(m.accounts.addrs) != 0 {
 			t.Errorf("accounts are left: %+v", got)
 		}
+	})
+}
+
+// TestMoveToOtherRates checks that the half of a rate that was used is the half of the rate that the new process has: of a connection, a
+// user and an address.
+func TestMoveToOtherRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		old := newMeter(8)
+		was := usageOf(old, "ann", here)
+		account, refusals := old.userAccount(was.Payer()), &was.others().refusals
+		for c := range policy.NumClasses {
+			was.bucket(c).Charge(old.cfg.Rates.Of(c), 4, old.now())
+			account.buckets[c].Charge(old.cfg.UserRates.Of(c), 8, old.now())
+			if a := old.addressAccount(budget.Addr(here), c); a != nil {
+				rate := old.limits.Load().addr[c]
+				a.buckets[c].Charge(rate, rate.N/2, old.now())
+			}
+		}
+		refusals.Charge(old.cfg.Refusals, 1, old.now())
+
+		next := newMeter(16).cfg
+		next.Refusals.Per = time.Hour
+		for c := range policy.NumClasses {
+			next.Rates.Set(c, budget.Rate{N: 16, Per: time.Hour})
+			next.UserRates.Set(c, budget.Rate{N: 32, Per: time.Second})
+		}
+		m, u, err := importedTo(New(next), exported(old, was))
+		if err != nil {
+			t.Fatal(err)
+		}
+		half := func(what string, b *budget.Bucket, r budget.Rate) {
+			t.Helper()
+			if got := b.Used(r, m.now()); got != r.N/2 {
+				t.Errorf("%s: %d of %d are used", what, got, r.N)
+			}
+		}
+		for c := range policy.NumClasses {
+			name := policy.Flows[c].Setting
+			half("a connection: "+name, u.bucket(c), next.Rates.Of(c))
+			half("a user: "+name, &m.userAccount(u.Payer()).buckets[c], next.UserRates.Of(c))
+			if a := m.addressAccount(budget.Addr(here), c); a != nil {
+				half("an address: "+name, &a.buckets[c], m.limits.Load().addr[c])
+			}
+		}
+		half("refusals", &u.others().refusals, next.Refusals)
 	})
 }
 
