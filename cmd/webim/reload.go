@@ -77,15 +77,10 @@ func (p *program) takeOver(r *config.Reload) error {
 		}
 	}
 	// A new hook decides before the rights do that count on it, and one that is gone decides as long as the old ones do.
-	next := p.newHooks(r.Config, r.Prepared.HookSecret)
-	removes := p.hooks.Removes(next)
-	if !removes {
-		p.hooks.Replace(next)
-	}
+	before := p.hooks.Replace(p.newHooks(r.Config, r.Prepared.HookSecret))
 	if err := p.takeOverLimits(r.Config); err != nil {
-		if !removes {
-			p.hooks.Replace(p.newHooks(p.now, p.HookSecret))
-		}
+		p.hooks.Replace(before)
+		p.hooks.Finish()
 		return err
 	}
 	if guests != nil {
@@ -98,9 +93,8 @@ func (p *program) takeOver(r *config.Reload) error {
 	}
 	p.takeOverTokens(r)
 	p.setLive(r.Config)
-	if removes {
-		p.hooks.Replace(next)
-	}
+	p.hooks.Finish()
+	p.Memory.Replace(r.Prepared.Memory, p.log)
 	p.guard.Replace(guard)
 	p.now = r.Config
 	p.APIKeys, p.TokenKeys, p.HookSecret = r.Prepared.APIKeys, r.Prepared.TokenKeys, r.Prepared.HookSecret

@@ -162,3 +162,21 @@ func TestReloadConnectHookOfGuests(t *testing.T) {
 	comesAs("guest:")
 	r.expectStatus("/r?token="+text, 101)
 }
+
+// TestReloadLogsMemory checks that the log says the bound of memory again after a reload that changes it, and only then.
+func TestReloadLogsMemory(t *testing.T) {
+	file := write(t, "webim.yaml", noHooks)
+	l := startLogged(t, file, "--listen", "127.0.0.1:0")
+	r := &reloading{program: l.program, t: t, file: file, changed: map[string]bool{}}
+	const hook = noHooks + "hook_publish: http://127.0.0.1:1/\n"
+	for i, settings := range []string{noHooks, hook, hook + "log_level: debug\n", noHooks} {
+		r.reload(settings)
+		all := l.log.Records("memory")
+		if want := []int{1, 2, 2, 3}[i]; len(all) != want {
+			t.Fatalf("after the reload %d the log says the memory %d times, want %d", i, len(all), want)
+		}
+		if first, last := all[0]["bounds"], all[len(all)-1]["bounds"]; (first == last) != (settings == noHooks) {
+			t.Errorf("after the reload %d the bound is %v, and was %v", i, last, first)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package hooks
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -66,6 +67,7 @@ func TestReplaceKeepsNotices(t *testing.T) {
 			}
 			before.expect(t, "a")
 			s.Replace(after.hooks(hook))
+			s.Finish()
 			if hook == backend.HookDisconnect {
 				s.Disconnected(backend.DisconnectEvent{Client: "d"})
 			}
@@ -89,4 +91,45 @@ func TestReplaceKeepsNotices(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestReplaceAddsFirst checks that a hook that only the new Hooks have is theirs from Replace on, and that one that only the earlier ones
+// have is theirs until Finish; and that the earlier Hooks can be put back in between.
+func TestReplaceAddsFirst(t *testing.T) {
+	first, second := newAnswering(t, "first"), newAnswering(t, "second")
+	before := New(Config{URLs: urls(first, backend.HookPublish, backend.HookDisconnect), Secret: "one", Headers: []string{"X-Test"}})
+	s := NewSwitch(before)
+	defer s.Close(t.Context())
+	expect := func(when, connect, publish string) {
+		t.Helper()
+		for k, want := range map[backend.Hook]string{backend.HookConnect: connect, backend.HookPublish: publish} {
+			if s.Handles(k) != (want != "") || s.Asks(k, "room") != (want != "") {
+				t.Errorf("%s: the hook %s is there: %v", when, k, s.Handles(k))
+			}
+			got := make(chan string, 1)
+			s.Ask(backend.Request{Hook: k}, func(r backend.Reply, _ error) { got <- string(r.Data) })
+			if got := <-got; got != want {
+				t.Errorf("%s: %s answers for the hook %s, want %s", when, got, k, want)
+			}
+		}
+	}
+	expect("at first", "", `"first"`)
+	next := New(Config{URLs: urls(second, backend.HookConnect)})
+	s.Replace(next)
+	expect("after Replace", `"second"`, `"first"`)
+	s.Replace(before)
+	s.Finish()
+	expect("taken back", "", `"first"`)
+	s.Replace(New(Config{URLs: urls(second, backend.HookConnect)}))
+	s.Finish()
+	expect("after Finish", `"second"`, "")
+}
+
+// newAnswering returns the URL of a backend that answers each request with a text.
+func newAnswering(t *testing.T, text string) string {
+	b := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"result":{"user":"ann","data":%q}}`, text)
+	}))
+	t.Cleanup(b.Close)
+	return b.URL
 }

@@ -132,6 +132,14 @@ func (m *MemoryTable) Apply(log *slog.Logger) {
 	log.Info("memory", "bounds", total(m.bounds), "available", m.limit, "set_by", m.set, "gomemlimit", debug.SetMemoryLimit(-1))
 }
 
+// Replace makes next the table after a reload, and applies it if its limits are others.
+func (m *MemoryTable) Replace(next MemoryTable, log *slog.Logger) {
+	same := slices.Equal(m.bounds, next.bounds) && m.limit == next.limit
+	if *m = next; !same {
+		m.Apply(log)
+	}
+}
+
 // apply sets the runtime's memory limit.
 func (m *MemoryTable) apply() {
 	if n := m.goLimit(); n > 0 {
