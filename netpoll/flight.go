@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"webim/netpoll/internal/flight"
+	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/refusal"
 	"webim/netpoll/internal/slab"
 )
@@ -105,6 +106,34 @@ func (s *Server) trace(r *record, e flight.Event) {
 
 func (s *Server) eventOf(e flight.Event) Event {
 	return Event{EventKind(e.Kind), s.clock.Time(e.At), int(e.Count), int(e.Bytes), e.Code}
+}
+
+// exportFlights writes down the latest events of the connections that there are.
+func (s *Server) exportFlights() (all []moving.Flight) {
+	now := s.clock.Look()
+	var some [flight.Kept]flight.Event
+	for _, id := range s.flights.IDs() {
+		if i, gen := slab.Split(id); s.slab.At(i).gen.Load() != gen {
+			continue
+		}
+		f := moving.Flight{ID: id}
+		for _, e := range s.flights.Events(some[:0], id) {
+			ago := min(max(0, -s.clock.In(e.At, now)), 1<<32-1)
+			f.Events = append(f.Events, moving.Event{Ago: uint32(ago), Bytes: e.Bytes, Code: e.Code, Kind: e.Kind, Count: e.Count})
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// restoreFlights reads what exportFlights has written down.
+func (s *Server) restoreFlights(all []moving.Flight) {
+	now := s.clock.Look()
+	for _, f := range all {
+		for _, e := range f.Events {
+			s.flights.Note(f.ID, flight.Event{At: s.clock.At(-int64(e.Ago), now), Bytes: e.Bytes, Code: e.Code, Kind: e.Kind, Count: e.Count}, 0)
+		}
+	}
 }
 
 // noteMessage notes a message of a client, unless the message answered a ping. The events of a turn are

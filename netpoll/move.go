@@ -28,8 +28,8 @@ var movedFlags = [...]struct {
 // movedStages are the stages in which a connection can move.
 var movedStages = map[uint8]moving.Stage{stageHTTP: moving.Head, stageOpen: moving.Open, stageDrain: moving.Drain}
 
-// State writes down everything that does not belong to a connection: the listeners, and the generations of the records, so
-// that the ids of the other process go on above those of this one.
+// State writes down everything that does not belong to a connection: the listeners, the generations of the records, so
+// that the ids of the other process go on above those of this one, and the table of latest events.
 func (h *Held) State() []byte {
 	var state moving.Server
 	for _, ln := range h.s.listeners() {
@@ -38,6 +38,7 @@ func (h *Held) State() []byte {
 	for i := range h.s.slab.Len() {
 		state.Generations = append(state.Generations, h.s.slab.At(i).gen.Load())
 	}
+	state.Flights = h.s.exportFlights()
 	var e snapshot.Encoder
 	state.Append(&e)
 	return e.B
@@ -69,6 +70,7 @@ func (h *Held) Restore(state []byte) error {
 		}
 		h.s.slab.At(uint32(i)).gen.Continue((gen + 1) &^ 1)
 	}
+	h.s.restoreFlights(from.Flights)
 	return nil
 }
 

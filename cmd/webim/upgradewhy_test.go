@@ -11,7 +11,8 @@ import (
 	"webim/room/flight"
 )
 
-// testUpgradeWhy checks that `webim why` explains after an upgrade a close of before it, and one of a connection that has moved.
+// testUpgradeWhy checks that `webim why` explains after an upgrade a close of before it, and one of a connection that has moved, with
+// what happened before that.
 func testUpgradeWhy(t *testing.T, program string) {
 	key := filepath.Join(t.TempDir(), "key")
 	if err := os.WriteFile(key, []byte("0123456789abcdef0123456789abcdef"), 0o600); err != nil {
@@ -37,11 +38,16 @@ func testUpgradeWhy(t *testing.T, program string) {
 	early.Expect(0x81, "a message")
 	early.Leave()
 	was := why(1)[0]
+	late.Send(0x81, "before")
+	late.Expect(0x81, "before")
 	m.upgrade()
 	late.Leave()
 	all := why(2)
 	if len(all) != 2 || all[0].Rooms[0] != "after" || all[1].Rooms[0] != "before" {
 		t.Fatalf("%+v", all)
+	}
+	if e := all[0].Events; len(e) != 1 || e[0].Kind != "message" || e[0].Bytes != 6 {
+		t.Errorf("the connection that has moved has the events %+v", e)
 	}
 	is := all[1]
 	is.Node, was.Node = "", ""

@@ -12,7 +12,7 @@ import (
 	"webim/room/budget"
 )
 
-// In a live upgrade the records move to the new process. Traces and the events of open connections do not.
+// In a live upgrade the records move to the new process. The events of open connections move with the server; traces do not.
 
 // maxMoved limits the bytes of the records of a queue that move: the latest move. All of them have less, unless names and reasons
 // are as long as they can be.

@@ -64,3 +64,16 @@ func (r *Recorder) Events(dst []Event, id uint64) []Event {
 	}
 	return dst
 }
+
+// IDs returns the connections that have a place.
+func (r *Recorder) IDs() (all []uint64) {
+	for i := range r.all {
+		p := &r.all[i]
+		p.mu.Lock()
+		if p.id != 0 {
+			all = append(all, p.id)
+		}
+		p.mu.Unlock()
+	}
+	return all
+}

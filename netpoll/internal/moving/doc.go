@@ -2,7 +2,7 @@
 // record in a live upgrade. It knows neither sockets nor tables.
 //
 //	conn.go    Conn: everything that a connection's record and tables hold, but the descriptor
-//	server.go  Server: the listeners and the records of a server
+//	server.go  Server: the listeners, the records, and the latest events of a server
 //	encode.go  Conn.Append
 //	decode.go  Parse, which checks each value: it accepts any bytes and never panics
 //

@@ -61,7 +61,8 @@ func TestRoundTrip(t *testing.T) {
 }
 
 func fullServer() Server {
-	return Server{Listeners: []Listener{{"unix", "/run/s", true}, {}}, Generations: []uint32{0, 5, 1<<32 - 1}}
+	return Server{Listeners: []Listener{{"unix", "/run/s", true}, {}}, Generations: []uint32{0, 5, 1<<32 - 1},
+		Flights: []Flight{{7<<32 | 1, []Event{{1, 2, 3, 4, 5}, {1<<32 - 1, 1<<32 - 1, 1<<16 - 1, 255, 255}}}, {}}}
 }
 
 // TestServerRoundTrip checks that a server is read as it was written, and that garbage is an error.
@@ -73,7 +74,7 @@ func TestServerRoundTrip(t *testing.T) {
 			t.Errorf("%+v, %v; want %+v", got, err, want)
 		}
 	}
-	for _, bad := range [][]byte{{1 << 3, 1}, {1<<3 | 2, 2, 1 << 3, 1}, {2 << 3}} {
+	for _, bad := range [][]byte{{1 << 3, 1}, {1<<3 | 2, 2, 1 << 3, 1}, {2 << 3}, {3<<3 | 2, 3, 2<<3 | 2, 1, 0}} {
 		if _, err := ParseServer(bad); err == nil {
 			t.Errorf("% x: accepted", bad)
 		}

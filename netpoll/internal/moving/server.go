@@ -1,6 +1,8 @@
 package moving
 
 import (
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 
@@ -11,7 +13,24 @@ import (
 type Server struct {
 	Listeners   []Listener
 	Generations []uint32 // of the records, by number
+	Flights     []Flight
 }
+
+// A Flight has the latest events of a connection, the oldest first.
+type Flight struct {
+	ID     uint64
+	Events []Event
+}
+
+// An Event is something that has happened on a connection: see flight.Event.
+type Event struct {
+	Ago, Bytes  uint32 // Ago is in ms
+	Code        uint16
+	Kind, Count uint8
+}
+
+// eventSize is the number of bytes of an Event. There can be 14,000 of them.
+const eventSize = 12
 
 // A Listener is described by the text that it was made with.
 type Listener struct {
@@ -31,6 +50,23 @@ func (s *Server) Append(e *snapshot.Encoder) {
 	for _, gen := range s.Generations {
 		e.Uint(2, uint64(gen)+1) // zero would be left out
 	}
+	for _, f := range s.Flights {
+		e.Message(3, func(e *snapshot.Encoder) {
+			e.Uint(1, f.ID)
+			var all []byte
+			for _, one := range f.Events {
+				all = one.append(all)
+			}
+			e.Bytes(2, all)
+		})
+	}
+}
+
+func (e *Event) append(b []byte) []byte {
+	b = binary.BigEndian.AppendUint32(b, e.Ago)
+	b = binary.BigEndian.AppendUint32(b, e.Bytes)
+	b = binary.BigEndian.AppendUint16(b, e.Code)
+	return append(b, e.Kind, e.Count)
 }
 
 // ParseServer reads a server.
@@ -46,6 +82,12 @@ func ParseServer(b []byte) (s Server, err error) {
 			s.Listeners = append(s.Listeners, ln)
 		case 2:
 			s.Generations = append(s.Generations, uint32(number(d, math.MaxUint32+1)-1))
+		case 3:
+			f, err := parseFlight(d.Message())
+			if err != nil {
+				d.Fail(err)
+			}
+			s.Flights = append(s.Flights, f)
 		}
 	}
 	if d.Err() != nil {
@@ -66,4 +108,22 @@ func parseListener(d *snapshot.Decoder) (ln Listener, err error) {
 		}
 	}
 	return ln, d.Err()
+}
+
+func parseFlight(d *snapshot.Decoder) (f Flight, err error) {
+	for field := d.Next(); field != 0; field = d.Next() {
+		switch field {
+		case 1:
+			f.ID = d.Uint()
+		case 2:
+			b := d.Bytes()
+			if len(b)%eventSize != 0 {
+				d.Fail(errors.New("an event is cut"))
+			}
+			for ; len(b) >= eventSize; b = b[eventSize:] {
+				f.Events = append(f.Events, Event{binary.BigEndian.Uint32(b), binary.BigEndian.Uint32(b[4:]), binary.BigEndian.Uint16(b[8:]), b[10], b[11]})
+			}
+		}
+	}
+	return f, d.Err()
 }
