@@ -6,66 +6,49 @@ import (
 	"testing"
 	"time"
 
+	"github.com/compose-spec/compose-go/v2/loader"
+	"github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 )
 
-// TestCompose reads the compose file strictly, as far as it goes, and has webim look at its settings. What it builds is the
-// Dockerfile beside it, and it waits longer for webim to stop than webim takes.
+// composed reads the compose file as docker compose does, with these variables.
+func composed(t *testing.T, env types.Mapping) (*types.Project, error) {
+	return loader.LoadWithContext(t.Context(), types.ConfigDetails{
+		WorkingDir: "../..", ConfigFiles: []types.ConfigFile{{Filename: "../../compose.yaml"}}, Environment: env,
+	}, func(o *loader.Options) { o.SetProjectName("webim", true) })
+}
+
+// TestCompose has Compose's own parser read the compose file, and webim look at its settings. What it builds is the Dockerfile
+// beside it, and it waits longer for webim to stop than webim takes.
 func TestCompose(t *testing.T) {
-	type service struct {
-		Image       string            `json:"image"`
-		Build       map[string]string `json:"build"`
-		Command     []string          `json:"command"`
-		Environment map[string]string `json:"environment"`
-		Ports       []string          `json:"ports"`
-		Volumes     []string          `json:"volumes"`
-		DependsOn   map[string]struct {
-			Condition string `json:"condition"`
-		} `json:"depends_on"`
-		Healthcheck     map[string]any `json:"healthcheck"`
-		ReadOnly        bool           `json:"read_only"`
-		CapDrop         []string       `json:"cap_drop"`
-		SecurityOpt     []string       `json:"security_opt"`
-		Ulimits         map[string]int `json:"ulimits"`
-		StopGracePeriod string         `json:"stop_grace_period"`
-		Restart         string         `json:"restart"`
+	if _, err := composed(t, nil); err == nil || !strings.Contains(err.Error(), "set it to 32 random bytes, as openssl rand -hex 32 prints") {
+		t.Errorf("without a secret: %v", err)
 	}
-	var file struct {
-		Services map[string]service `json:"services"`
-		Volumes  map[string]any     `json:"volumes"`
-	}
-	text, err := os.ReadFile("../../compose.yaml")
-	if err == nil {
-		err = yaml.UnmarshalStrict(text, &file)
-	}
+	secret := strings.Repeat("x", 32)
+	project, err := composed(t, types.Mapping{"WEBIM_TOKEN_SECRET": secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	webim, nats := file.Services["webim"], file.Services["nats"]
-	if webim.DependsOn["nats"].Condition != "service_healthy" || nats.Healthcheck == nil || !strings.Contains(strings.Join(nats.Command, " "), "--jetstream") {
+	webim, nats := project.Services["webim"], project.Services["nats"]
+	if webim.DependsOn["nats"].Condition != types.ServiceConditionHealthy || nats.HealthCheck == nil || !strings.Contains(strings.Join(nats.Command, " "), "--jetstream") {
 		t.Errorf("webim does not wait for a NATS server with JetStream: %+v, %+v", webim, nats)
 	}
-	if _, err := os.Stat("../../" + webim.Build["context"] + "/" + webim.Build["dockerfile"]); err != nil {
+	if _, err := os.Stat(webim.Build.Context + "/" + webim.Build.Dockerfile); err != nil {
 		t.Error(err)
 	}
-	for _, v := range nats.Volumes {
-		name, _, _ := strings.Cut(v, ":")
-		if _, ok := file.Volumes[name]; !ok {
-			t.Errorf("there is no volume %s", name)
-		}
+	if len(nats.Volumes) != 1 || nats.Volumes[0].Type != types.VolumeTypeVolume {
+		t.Errorf("NATS keeps its messages in %+v", nats.Volumes)
 	}
-	grace, err := time.ParseDuration(webim.StopGracePeriod)
-	takes, err2 := time.ParseDuration(webim.Environment["WEBIM_SHUTDOWN_TIMEOUT"])
-	if err != nil || err2 != nil || grace < takes+10*time.Second {
-		t.Errorf("webim has %v to end, and needs %v", grace, takes)
+	if len(webim.Ports) != 1 || webim.Ports[0].Target != 9501 || webim.Ports[0].Published != "9501" {
+		t.Errorf("webim is reached by %+v", webim.Ports)
+	}
+	takes, err := time.ParseDuration(*webim.Environment["WEBIM_SHUTDOWN_TIMEOUT"])
+	if err != nil || time.Duration(*webim.StopGracePeriod) < takes+10*time.Second {
+		t.Errorf("webim has %v to end, and needs %v", webim.StopGracePeriod, takes)
 	}
 	env := []corev1.EnvVar{{Name: "WEBIM_LISTEN", Value: ":9501"}} // of the image
 	for name, value := range webim.Environment {
-		if strings.HasPrefix(value, "${WEBIM_TOKEN_SECRET:?") {
-			value = strings.Repeat("x", 32)
-		}
-		env = append(env, corev1.EnvVar{Name: name, Value: value})
+		env = append(env, corev1.EnvVar{Name: name, Value: *value})
 	}
 	checkSettings(t, env)
 }
