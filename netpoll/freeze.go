@@ -52,6 +52,7 @@ type Held struct {
 	parsed    []moving.Conn // memory of Adopt
 	borrowed  []uint64      // ids of the connections whose sockets the other process has lent, by number of the record
 	parking   sync.WaitGroup
+	resume    []func()              // of the loops that are paused, because sockets are registered
 	failed    atomic.Pointer[error] // the first error of parking
 }
 
@@ -230,8 +231,19 @@ func (h *Held) freeReserved() {
 	h.reserved = 0
 }
 
+// pauseLoops pauses the loops until the end, unless they are paused.
+func (h *Held) pauseLoops() {
+	for _, l := range h.s.loops[len(h.resume):] {
+		h.resume = append(h.resume, l.Pause())
+	}
+}
+
 // end lets turns and timers go on.
 func (h *Held) end() {
+	for _, resume := range h.resume {
+		resume()
+	}
+	h.resume = nil
 	h.s.ready.Release()
 	h.s.timers.Release()
 	h.s.mu.Lock()

@@ -62,6 +62,7 @@ func (h *Held) Restore(state []byte) error {
 		return errors.New("netpoll: a connection was lent that the state does not know")
 	}
 	h.reserved = uint32(len(from.Generations))
+	h.pauseLoops()
 	h.conns = make([]heldConn, 0, h.reserved)
 	h.s.slab.Reserve(h.reserved)
 	for i, gen := range from.Generations {

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"reflect"
+	"sync/atomic"
 	"syscall"
 
 	"webim/netpoll/internal/rawio"
@@ -49,7 +50,8 @@ func EventsOf(e Event) (events Events) {
 type Loop[C any] struct {
 	epoll   *netpoll.Epoll
 	run     func(batch []C) (more bool)
-	batchFD int // an eventfd, see signalBatch
+	batchFD int                           // an eventfd, see signalBatch
+	pause   atomic.Pointer[chan struct{}] // closed at the end of a Pause; nil: there is none
 
 	// Owned by the loop's goroutine.
 	ready    []C  // connections that events have made ready since the last batch
@@ -146,6 +148,19 @@ func (l *Loop[C]) add(fd int, events Event, f func(Event)) error {
 	return nil
 }
 
+// Pause makes the loop's goroutine wait until resume is called, which must be before Close. Without it each connection that
+// is parked wakes the goroutine at once, because there is room for output, and it and Park wait for each other's lock. Events
+// gather meanwhile.
+func (l *Loop[C]) Pause() (resume func()) {
+	over := make(chan struct{})
+	l.pause.Store(&over)
+	rawio.Write(l.batchFD, one)
+	return func() {
+		l.pause.Store(nil)
+		close(over)
+	}
+}
+
 // Unpark ends a registration. It must come before close(fd), always: see add.
 func (l *Loop[C]) Unpark(fd int) { l.epoll.Del(fd) }
 
@@ -164,6 +179,9 @@ func (l *Loop[C]) signalBatch() {
 }
 
 func (l *Loop[C]) endBatch() {
+	if over := l.pause.Load(); over != nil {
+		<-*over
+	}
 	l.signaled = false
 	batch := l.ready
 	l.ready = batch[:0]

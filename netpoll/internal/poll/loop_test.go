@@ -130,6 +130,35 @@ func TestBatch(t *testing.T) {
 	wstest.Eventually(t, "run is called again while it has more", func() bool { return b.len() == 4 })
 }
 
+// TestPause checks that no event comes while a loop is paused, and that all come afterwards. Connections can be parked and unparked
+// meanwhile.
+func TestPause(t *testing.T) {
+	l, _ := start(t)
+	for range 3 {
+		resume := l.Pause()
+		all := []*conn{pair(t), pair(t), pair(t)} // their events come behind the pause: epoll reports them in order
+		for _, c := range all {
+			if err := park(l, c); err != nil {
+				t.Fatal(err)
+			}
+			unix.Write(c.peer, []byte("x"))
+		}
+		l.Unpark(all[2].fd)
+		for _, c := range all {
+			c.mu.Lock()
+			if c.events != 0 {
+				t.Error("an event comes while the loop is paused")
+			}
+			c.mu.Unlock()
+		}
+		resume()
+		for _, c := range all[:2] {
+			wstest.Eventually(t, "the events come", func() bool { return c.take(Readable | Writable) })
+			l.Unpark(c.fd)
+		}
+	}
+}
+
 // TestEvents checks the hints for input and for the end of a stream, and that none comes after Unpark.
 func TestEvents(t *testing.T) {
 	l, _ := start(t)
