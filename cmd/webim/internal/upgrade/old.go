@@ -178,6 +178,7 @@ func (o *Old) move(c *child, h Hello) (conns int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime))) // that of the last look is over soon
 	o.at("ready")
 	return conns, o.Commit()
 }

@@ -43,6 +43,9 @@ func TestMain(m *testing.M) {
 	wstest.Main(m)
 }
 
+// slowCommit is the value of dieEnv if nothing dies, and the last check of the old process takes a while.
+const slowCommit = "old is slow"
+
 // hang begins the value of dieEnv if a process is stopped and not killed.
 const hang = "hang "
 
@@ -122,6 +125,11 @@ func oldProcess(inPlace bool) int {
 		step: dieAt("old"),
 	}
 	switch die := os.Getenv(dieEnv); {
+	case die == slowCommit:
+		o.Commit = func() error {
+			time.Sleep(stallTime / 2) // longer than a look at the new process
+			return nil
+		}
 	case die == hang+"new hello", die == hang+"new borrow":
 		o.StartTime = 500 * time.Millisecond
 	case die == hang+"new wait": // then it has restored everything
@@ -280,6 +288,7 @@ var otherVersion = fmt.Sprintf("old owns%%s: it reads the versions %d to %d of t
 func TestSteps(t *testing.T) {
 	cases := map[string][]string{
 		"":              {"moved 3", allLent},
+		slowCommit:      {"moved 3", allLent},
 		"new refuses":   {"old owns: the settings are wrong"},
 		"other version": {fmt.Sprintf(otherVersion, "")},
 
