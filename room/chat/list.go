@@ -95,20 +95,23 @@ func (l *listed) size() int {
 	return len(l.Title) + l.Last.Size()
 }
 
-// listRoom reads a room of a user's list. The result is nil if the user is banned there, or is not on
-// the roster; then listRoom also mends the list. Otherwise r is the caller's entry on the roster.
+// listRoom reads a room of a user's list. The result is nil if the user is banned there, or is not on the roster; then listRoom
+// also mends the list, unless this node may not know the latest changes. Otherwise r is the caller's entry on the roster.
 func listRoom(ctx context.Context, call *rpc.Call, user string, entry engine.Entry) (l *listed, r policy.Roster, err error) {
 	s, name := serverStore(call.Hub), entry.Name
 	r, there, err := belongs(ctx, s, name, user)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, r, err
-	case there && call.Hub.BanBinds(name, call.Identity()):
-		return nil, r, leave(ctx, s, name, user)
-	case there && call.May(policy.ActBe, name) != nil:
-		return nil, r, nil // hidden until the ban ends
+	}
+	switch banned := call.Hub.BanBinds(name, call.Identity()); {
+	case (banned || !there) && call.Hub.Judge().IsStateOld():
+		return nil, r, nil
 	case !there:
 		return nil, r, s.Delete(ctx, entry.Key, engine.AnyVersion)
+	case banned:
+		return nil, r, leave(ctx, s, name, user)
+	case call.May(policy.ActBe, name) != nil:
+		return nil, r, nil // hidden until the ban ends
 	}
 	l = &listed{Room: name, Kind: kindOf(name), Role: r.Role}
 	set, _, err := settingsOf(ctx, s, name)

@@ -61,6 +61,31 @@ func TestOldState(t *testing.T) {
 	}
 }
 
+// TestOldStateMendsNothing lists a room whose roster has lost the caller, first on a node whose copy of the State is old: there the room
+// is hidden, and nothing is deleted.
+func TestOldStateMendsNothing(t *testing.T) {
+	e := &aging{Engine: newEngine(t)}
+	h := build(t, room.Config{Engine: e})
+	ann, bob := h.come("ann"), h.come("bob")
+	ours := made(t, ann.must("room.create", `{"title":"ours","users":["bob"]}`))
+	h.engine().Delete(engine.Key{Table: engine.TableMember, Of: ours, Name: "bob"}, engine.AnyVersion, func(err error) {
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for _, old := range []bool{true, false} {
+		e.old.Store(old)
+		if got := bob.must("rooms", `{}`); strings.Contains(got, ours) {
+			t.Errorf("bob gets %s", got)
+		}
+		h.engine().Get(engine.Key{Table: engine.TableMine, Of: "bob", Name: ours}, func(e engine.Entry, err error) {
+			if err != nil || (e.Version != 0) != old {
+				t.Errorf("the copy is old: %v; the entry of the list: %+v, %v", old, e, err)
+			}
+		})
+	}
+}
+
 // TestOldRosterShowsNoMessage lists a private room on a node whose copy of the State is old: only a member that is there sees the
 // last message, because the roster may have lost the caller since.
 func TestOldRosterShowsNoMessage(t *testing.T) {
