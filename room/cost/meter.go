@@ -45,7 +45,7 @@ type Meter struct {
 	started  time.Time // the zero of the clock of the buckets
 	accounts accounts
 	replies  *budget.Pool // bytes of replies in progress, by payer
-	moved    limits       // the rates of the process before this one, if it has moved
+	moved    *limits      // the rates of the process before this one; nil: there was none, or it has not told
 
 	refused         [policy.NumClasses]atomic.Int64
 	closed, tooMany atomic.Int64

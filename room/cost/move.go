@@ -71,17 +71,22 @@ func importRate(d *snapshot.Decoder) (r budget.Rate) {
 // Import reads the rates and accounts of another process, before this one has any accounts. An account without connections is
 // forgotten when its buckets are full.
 func (m *Meter) Import(d *snapshot.Decoder) error {
-	none := ratesOf(policy.NoRates)
-	m.moved = limits{conn: none, user: none, addr: none, refusals: budget.Unlimited}
+	told := func() *limits {
+		if m.moved == nil {
+			none := ratesOf(policy.NoRates)
+			m.moved = &limits{conn: none, user: none, addr: none, refusals: budget.Unlimited}
+		}
+		return m.moved
+	}
 	for field := d.Next(); field != 0; field = d.Next() {
 		var err error
 		switch field {
 		case 1:
 			err = m.importAccount(d.Message())
 		case 2:
-			err = m.moved.importRates(d.Message())
+			err = told().importRates(d.Message())
 		case 3:
-			m.moved.refusals = importRate(d.Message())
+			told().refusals = importRate(d.Message())
 		}
 		if err != nil {
 			d.Fail(err)
@@ -137,9 +142,11 @@ func (m *Meter) importAccount(d *snapshot.Decoder) error {
 	for c := range all {
 		a.buckets[c].SetFull(all[c].Full())
 	}
-	if owner.IsAddr() {
+	switch {
+	case m.moved == nil:
+	case owner.IsAddr():
 		a.rescale(&m.moved.addr, &m.limits.Load().addr, m.now())
-	} else {
+	default:
 		a.rescale(&m.moved.user, &m.limits.Load().user, m.now())
 	}
 	m.retireLaterLocked(a, m.timeOf(a.full()))
@@ -191,8 +198,8 @@ func (m *Meter) ImportUsage(d *snapshot.Decoder, u *Usage, user string) error {
 			u.bucket(policy.Class(c)).SetFull(full)
 		}
 	}
-	if l := m.limits.Load(); m.moved.conn != l.conn || m.moved.refusals != l.refusals {
-		u.rescale(&m.moved, l, m.now())
+	if l := m.limits.Load(); m.moved != nil && (m.moved.conn != l.conn || m.moved.refusals != l.refusals) {
+		u.rescale(m.moved, l, m.now())
 	}
 	if counted && user != "" {
 		m.accounts.mu.Lock()
