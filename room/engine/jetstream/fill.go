@@ -29,7 +29,11 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *recent.Par
 		return &recent.Part{Err: engine.ErrUnavailable} // the topic is still opening
 	}
 	erasures := e.erasures.Load()
-	s, err := e.scan(room, keep, floor+1, t.lastTip())
+	tip, epoch := t.end()
+	if is, _ := e.epochOf(t.class, room); is != epoch {
+		tip = codec.Tip{} // the log is another one now
+	}
+	s, err := e.scan(room, keep, floor+1, tip)
 	if err != nil {
 		return &recent.Part{Err: err}
 	}

@@ -72,6 +72,13 @@ func (t *topic) isEnded() bool {
 	return t.ended
 }
 
+// end returns the tip with its epoch.
+func (t *topic) end() (codec.Tip, string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.tip, t.epoch
+}
+
 // lastTip returns the tip.
 func (t *topic) lastTip() codec.Tip {
 	t.mu.Lock()

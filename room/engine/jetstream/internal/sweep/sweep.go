@@ -57,11 +57,20 @@ func (s *Stream) Sweep(ctx context.Context, read *logread.Reader, stream, incarn
 	if err != nil {
 		return err
 	}
-	for _, room := range fresh {
-		room.Swept(incarnation)
+	swept, all := reached(s.swept, upTo, other)
+	if s.swept = swept; all {
+		for _, room := range fresh {
+			room.Swept(incarnation)
+		}
 	}
-	s.swept = max(s.swept, min(upTo, other))
 	return nil
+}
+
+// reached returns how far all rooms are compared with the log, after those that were compared up to swept before are up to upTo,
+// and the others up to other. all is false if that is not so far: the servers that have answered for the others are behind.
+func reached(swept, upTo, other uint64) (now uint64, all bool) {
+	now = max(swept, min(upTo, other))
+	return now, other >= now
 }
 
 // some compares some rooms with their log since a sequence, and returns how far the servers that have answered
