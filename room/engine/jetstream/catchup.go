@@ -21,49 +21,54 @@ const maxTries = 20
 func (t *topic) catchUpLocked() {
 	if !t.catching {
 		t.catching = true
-		t.e.jobs.Go(func() { t.catchUp(0) })
+		t.e.jobs.Go(func() { t.catchUp(effort{}) })
 	}
 }
 
-// catchUp reads the publications after the tip from the log, and delivers them, until nothing is missing. It
-// has failed so many times to find the next one.
-func (t *topic) catchUp(tries int) {
-	n, bytes := 0, 0
+// effort is what a topic has done to catch up.
+type effort struct {
+	n, bytes int // publications that were read
+	tries    int // how often the next one was not found
+}
+
+// catchUp reads the publications after the tip from the log, and delivers them, until nothing is missing.
+func (t *topic) catchUp(so effort) {
 	for {
 		from, done := t.missing()
 		if done {
 			return
 		}
-		if n >= maxCatchUp || bytes >= maxCatchUpBytes {
-			t.e.faults.Warn("a room has lost too many publications on the way to this node: its members recover", "room", t.room, "read", n)
+		if so.n >= maxCatchUp || so.bytes >= maxCatchUpBytes {
+			t.e.faults.Warn("a room has lost too many publications on the way to this node: its members recover", "room", t.room, "read", so.n)
 			t.beginAnew()
 			return
 		}
 		one, err := t.e.logOf(t.class, t.room).Next(from)
 		switch {
-		case errors.Is(err, logread.ErrNone) && tries < maxTries:
+		case errors.Is(err, logread.ErrNone) && so.tries < maxTries:
 			// The answer is from a server of the cluster that does not have it yet.
-			t.e.jobs.After(retry, func() { t.catchUp(tries + 1) })
+			so.tries++
+			t.e.jobs.After(retry, func() { t.catchUp(so) })
 			return
 		case errors.Is(err, logread.ErrNone):
 			t.beginAnew() // it was removed from the log
 			return
 		case err != nil:
 			t.e.failed("a room cannot read its log", t.room, err)
-			t.e.jobs.After(retry, func() { t.catchUp(0) })
+			t.e.jobs.After(retry, func() { t.catchUp(effort{}) })
 			return
 		}
 		if err := t.e.disk.Wait(t.class.Stream); err != nil {
 			t.e.failed("the store cannot write to the disk", t.room, err)
-			t.e.jobs.After(retry, func() { t.catchUp(0) })
+			t.e.jobs.After(retry, func() { t.catchUp(effort{}) })
 			return
 		}
 		if err := t.take(one); err != nil {
 			t.e.failed("a publication cannot be opened", t.room, err)
-			t.e.jobs.After(retry, func() { t.catchUp(0) })
+			t.e.jobs.After(retry, func() { t.catchUp(effort{}) })
 			return
 		}
-		n, bytes, tries = n+1, bytes+len(one.Data), 0
+		so = effort{n: so.n + 1, bytes: so.bytes + len(one.Data)}
 	}
 }
 
@@ -127,7 +132,7 @@ func (t *topic) beginLocked(at codec.Tip, was uint64) {
 	if t.upTo == was {
 		t.upTo = at.Offset // if the log once went farther, it does not any more
 	}
-	t.tip, t.catching, t.began = at, false, true
+	t.tip, t.catching, t.began, t.sweptIn = at, false, true, "" // the server that knows at may be behind
 	t.made = min(t.made, max(t.upTo, at.Offset))
 	t.callLocked(len(t.readers), nil)
 	t.recent.Forget(at.Offset == t.cut)

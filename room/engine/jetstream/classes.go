@@ -48,7 +48,7 @@ func (e *Engine) openClass(ctx context.Context, c *class) error {
 // openClassLocked is openClass with c.openMu held.
 func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	was := c.incarnation.Load()
-	s, incarnation, err := e.openStream(ctx, &c.known, e.marking(e.read.Leader(), c.Stream, c.markers().New(), nil), jetstream.StreamConfig{
+	s, incarnation, err := e.openStream(ctx, &c.known, e.markOf(func(ctx context.Context) (uint64, error) { return e.read.Leader().End(ctx, c.Stream, c.markers()) }), jetstream.StreamConfig{
 		Name:              c.Stream,
 		Description:       "webim: the publications of rooms",
 		Subjects:          []string{c.Rooms()},
@@ -96,18 +96,15 @@ func (e *Engine) openStream(ctx context.Context, known *streams.Known, mark stre
 	return s, streams.Incarnation(s), nil
 }
 
-// marking returns the Mark of a stream: it stores a marker, and deletes it.
-func (e *Engine) marking(leader logread.Leader, stream, marker string, value []byte) streams.Mark {
+// markOf returns the Mark that stores a message by end; nil if only one server has the streams.
+func (e *Engine) markOf(end streams.Mark) streams.Mark {
 	if e.cfg.Sole {
 		return nil
 	}
 	return func(ctx context.Context) (uint64, error) {
-		seq, err := leader.Mark(ctx, stream, marker, value)
+		seq, err := end(ctx)
 		if errors.Is(err, logread.ErrFull) {
 			return 0, nil
-		}
-		if err == nil {
-			_ = leader.Unmark(ctx, stream, seq) // otherwise it stays until it is too old
 		}
 		return seq, err
 	}

@@ -122,6 +122,9 @@ func TestNewerEndsTheReading(t *testing.T) {
 	if err := a.collect(); !errors.Is(err, keyuse.ErrNewer) || !strings.Contains(err.Error(), first+" has 1,") {
 		t.Error(err)
 	}
+	if err := nc.Flush(); err != nil { // then all of its requests have come
+		t.Fatal(err)
+	}
 	read := map[string]bool{}
 	for {
 		m, err := consumers.NextMsg(0)

@@ -22,12 +22,13 @@ func TestServerBehindIsNoLoss(t *testing.T) {
 	k := engine.Key{Table: engine.TableBan, Name: "ann"}
 	write := func(n int) {
 		t.Helper()
-		publish(t, e, "r", text("x"))
+		publish(t, e, "r", said(fmt.Sprint("user", n), "x"))
 		if _, err := put(t, e, engine.Entry{Key: k, Version: engine.AnyVersion, Value: bytes.Repeat([]byte("x"), n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	write(1)
+	writes := 1
+	write(writes)
 	stateMarker, _ := state.Marker()
 	c := e.class("r")
 	for _, one := range []struct {
@@ -37,13 +38,15 @@ func TestServerBehindIsNoLoss(t *testing.T) {
 	}{
 		{ever, everMarker, func() error { return e.openClass(t.Context(), c) }, func() string { return *c.incarnation.Load() }},
 		{state.Stream, stateMarker[:len(stateMarker)-1], func() error { return e.openState(t.Context()) }, e.state.Incarnation},
+		{"KEYS", "key.=proof-", func() error { _, err := e.userKeys.Reopen(t.Context()); return err }, e.userKeys.Incarnation},
 	} {
+		writes++
 		old, err := e.nc.Request("$JS.API.STREAM.INFO."+one.stream, nil, 10*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
 		at := e.state.Position()
-		write(2)
+		write(writes)
 		wstest.Eventually(t, "the copy has the new entry", func() bool { return e.state.Position() > at })
 		was := one.is()
 		l.mu.Lock()
@@ -64,8 +67,8 @@ func TestServerBehindIsNoLoss(t *testing.T) {
 		}
 		l.set(false, false)
 	}
-	write(3)
-	if got := get(t, e, k); len(got.Value) != 3 {
+	write(9)
+	if got := get(t, e, k); len(got.Value) != 9 {
 		t.Errorf("the entry is %+v", got)
 	}
 }
@@ -113,7 +116,7 @@ func missing(topic *topic, upTo uint64, tries int) {
 	topic.mu.Lock()
 	topic.upTo, topic.catching = upTo, true
 	topic.mu.Unlock()
-	topic.catchUp(tries)
+	topic.catchUp(effort{tries: tries})
 }
 
 // TestCatchUpWithServerBehind lets a room catch up while every other read finds nothing: as long as it gets on, it does not give up.
@@ -154,5 +157,35 @@ func TestLastMemberLeavesDuringRead(t *testing.T) {
 	}
 	if h := part.History(engine.Span{Limit: -1}); len(h.Publications) != 1 || h.Top.Offset != 1 {
 		t.Errorf("%d publications up to %d, want 1 up to 1", len(h.Publications), h.Top.Offset)
+	}
+}
+
+// TestStateWaitsForServerBehind loads the State from a consumer that lacks a change which another node has confirmed: the copy is
+// whole only when that has come.
+func TestStateWaitsForServerBehind(t *testing.T) {
+	s := startServer(t)
+	e, other := open(t, s, Config{Keep: always}), open(t, s, Config{Keep: always})
+	k := engine.Key{Table: engine.TableBan, Name: "ann"}
+	if _, err := put(t, e, engine.Entry{Key: k, Version: engine.AnyVersion, Value: []byte("one")}); err != nil {
+		t.Fatal(err)
+	}
+	e.stateMu.Lock()
+	defer e.stateMu.Unlock()
+	incarnation := e.state.Incarnation()
+	last, err := e.stateLeader.Last(t.Context(), state.Stream, state.Subjects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loaded := make(chan error, 1)
+	go func() { loaded <- e.state.Load(t.Context(), incarnation, last.Seq+1) }()
+	wstest.Eventually(t, "the copy is read again", func() bool { return e.state.Position() > 0 && !e.state.Follows(incarnation) })
+	if _, err := put(t, other, engine.Entry{Key: k, Version: engine.AnyVersion, Value: []byte("two")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-loaded; err != nil {
+		t.Fatal(err)
+	}
+	if is := get(t, e, k); string(is.Value) != "two" || !e.state.Follows(incarnation) {
+		t.Errorf("the entry is %q", is.Value)
 	}
 }

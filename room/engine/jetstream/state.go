@@ -58,18 +58,44 @@ func (e *Engine) updateState() error {
 func (e *Engine) openState(ctx context.Context) error {
 	e.stateMu.Lock()
 	defer e.stateMu.Unlock()
-	e.stateKnown.See(e.state.Position())
-	marker, value := state.Marker()
-	_, incarnation, err := e.openStream(ctx, &e.stateKnown, e.marking(e.stateLeader, state.Stream, marker, value), state.StreamConfig(e.cfg.MaxState))
+	e.stateKnown.SeeIn(e.state.Incarnation(), e.state.Position())
+	_, incarnation, err := e.openStream(ctx, &e.stateKnown, e.markOf(e.markState), state.StreamConfig(e.cfg.MaxState))
 	if err != nil {
 		return err
 	}
 	if !e.state.Follows(incarnation) {
-		if err := e.state.Load(ctx, incarnation); err != nil {
+		end, err := e.endOfState(ctx)
+		if err == nil {
+			err = e.state.Load(ctx, incarnation, end)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return e.proveState(ctx)
+}
+
+// endOfState returns a sequence that the stream of the State has, and that is above those of all changes that were confirmed; 0: only one
+// server has the stream.
+func (e *Engine) endOfState(ctx context.Context) (uint64, error) {
+	if e.cfg.Sole {
+		return 0, nil
+	}
+	seq, err := e.markState(ctx)
+	if !errors.Is(err, logread.ErrFull) {
+		return seq, err
+	}
+	last, err := e.stateLeader.Last(ctx, state.Stream, state.Subjects)
+	if errors.Is(err, logread.ErrNone) {
+		err = nil
+	}
+	return last.Seq, err
+}
+
+// markState stores the marker of the State. It stays, and the next one replaces it: a copy may already have to come to it.
+func (e *Engine) markState(ctx context.Context) (uint64, error) {
+	marker, value := state.Marker()
+	return e.stateLeader.Mark(ctx, state.Stream, marker, value)
 }
 
 // proveState asks the leader of the stream for the last message, which the copy must have.

@@ -67,6 +67,7 @@ type Store struct {
 
 	doubts  atomic.Uint64 // calls of Doubt
 	settled atomic.Uint64 // doubts for which there is a proof
+	deleted atomic.Uint64 // doubts for which there is the weaker one of a stream without space
 }
 
 // Open finds or makes the stream.
@@ -87,18 +88,20 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 	s.incarnation.Store(new(streams.Incarnation(stream)))
 	s.further.Store(further(stream))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.Doubt() // others may have deleted keys before
 	return s, nil
 }
 
 // Reopen finds the stream again, or makes it, after the connection or the stream was lost. lost says that the
 // stream lacks keys that this node may know.
 func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
-	if s.doubts.Load() > 0 {
-		s.Doubt() // another server answers now
-	}
+	s.Doubt() // another server answers now
 	stream, err := s.opener.Open(ctx, streamConfig())
-	if err == nil && streams.Incarnation(stream) == s.Incarnation() && stream.CachedInfo().State.LastSeq < s.last.Load() {
-		stream, err = s.opener.Renew(ctx, stream) // the other nodes follow
+	if known := s.last.Load(); err == nil && streams.Incarnation(stream) == s.Incarnation() && stream.CachedInfo().State.LastSeq < known {
+		var end uint64
+		if end, err = s.end(ctx, stream); err == nil && end < known {
+			stream, err = s.opener.Renew(ctx, stream) // the other nodes follow
+		}
 	}
 	if err != nil {
 		return false, fmt.Errorf("keys: %w", err)
@@ -112,14 +115,27 @@ func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
 	return lost, nil
 }
 
+// end returns the last sequence of the stream, of which a server that is behind the others has told an older one.
+func (s *Store) end(ctx context.Context, stream jetstream.Stream) (uint64, error) {
+	told := stream.CachedInfo().State.LastSeq
+	if s.cfg.Sole != nil {
+		return told, nil
+	}
+	seq, err := s.leader.End(ctx, Stream, markers)
+	switch {
+	case errors.Is(err, logread.ErrFull):
+		return told, nil
+	case err != nil:
+		return 0, fault(err)
+	}
+	return seq - 1, nil
+}
+
 // Incarnation returns the incarnation of the stream when it was opened.
 func (s *Store) Incarnation() string { return *s.incarnation.Load() }
 
 // knows notes the sequence of a key.
-func (s *Store) knows(seq uint64) {
-	for last := s.last.Load(); seq > last && !s.last.CompareAndSwap(last, seq); last = s.last.Load() {
-	}
-}
+func (s *Store) knows(seq uint64) { raise(&s.last, seq) }
 
 // MaxKeys is the maximum number of keys: above it, there is no space for those of new users. They take some 130 bytes each
 // on the disk.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
@@ -36,8 +37,9 @@ func (s *Store) Prove(done func(error)) {
 	s.do(done, func(ctx context.Context) { done(s.prove(ctx)) })
 }
 
-// Doubt says that other nodes may have deleted keys, as unused ones or those of an erased user. Get returns no key then before there is a proof that the server which answers
-// has deleted them, too: a deposed leader would bring them back, and texts would be sealed with them.
+// Doubt says that other nodes may have deleted keys, as unused ones or those of an erased user. Get then returns no key until there is
+// a proof that the server which answers has deleted them, too: a deposed leader would bring them back, and texts would be sealed with
+// them.
 func (s *Store) Doubt() { s.doubts.Add(1) }
 
 // settle makes the proof for all calls of Doubt, unless it was made. A full stream takes none, so logread.Leader.Deleted is enough,
@@ -48,13 +50,22 @@ func (s *Store) settle(ctx context.Context) error {
 		return nil
 	}
 	err := s.prove(ctx)
-	if errors.Is(err, logread.ErrFull) {
+	switch {
+	case err == nil:
+		raise(&s.settled, doubts)
+	case errors.Is(err, logread.ErrFull) && s.deleted.Load() >= doubts:
+		return nil
+	case errors.Is(err, logread.ErrFull):
 		if err = s.leader.Deleted(ctx, Stream, markers); err != nil {
-			err = fmt.Errorf("%w: %w", seal.ErrUnproven, fault(err))
+			return fmt.Errorf("%w: %w", seal.ErrUnproven, fault(err))
 		}
-		return err
-	}
-	for was := s.settled.Load(); err == nil && was < doubts && !s.settled.CompareAndSwap(was, doubts); was = s.settled.Load() {
+		raise(&s.deleted, doubts)
 	}
 	return err
+}
+
+// raise makes a number at least as high as another one.
+func raise(n *atomic.Uint64, to uint64) {
+	for was := n.Load(); was < to && !n.CompareAndSwap(was, to); was = n.Load() {
+	}
 }

@@ -27,7 +27,7 @@ import (
 var ErrFull = fmt.Errorf("%w: there is no space for a marker", ErrUnavailable)
 
 // codesFull are the codes of the server that say so, of a stream, an account or a server.
-var codesFull = []jetstream.ErrorCode{10023, 10047, 10077}
+var codesFull = []jetstream.ErrorCode{10002, 10023, 10047, 10077}
 
 const ofMarkers = "=proof-"
 
@@ -36,8 +36,8 @@ type Markers struct {
 	// Prefix begins the subjects of the stream. No name gives a subject with it that is one of a marker: see package subject.
 	Prefix string
 	// Few is for a stream in which a message replaces an older one with its subject, and stays for ever. There are only 1,024
-	// subjects then, so that markers that stay, because their node has ended, are few. Two nodes hardly ever have the same one; then the
-	// proof of one of them may fail, and its next one has another subject.
+	// subjects then, so that markers that stay, because their node has ended, are few. If two nodes have the same one, the proof of one
+	// of them may fail, and its next one has another subject.
 	Few bool
 }
 
@@ -50,7 +50,7 @@ func (m Markers) New() string {
 	return m.Prefix + ofMarkers + rand.Text()[:size]
 }
 
-// Has reports whether New may have returned a subject.
+// Has reports whether a subject is one of a marker.
 func (m Markers) Has(subject string) bool { return strings.HasPrefix(subject, m.Prefix+ofMarkers) }
 
 // Sure calls read. If that returns ErrNone, it proves that the server which answers has everything that was acknowledged before,
@@ -83,6 +83,7 @@ type prover struct {
 // proof is a proof for all calls that wait for it.
 type proof struct {
 	done  chan struct{} // closed when the rest is set
+	seq   uint64        // of the marker
 	err   error
 	ended bool // the context of the call that made it has ended
 }
@@ -96,21 +97,28 @@ func (l Leader) Prove(ctx context.Context, stream string, m Markers) error {
 		}
 		return nil
 	}
+	_, err := l.End(ctx, stream, m)
+	return err
+}
+
+// End is Prove for a stream that several servers may have, and returns the sequence of the marker: it is above those of all messages
+// that were acknowledged before the call.
+func (l Leader) End(ctx context.Context, stream string, m Markers) (seq uint64, err error) {
 	for {
 		v, p, first := l.r.join(stream, m)
 		if first {
-			p.err = l.makeProof(ctx, stream, m, v)
+			p.seq, p.err = l.makeProof(ctx, stream, m, v)
 			p.ended = ctx.Err() != nil
 			close(p.done)
-			return p.err
+			return p.seq, p.err
 		}
 		select {
 		case <-p.done:
 			if p.err == nil || !p.ended {
-				return p.err
+				return p.seq, p.err
 			}
 		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
+			return 0, fmt.Errorf("%w: %w", ErrUnavailable, ctx.Err())
 		}
 	}
 }
@@ -130,7 +138,7 @@ func (r *Reader) join(stream string, m Markers) (v *prover, p *proof, first bool
 }
 
 // makeProof makes the next proof when it is its turn.
-func (l Leader) makeProof(ctx context.Context, stream string, m Markers, v *prover) (err error) {
+func (l Leader) makeProof(ctx context.Context, stream string, m Markers, v *prover) (seq uint64, err error) {
 	select {
 	case v.turn <- struct{}{}:
 		defer func() { <-v.turn }()
@@ -141,7 +149,7 @@ func (l Leader) makeProof(ctx context.Context, stream string, m Markers, v *prov
 	v.next = nil // whoever comes now waits for another one
 	l.r.mu.Unlock()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if v.left {
 		old, err := l.Last(ctx, stream, v.marker)
@@ -149,26 +157,25 @@ func (l Leader) makeProof(ctx context.Context, stream string, m Markers, v *prov
 			err = l.Unmark(ctx, stream, old.Seq)
 		}
 		if err != nil && !errors.Is(err, ErrNone) {
-			return err
+			return 0, err
 		}
 	}
 	v.left = true
-	seq, err := l.Mark(ctx, stream, v.marker, nil)
-	if err != nil {
-		return err
+	if seq, err = l.Mark(ctx, stream, v.marker, nil); err != nil {
+		return 0, err
 	}
 	one, err := l.At(ctx, stream, seq)
 	if errors.Is(err, ErrNone) || err == nil && one.Subject != v.marker {
 		if m.Few {
 			v.renew(m, seq)
 		}
-		return fmt.Errorf("%w: the server that answers for the stream %s does not have the marker %d", ErrUnavailable, stream, seq)
+		return 0, fmt.Errorf("%w: the server that answers for the stream %s does not have the marker %d", ErrUnavailable, stream, seq)
 	}
 	if err == nil {
 		v.left = l.Unmark(ctx, stream, seq) != nil // then the next proof does it
 		v.strays = slices.DeleteFunc(v.strays, func(seq uint64) bool { return l.unmarkStray(ctx, stream, m, seq) == nil })
 	}
-	return err
+	return seq, err
 }
 
 // renew changes the subject of the markers: another node may have the same one, so that each would take the marker of the other. The

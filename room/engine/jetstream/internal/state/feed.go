@@ -24,8 +24,9 @@ const (
 
 // Load reads the whole stream, whose incarnation the caller knows, into the copy, removes what the stream
 // does not have, and then follows the stream. It returns when the copy is whole. If the incarnation is
-// another than before, the versions have no order in common, so first all entries are removed.
-func (s *Store) Load(ctx context.Context, incarnation string) error {
+// another than before, the versions have no order in common, so first all entries are removed. The copy is not whole before the
+// stream has brought the sequence need: the server that reads for the consumer may be behind the others.
+func (s *Store) Load(ctx context.Context, incarnation string, need uint64) error {
 	s.loading.Lock()
 	defer s.loading.Unlock()
 	s.endFeed()
@@ -33,7 +34,7 @@ func (s *Store) Load(ctx context.Context, incarnation string) error {
 	if err != nil {
 		return err
 	}
-	f := &feed{s: s, name: consumer.CachedInfo().Name, loaded: make(chan struct{}), failed: make(chan error, 1)}
+	f := &feed{s: s, name: consumer.CachedInfo().Name, need: need, loaded: make(chan struct{}), failed: make(chan error, 1)}
 	s.mu.Lock()
 	if s.incarnation != incarnation {
 		s.proved = time.Time{}
@@ -43,7 +44,7 @@ func (s *Store) Load(ctx context.Context, incarnation string) error {
 	}
 	s.entries.Reload()
 	s.feed, s.incarnation, s.position, s.current, s.proof = f, incarnation, 0, false, proof{}
-	if consumer.CachedInfo().NumPending == 0 {
+	if consumer.CachedInfo().NumPending == 0 && need == 0 {
 		f.wholeLocked()
 	}
 	s.mu.Unlock()
@@ -103,7 +104,11 @@ func (f *feed) wait(ctx context.Context, consumer jetstream.Consumer) error {
 			if err != nil {
 				return fmt.Errorf("state: asking for the consumer: %w", err)
 			}
-			if info.NumPending == 0 && info.Delivered.Stream <= now {
+			switch {
+			case info.NumPending > 0 || info.Delivered.Stream > now:
+			case now < f.need && time.Since(since) > maxBehind:
+				return errBehind
+			case now >= f.need:
 				f.s.mu.Lock()
 				f.wholeLocked()
 				f.s.mu.Unlock()
@@ -191,7 +196,7 @@ func (f *feed) apply(m jetstream.Msg, meta *jetstream.MsgMetadata) (ready []wait
 			ready = s.applyLocked(e)
 		}
 	}
-	if s.current {
+	if s.current && seq >= f.need {
 		f.wholeLocked()
 	}
 	s.provedLocked()

@@ -74,6 +74,7 @@ type Store struct {
 type feed struct {
 	s       *Store
 	name    string                   // of the consumer
+	need    uint64                   // the stream has this sequence
 	consume jetstream.ConsumeContext // guarded by Store.loading
 	last    uint64                   // number of the last message; used only by the consumer's goroutine
 	whole   bool                     // the copy has all that the stream has; guarded by Store.mu

@@ -31,6 +31,15 @@ func (k *Known) See(seq uint64) {
 	k.mu.Unlock()
 }
 
+// SeeIn is See for a sequence of an incarnation, which may be over.
+func (k *Known) SeeIn(incarnation string, seq uint64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.incarnation == incarnation {
+		k.seq = max(k.seq, seq)
+	}
+}
+
 // Seq returns the highest sequence.
 func (k *Known) Seq() uint64 {
 	k.mu.Lock()
@@ -104,8 +113,11 @@ const askAgain = 2 * time.Second
 // stream has no space, a server is believed that says the same after a while: otherwise the stream would not open.
 func (o *Opener) end(ctx context.Context, s jetstream.Stream, mark Mark) (last uint64, err error) {
 	if mark != nil {
-		if seq, err := mark(ctx); err != nil || seq > 0 {
-			return seq - 1, err
+		switch seq, err := mark(ctx); {
+		case err != nil:
+			return 0, err
+		case seq > 0:
+			return seq - 1, nil
 		}
 		select {
 		case <-time.After(askAgain):
