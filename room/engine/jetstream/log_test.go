@@ -92,17 +92,23 @@ func text(s string) engine.Message { return engine.Message{Op: ws.OpText, Data: 
 
 func history(t testing.TB, e *Engine, room string, part engine.Span) engine.History {
 	t.Helper()
-	type answer struct {
-		h   engine.History
-		err error
+	h, err := tryHistory(t, e, room, part)
+	if err != nil {
+		t.Fatal(err)
 	}
-	c := make(chan answer, 1)
-	e.History(room, part, func(h engine.History, err error) { c <- answer{h, err} })
-	a := receive(t, c)
-	if a.err != nil {
-		t.Fatal(a.err)
-	}
-	return a.h
+	return h
+}
+
+// tryHistory is history for a node that may be behind others.
+func tryHistory(t testing.TB, e *Engine, room string, part engine.Span) (h engine.History, err error) {
+	t.Helper()
+	done := make(chan bool, 1)
+	e.History(room, part, func(got engine.History, failed error) {
+		h, err = got, failed
+		done <- true
+	})
+	receive(t, done)
+	return h, err
 }
 
 func checkChain(t testing.TB, all []engine.Publication) {
