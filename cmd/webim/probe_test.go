@@ -52,6 +52,8 @@ func TestCheckProbes(t *testing.T) {
 		{"--listen " + taken, nil}, // perhaps it is ours that listens
 		{"--listen 192.0.2.1:9501", []string{"--listen: cannot listen on 192.0.2.1:9501: cannot assign requested address; this machine does not have that address"}},
 		{"--listen unix:/nowhere/socket", []string{"--listen: cannot listen on unix:/nowhere/socket: no such file or directory; choose a path in a folder that exists"}},
+		{"--listen unix:" + dir + "/file", []string{"/file: a file that is not a socket has this name; remove it, or choose another path"}},
+		{"--proxy 10.0.0.1 --proxy 0.0.0.0/0", []string{"--proxy: 0.0.0.0/0 has all addresses, so that each client may say which address it has"}},
 		{"--listen unix:" + dir + "/file/socket", []string{"choose a path in a folder"}},
 		{"--listen 127.0.0.1:0 --internal 192.0.2.1:1 --api-key 0123456789abcdef", []string{"the internal address 192.0.2.1:1 can be reached", "--internal: cannot listen on 192.0.2.1:1"}},
 		{"--token-jwks " + backend.URL + "/keys", nil},

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"webim/cmd/webim/internal/secrets"
@@ -92,13 +93,19 @@ func isHeaderName(name string) bool {
 // network unencrypted.
 func (c *Config) checkHookURL(text string) error {
 	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Hostname() == "" || !hasValidPort(u) || u.User != nil || u.Fragment != "" || u.Scheme != "http" && u.Scheme != "https" {
 		return fmt.Errorf("%q is not a URL: write it as https://backend.example.com/webim/connect", text)
 	}
 	if ip := net.ParseIP(u.Hostname()); u.Scheme == "https" || c.Insecure || u.Hostname() == "localhost" || ip != nil && ip.IsLoopback() {
 		return nil
 	}
 	return fmt.Errorf("%s would send users' messages unencrypted: write https, or set insecure to try it out", text)
+}
+
+// hasValidPort reports whether a URL has no port, or one that exists.
+func hasValidPort(u *url.URL) bool {
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Port() == "" || err == nil && n > 0
 }
 
 // HooksConfig returns the configuration of the hooks, which have the secret of Prepared.

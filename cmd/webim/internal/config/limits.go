@@ -87,14 +87,19 @@ func (c *Config) unixProxy() bool {
 // isUnixProxy accepts unix: for unix, because addresses write it with the colon.
 func isUnixProxy(text string) bool { return strings.TrimSuffix(text, ":") == unixProxyName }
 
-// proxyWarnings warns of Unix sockets if their clients cannot be told apart.
-func (c *Config) proxyWarnings() []string {
-	for _, text := range append(slices.Clone(c.Listen), c.TLSListen...) {
-		if a, err := listen.Parse(text); err == nil && a.Network == "unix" && !c.unixProxy() {
-			return []string{c.inTerms(text+" has no addresses of clients, so bans by address and limits of an address do nothing there: if a proxy connects to it, add {proxy unix}", "listen")}
+// proxyWarnings warns of networks with all addresses, and of Unix sockets if their clients cannot be told apart.
+func (c *Config) proxyWarnings() (all []string) {
+	for _, p := range c.proxies() {
+		if p.Bits() == 0 {
+			all = append(all, fmt.Sprintf("%s: %s has all addresses, so that each client may say which address it has, and no limit of an address holds: list the addresses of the proxies", c.place("proxy"), p))
 		}
 	}
-	return nil
+	for _, text := range append(slices.Clone(c.Listen), c.TLSListen...) {
+		if a, err := listen.Parse(text); err == nil && a.Network == "unix" && !c.unixProxy() {
+			return append(all, c.inTerms(text+" has no addresses of clients, so bans by address and limits of an address do nothing there: if a proxy connects to it, add {proxy unix}", "listen"))
+		}
+	}
+	return all
 }
 
 // reserveFDs returns the number of file descriptors that the hooks and the internal listener

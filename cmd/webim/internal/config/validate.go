@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"reflect"
@@ -86,21 +85,35 @@ func (c *Config) validateAddresses() error {
 	case len(c.Listen)+len(c.TLSListen) == 0:
 		return c.mistake(c.givenOf("listen", "tls_listen"), " names no address, so that there is nothing to listen on: add {listen ADDR}.")
 	}
-	seen := map[string]bool{}
+	return c.validateListeners()
+}
+
+// validateListeners checks the addresses to listen on.
+func (c *Config) validateListeners() error {
+	type named struct {
+		listen.Address
+		text string
+	}
+	var seen []named
 	for _, key := range []string{"listen", "tls_listen", "internal"} {
 		for _, text := range c.addresses(key) {
 			a, err := listen.Parse(text)
-			if err == nil && c.Dev && !a.Local() {
-				err = errors.New(text + c.inTerms(" can be reached from other machines, and with {dev} anybody may do anything: "+
+			switch {
+			case err != nil:
+				return Usagef("%s: %v.", c.place(key), err)
+			case c.Dev && !a.Local():
+				return Usagef("%s: %s%s.", c.place(key), text, c.inTerms(" can be reached from other machines, and with {dev} anybody may do anything: "+
 					"write 127.0.0.1 for the host, or leave out {dev}", "dev"))
 			}
-			if err == nil && seen[a.Name] && !a.AnyPort() {
-				err = errors.New(text + " appears twice: remove one")
+			for _, b := range seen {
+				switch {
+				case a == b.Address && !a.AnyPort():
+					return Usagef("%s: %s appears twice: remove one.", c.place(key), text)
+				case a.Overlaps(b.Address):
+					return Usagef("%s: %s and %s have an address in common: remove one, or choose another port.", c.place(key), text, b.text)
+				}
 			}
-			if err != nil {
-				return Usagef("%s: %v.", c.place(key), err)
-			}
-			seen[a.Name] = true
+			seen = append(seen, named{a, text})
 		}
 	}
 	return nil

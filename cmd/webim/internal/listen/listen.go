@@ -22,11 +22,17 @@ type Address struct {
 	Name    string // host:port or path
 }
 
+// maxPath is the maximum length of the path of a Unix socket in bytes: see unix(7).
+const maxPath = len(unix.RawSockaddrUnix{}.Path) - 1
+
 // Parse parses an address. The error says how to write one.
 func Parse(text string) (Address, error) {
 	if path, ok := strings.CutPrefix(text, "unix:"); ok {
-		if path == "" {
+		switch {
+		case path == "":
 			return Address{}, errors.New("unix: has no path: write unix:/run/webim.sock")
+		case len(path) > maxPath:
+			return Address{}, fmt.Errorf("the path of a Unix socket has %d bytes, more than the maximum of %d: choose a shorter one", len(path), maxPath)
 		}
 		return Address{"unix", path}, nil
 	}
@@ -66,6 +72,23 @@ func (a Address) Reachable() string {
 	return net.JoinHostPort(host, port)
 }
 
+// Overlaps reports whether one process cannot listen on both addresses. It reports false if that depends on the machine.
+func (a Address) Overlaps(b Address) bool {
+	if a.Network != b.Network || a.AnyPort() {
+		return false
+	}
+	for _, l := range a.listeners() {
+		for _, m := range b.listeners() {
+			if l.Addr == m.Addr {
+				return true
+			}
+		}
+	}
+	host, port, _ := net.SplitHostPort(a.Name)
+	other, same, _ := net.SplitHostPort(b.Name)
+	return a.Network == "tcp" && port == same && (host == "" || other == "") // one of them means all addresses
+}
+
 // AnyPort reports whether the kernel chooses the port.
 func (a Address) AnyPort() bool { return a.Network == "tcp" && strings.HasSuffix(a.Name, ":0") }
 
@@ -84,9 +107,11 @@ func (a Address) listeners() []netpoll.Listener {
 	return []netpoll.Listener{{Network: a.Network, Addr: a.Name}}
 }
 
+var errNoSocket = errors.New("a file that is not a socket has this name")
+
 // clear removes the file of a Unix socket if no process listens on it: a server that was killed
 // leaves its file behind. It never removes anything else; if another kind of file has the name,
-// clear returns an error.
+// clear returns errNoSocket.
 func (a Address) clear() error {
 	if a.Network != "unix" {
 		return nil
@@ -96,7 +121,7 @@ func (a Address) clear() error {
 		return nil // nothing there, or listening will report the error
 	}
 	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("cannot listen on unix:%s: a file that is not a socket has this name: remove it, or choose another path", a.Name)
+		return errNoSocket
 	}
 	if c, err := net.Dial("unix", a.Name); err == nil {
 		_ = c.Close()
@@ -112,6 +137,8 @@ func (a Address) Explain(text string, err error) error {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		hint = "another program listens there, perhaps another webim: stop it, or choose another address"
+	case errors.Is(err, errNoSocket):
+		hint = "remove it, or choose another path"
 	case a.Network == "unix":
 		hint = "choose a path in a folder that exists and that this user may write to"
 	case errors.Is(err, syscall.EACCES):
@@ -144,7 +171,7 @@ func Open(s *netpoll.Server, text string, like netpoll.Listener, inherit func(ne
 		}
 		if l.FD = inherit(l.Network, l.Addr); l.FD == 0 {
 			if err := a.clear(); err != nil {
-				return nil, err
+				return nil, a.Explain(text, err)
 			}
 		}
 		addr, err := s.Listen(l)
@@ -160,10 +187,13 @@ func Open(s *netpoll.Server, text string, like netpoll.Listener, inherit func(ne
 }
 
 // Bind binds a socket to the address for a moment without listening, so that no client is
-// accepted. For a Unix socket it only checks the folder, because binding would leave a file
-// behind.
+// accepted. For a Unix socket it only checks the folder, and what has the name, because binding would
+// leave a file behind.
 func (a Address) Bind() error {
 	if a.Network == "unix" {
+		if info, err := os.Lstat(a.Name); err == nil && info.Mode().Type() != os.ModeSocket {
+			return errNoSocket
+		}
 		return unix.Access(filepath.Dir(a.Name), unix.W_OK|unix.X_OK)
 	}
 	addr, err := net.ResolveTCPAddr("tcp", a.listeners()[0].Addr)

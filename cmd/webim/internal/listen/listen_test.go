@@ -65,3 +65,22 @@ func TestReachable(t *testing.T) {
 		}
 	}
 }
+
+// TestOverlaps checks which addresses one process cannot have at the same time.
+func TestOverlaps(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{":1", "127.0.0.1:1", true}, {":1", "[::1]:1", true}, {":1", "host.example:1", true}, {"localhost:1", "127.0.0.1:1", true}, {"localhost:1", "[::1]:1", true},
+		{"unix:/a", "unix:/a", true}, {"127.0.0.1:1", "127.0.0.1:1", true},
+		{":1", ":2", false}, {":0", ":0", false}, {"localhost:0", "127.0.0.1:0", false}, {"127.0.0.1:1", "[::1]:1", false}, {"127.0.0.1:1", "127.0.0.2:1", false},
+		{"unix:/a", "unix:/b", false}, {"unix:/:1", ":1", false},
+	} {
+		a, err := Parse(c.a)
+		b, err2 := Parse(c.b)
+		if err != nil || err2 != nil || a.Overlaps(b) != c.want || b.Overlaps(a) != c.want {
+			t.Errorf("%s and %s overlap: %v, want %v; %v, %v", c.a, c.b, a.Overlaps(b), c.want, err, err2)
+		}
+	}
+}
