@@ -92,7 +92,7 @@ func testWhereMessagesGo(t *testing.T, program string) {
 		{args: []string{"--engine", "embedded"}, errs: "--engine needs a folder: add --data DIR."},
 		{args: []string{"--engine", "nats"}, errs: "--engine needs the address of a server: add --nats URL."},
 		{args: []string{"--nats", "nats://127.0.0.1:1", "--nats-cert", "x"}, errs: "--nats-cert is given without a key: add --nats-key FILE."},
-		{args: []string{"--nats", "nats://127.0.0.1:1", "--nats-creds", "/no/file"}, errs: "--nats-creds: the file cannot be read: open /no/file: no such file or directory."},
+		{args: []string{"--nats", "nats://127.0.0.1:1", "--nats-creds", "/no/file"}, errs: "--nats-creds: the file cannot be used: open /no/file: no such file or directory."},
 		{args: []string{"--dev"}, line: "the engine is memory: messages, members of rooms, bans and the rest are lost when webim ends"},
 		{args: []string{"--engine", "memory"}, line: "the engine is memory: messages, members of rooms, bans and the rest are lost when webim ends"},
 		{args: []string{"--dev", "--data", filepath.Join(folder, "a")}, line: "the store is open"},

@@ -90,7 +90,7 @@ func (r *reloadable) other(s *setting.Setting) map[string]string {
 		"dev": "true", "listen": "127.0.0.1:9503", "tls_listen": "127.0.0.1:9504", "tls_cert": r.path("cert2"), "tls_key": r.path("key2"),
 		"acme": "chat.example.com", "proxy_protocol": "127.0.0.1:9501", "allow_origin": "https://a.example", "internal": "127.0.0.1:9505",
 		"api_key": longSecret + "3", "api_key_file": "ci=" + r.path("secret2"), "api_key_rights": "ci=publish", "api_host": "chat.example.com",
-		"proxy": "10.0.0.2", "data": r.path("data"), "nats": "nats://127.0.0.1:4222", "nats_key": r.path("key"), "nats_cert": r.path("cert"),
+		"proxy": "10.0.0.2", "data": r.path("data"), "nats": "nats://127.0.0.1:4222", "nats_key": r.path("key"), "nats_cert": r.path("cert"), "nats_replicas": "3",
 		"hook_open": "publish", "hook_rooms": "team-*", "hook_headers": "X-Test", "hook_secret": longSecret, "hook_secret_file": r.path("secret2"),
 		"token_secret": longSecret, "token_secret_file": r.path("secret2"), "token_public_key": r.path("cert"), "token_jwks": "http://127.0.0.1:1/jwks",
 		"token_jwks_refresh": "1h", "max_publication": "128KiB", "log_level": "debug", "engine": "embedded",

@@ -55,7 +55,7 @@ type Settings struct {
 	NATSCA       string        `name:"nats-ca" change:"upgrade" type:"text" def:"" placeholder:"FILE" group:"store" help:"Certificates in PEM by which the NATS servers are verified; default: those of the system."`
 	NATSCert     string        `name:"nats-cert" change:"upgrade" type:"text" def:"" placeholder:"FILE" group:"store" help:"Certificate in PEM with which webim identifies itself to NATS; needs --nats-key."`
 	NATSKey      string        `name:"nats-key" change:"upgrade" type:"text" def:"" placeholder:"FILE" group:"store" help:"Private key of --nats-cert in PEM."`
-	NATSReplicas int           `name:"nats-replicas" change:"upgrade" type:"count" def:"1" min:"1" max:"65536" group:"store" help:"Number of NATS servers that hold each message. With 3, one of them may fail."`
+	NATSReplicas int           `name:"nats-replicas" change:"upgrade" type:"count" def:"1" min:"1" max:"5" group:"store" help:"Number of NATS servers that hold each message. With 3, one of them may fail."`
 
 	Loops              int      `name:"loops" change:"upgrade" type:"count" def:"auto" words:"auto" min:"1" max:"256" group:"limits" help:"Number of epoll instances; auto: one for every two processors."`
 	Workers            int      `name:"workers" change:"upgrade" type:"count" def:"auto" words:"auto" min:"1" max:"4096" group:"limits" help:"Number of goroutines that read, decode and deliver; auto: one for every processor."`

@@ -2,12 +2,18 @@ package config
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nkeys"
 
 	"webim/cmd/webim/internal/setting"
 	"webim/room/engine"
@@ -57,29 +63,98 @@ func (c *Config) storeWarnings() (all []string) {
 	return all
 }
 
-// CheckStore checks that there is a place for messages, and that the files for it can be read.
+// CheckStore checks that there is a place for messages, and that the files for it can be used.
 func (c *Config) CheckStore() error {
-	switch {
-	case c.StoreEngine == engineAuto:
+	switch c.StoreEngine {
+	case engineAuto:
 		return Usagef("there is no place for messages: add --data DIR, which keeps them in a folder, or --engine memory, which loses them when webim ends.")
-	case c.StoreEngine == EngineEmbedded && c.StoreFolder == "":
+	case EngineEmbedded:
+		return c.checkFolder()
+	case EngineNATS:
+		if err := c.checkServers(); err != nil {
+			return err
+		}
+		return c.checkNATSFiles()
+	}
+	return nil
+}
+
+// checkFolder checks the folder of the embedded store. It may not exist yet.
+func (c *Config) checkFolder() error {
+	if c.StoreFolder == "" {
 		return c.mistake("engine", " needs a folder: add {data DIR}.")
-	case c.StoreEngine == EngineNATS && len(c.NATS) == 0:
+	}
+	if info, err := os.Stat(c.StoreFolder); err == nil && !info.IsDir() {
+		return c.mistake("data", ": %s is a file: write the name of a folder.", c.StoreFolder)
+	}
+	return nil
+}
+
+// checkServers checks the addresses of the NATS servers.
+func (c *Config) checkServers() error {
+	if len(c.NATS) == 0 {
 		return c.mistake("engine", " needs the address of a server: add {nats URL}.")
-	case c.StoreEngine != EngineNATS:
-		return nil
+	}
+	for i, text := range c.NATS {
+		switch {
+		case strings.Contains(text, "@"): // the error shows no password
+			return c.mistake("nats", ": an address with a user or a password would be shown in logs: write nats://host:4222, and add {nats_creds FILE}.")
+		case !isServer(text):
+			return c.mistake("nats", ": %q is not the address of a NATS server: write it as nats://host:4222 or tls://host:4222.", text)
+		case slices.Contains(c.NATS[:i], text):
+			return c.mistake("nats", ": %s appears twice: remove one.", text)
+		}
+	}
+	return nil
+}
+
+// isServer reports whether text is the address of a NATS server.
+func isServer(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "nats" || u.Scheme == "tls") && u.Hostname() != "" && hasValidPort(u) && text == u.Scheme+"://"+u.Host
+}
+
+// checkNATSFiles checks the files with which webim and the NATS servers prove who they are.
+func (c *Config) checkNATSFiles() error {
+	switch {
 	case c.NATSCert != "" && c.NATSKey == "":
 		return c.mistake("nats_cert", " is given without a key: add {nats_key FILE}.")
 	case c.NATSKey != "" && c.NATSCert == "":
 		return c.mistake("nats_key", " is given without a certificate: add {nats_cert FILE}.")
 	}
-	for _, file := range []struct{ key, name string }{{"nats_creds", c.NATSCreds}, {"nats_ca", c.NATSCA}, {"nats_cert", c.NATSCert}, {"nats_key", c.NATSKey}} {
+	for _, file := range []struct {
+		key, name string
+		use       func([]byte) error
+	}{{"nats_creds", c.NATSCreds, useCredentials}, {"nats_ca", c.NATSCA, useAuthorities}} {
 		if file.name == "" {
 			continue
 		}
-		if _, err := os.ReadFile(file.name); err != nil {
-			return c.mistake(file.key, ": the file cannot be read: %v.", err)
+		b, err := os.ReadFile(file.name)
+		if err == nil {
+			err = file.use(b)
 		}
+		if err != nil {
+			return c.mistake(file.key, ": the file cannot be used: %v.", err)
+		}
+	}
+	if c.NATSCert != "" {
+		if _, err := tls.LoadX509KeyPair(c.NATSCert, c.NATSKey); err != nil {
+			return c.mistake("nats_cert", ": the certificate cannot be used: %v.", err)
+		}
+	}
+	return nil
+}
+
+// useCredentials checks that a .creds file has the key of a user.
+func useCredentials(b []byte) error {
+	_, err := nkeys.ParseDecoratedUserNKey(b)
+	return err
+}
+
+// useAuthorities checks that a file has certificates.
+func useAuthorities(b []byte) error {
+	if !x509.NewCertPool().AppendCertsFromPEM(b) {
+		return errors.New("it has no certificate in PEM")
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -71,12 +70,25 @@ func read(file string, n ast.Node) ([]Entry, error) {
 			return nil, err
 		}
 		all[i].Place = fmt.Sprintf("%s:%d: rooms", file, setting.Line(item))
-		same := func(r Entry) bool { return r.Match == all[i].Match }
-		if slices.ContainsFunc(all[:i], same) {
-			return nil, fmt.Errorf(":%d: rooms has %q twice, and only the first counts: remove one", setting.Line(item), all[i].Match)
+		if err := all[i].reached(all[:i]); err != nil {
+			return nil, fmt.Errorf(":%d: %w", setting.Line(item), err)
 		}
 	}
 	return all, nil
+}
+
+// reached returns an error if one of the entries before this one decides for each room that matches. A pattern matches all names
+// that another pattern matches if it matches the text of that pattern: only a star matches a star.
+func (r *Entry) reached(before []Entry) error {
+	for _, b := range before {
+		switch {
+		case b.Match == r.Match:
+			return fmt.Errorf("rooms has %q twice, and only the first counts: remove one", r.Match)
+		case name.Match(b.Match, r.Match):
+			return fmt.Errorf("the entry %q never decides, because %q before it matches the same names: move it up, or remove it", r.Match, b.Match)
+		}
+	}
+	return nil
 }
 
 // read reads one entry.
