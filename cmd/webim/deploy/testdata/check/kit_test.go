@@ -19,21 +19,20 @@ const patience = 2 * time.Minute
 // root is the folder of webim's module.
 const root = "../../../../.."
 
-// program is webim as the Dockerfile builds it.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "webim-check")
-	if err != nil {
-		return "", err
-	}
-	return buildAs(dir, "webim")
-})
+// folder is that of the program.
+var folder string
 
-// TestMain removes the program.
+// program is webim as the Dockerfile builds it, for the first test that needs it.
+var program = sync.OnceValues(func() (string, error) { return buildAs(folder, "webim") })
+
+// TestMain makes and removes the folder of the program.
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	var err error
+	if folder, err = os.MkdirTemp("", "webim-check"); err != nil {
+		panic(err)
 	}
+	code := m.Run()
+	_ = os.RemoveAll(folder)
 	os.Exit(code)
 }
 
