@@ -29,6 +29,16 @@ func testChatServerIsKilled(t *testing.T, browser context.Context, program strin
 	}
 	ann.wait(`document.querySelectorAll('#log .message.sending').length === 3`)
 	ann.screenshot("chat-7-reconnecting")
+	// Bob loses the connection once more, when the page asks the new server for messages.
+	eval[bool](bob, `(() => {
+		const send = WebSocket.prototype.send;
+		WebSocket.prototype.send = function (data) {
+			if (!data.includes('"method":"messages"')) return send.call(this, data);
+			WebSocket.prototype.send = send;
+			this.close();
+		};
+		return true;
+	})()`)
 	startWebim(t, program, server.host)
 	for _, p := range []*tab{ann, bob} {
 		eval[bool](p, `(document.querySelector('#retry').click(), true)`)
@@ -41,6 +51,9 @@ func testChatServerIsKilled(t *testing.T, browser context.Context, program strin
 		p.wait(bodies + `.join() === 'meanwhile 0,meanwhile 1,meanwhile 2'`)
 	}
 	ann.settled()
+	if !eval[bool](bob, `WebSocket.prototype.send.toString().includes('native')`) {
+		t.Error("Bob has not asked for messages")
+	}
 	bob.wait(`[...document.querySelectorAll('.toast')].some((n) => n.textContent.startsWith('Some messages could not be recovered'))`)
 }
 

@@ -121,6 +121,7 @@ export class Room extends EventTarget {
   readonly more: boolean;
   readonly atEnd: boolean;
   readonly loaded: boolean;
+  /** why the user is not in the room, or its messages could not be loaded; if it is temporary, that is tried again */
   readonly error: ChatError | null;
   readonly typing: Map<string, string>;
   readonly marks: Map<string, { read: number; delivered: number }>;

@@ -8,6 +8,9 @@ import { wellFormed } from './size.js';
 /** The number of messages that a Room keeps, and the number in one page. */
 export const KEPT = 200, PAGE = 50;
 
+// Milliseconds before a load that has failed is made again; the pause doubles with each failure.
+const FIRST_PAUSE = 1000, LONGEST_PAUSE = 30_000;
+
 /**
  * A room that is open.
  *
@@ -27,13 +30,22 @@ export class Room extends EventTarget {
   /** marks of the other users: user → {read, delivered} */
   marks = new Map();
   loaded = false;
+  /** why the user is not in the room, or its messages could not be loaded; if it is temporary, that is tried again */
   error = null;
   /** the offset of the last read message when the room was opened; 0: none, or unknown */
   readTo = 0;
-  #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = -Infinity; #timers = new Map(); #read = 0; #closed = false; #early = [];
+  #chat; #client; #sub; #forget; #outbox; #fold = new Fold(); #quoted = new Fold(); #asked = new Set(); #typed = -Infinity; #timers = new Map(); #read = 0; #closed = false;
   // Where the next older and the next newer page begin; 0: at the first or the last kept message. A page may be empty
   // although there are more: then the next one begins elsewhere.
   #before = 0; #after = 0;
+  // Whether the kept messages must be loaded anew, because they do not go on with the publications that arrive; and whether that
+  // is because of a gap, which is told when they are loaded.
+  #stale = true; #gap = false;
+  #unmarked = true; // whether marks may have been missed
+  #top = 0; // the offset up to which the last page of newest() has everything
+  #untimed = 0; // the messages after this offset have the time of their arrival, not yet the server's; 0: none
+  #loads = new Set(); // the pages that are being loaded: of each, the publications that have arrived since its request
+  #retry = 0; // the timer of the next try
 
   constructor(chat, client, name, outbox, forget) {
     super();
@@ -61,6 +73,7 @@ export class Room extends EventTarget {
     this.#outbox.removeEventListener('change', this.#sent);
     this.#outbox.waits = () => false;
     for (const timer of this.#timers.values()) clearTimeout(timer);
+    clearTimeout(this.#retry);
     this.#sub.unsubscribe();
     this.#client.removeSubscription(this.#sub);
     this.#forget();
@@ -122,30 +135,32 @@ export class Room extends EventTarget {
   async older() {
     const before = this.#before || this.messages[0]?.offset;
     if (!this.more || !before) return false;
-    const page = await this.call('messages', { before, limit: PAGE });
-    this.#fold.before(page.messages);
-    this.more = page.more;
-    this.#before = page.next ?? 0;
-    if (this.#fold.size > KEPT) {
-      this.#fold.keepFirst(KEPT);
-      this.atEnd = false;
-      this.#after = 0;
-    }
-    this.#show();
-    return true;
+    if (this.#stale) return this.newest().then(() => true);
+    return this.#load(this.#fold, { before, limit: PAGE }, (page) => {
+      this.#fold.before(page.messages);
+      this.more = page.more;
+      this.#before = page.next ?? 0;
+      if (this.#fold.size > KEPT) {
+        this.#fold.keepFirst(KEPT);
+        this.atEnd = false;
+        this.#after = 0;
+      }
+      this.#show();
+    });
   }
 
   /** Loads the page after the kept messages, unless they reach the end. It may be empty. */
   async newer() {
     const after = this.#after || this.messages.at(-1)?.offset;
     if (this.atEnd || !after) return false;
-    const page = await this.call('messages', { after, limit: PAGE });
-    this.#fold.after(page.messages);
-    this.atEnd = !page.more;
-    this.#after = page.next ?? 0;
-    this.#trim();
-    this.#show();
-    return true;
+    if (this.#stale) return this.newest().then(() => true);
+    return this.#load(this.#fold, { after, limit: PAGE }, (page) => {
+      this.#fold.after(page.messages);
+      this.atEnd = !page.more;
+      this.#after = page.next ?? 0;
+      this.#trim();
+      this.#show();
+    });
   }
 
   // Drops the oldest messages, if too many are kept.
@@ -158,48 +173,105 @@ export class Room extends EventTarget {
 
   /** Replaces the kept messages with the newest ones. */
   async newest() {
-    const page = await this.call('messages', { limit: PAGE });
-    const early = this.#early;
-    this.#early = [];
-    this.#fold = new Fold(page.messages);
-    this.more = page.more;
-    this.#before = page.next ?? 0;
-    this.#after = 0;
-    this.atEnd = this.loaded = true;
-    this.error = null;
-    for (const p of early) if (p.offset > page.offset) this.#fold.apply({ ...p, time: this.#chat.now() });
-    const first = !this.marks.size;
-    await this.#loadMarks();
-    if (first) this.readTo = this.marks.get(this.#chat.user)?.read ?? 0;
-    this.#outbox.settle();
-    this.#show();
+    const used = await this.#load(this.#fold, { limit: PAGE }, (page) => {
+      this.#fold = new Fold(page.messages);
+      this.more = page.more;
+      this.#before = page.next ?? 0;
+      this.#after = this.#untimed = 0;
+      this.#top = page.offset;
+      if (!this.loaded) this.readTo = this.marks.get(this.#chat.user)?.read ?? 0;
+      this.atEnd = this.loaded = true;
+      this.#stale = false;
+      this.error = null;
+      this.#outbox.settle();
+      this.#show();
+    }, this.#loadMarks().catch(() => {}));
+    if (!used && this.#stale) return this.newest();
+    if (this.#gap && !this.#stale) {
+      this.#gap = false;
+      this.#tell('gap');
+    }
   }
 
+  // Loads the marks. A publication that has come meanwhile may be newer than a loaded one, and marks only grow.
   async #loadMarks() {
-    const { marks } = await this.call('marks').catch(() => ({ marks: [] }));
-    for (const { user, read, delivered } of marks) this.marks.set(user, { read, delivered });
+    try {
+      const { marks } = await this.call('marks');
+      for (const { user, read, delivered } of marks) {
+        const known = this.marks.get(user);
+        this.marks.set(user, { read: Math.max(read, known?.read ?? 0), delivered: Math.max(delivered, known?.delivered ?? 0) });
+      }
+      this.#unmarked = false;
+    } catch (e) {
+      this.#unmarked = e.temporary;
+      throw e;
+    }
   }
 
-  async #subscribed(c) {
-    const gap = c.wasRecovering && !c.recovered;
-    if (this.loaded && !gap) { // missed messages arrive as publications, in which the library leaves out the time
-      if (c.wasRecovering && this.atEnd && this.messages.length) this.#again(this.messages.at(-1).offset);
-      return;
-    }
+  // Loads a page for a fold and waits for the promise also; then it calls use(page), unless the fold is no longer in use. It resolves
+  // to whether it did. The page may be older than the publications that have arrived since its request, so it gets these, too.
+  async #load(fold, request, use, also) {
+    const arrived = [];
+    this.#loads.add(arrived);
     try {
-      await this.newest();
-      if (gap) this.#tell('gap');
-    } catch (e) {
-      this.error = e;
-      this.#tell('change');
+      const [page] = await Promise.all([this.call('messages', request), also]);
+      if (fold !== this.#fold && fold !== this.#quoted) return false;
+      const toEnd = !request.before && !request.offsets && !(request.after && page.more);
+      const piece = new Fold(page.messages);
+      for (const p of arrived) if (p.offset > page.offset && (p.tags.event || toEnd)) piece.apply(p);
+      use({ ...page, messages: piece.list() });
+      return true;
+    } finally {
+      this.#loads.delete(arrived);
     }
+  }
+
+  #subscribed(c) {
+    this.error = null;
+    this.#unmarked = true; // marks are not recovered
+    if (c.wasRecovering && !c.recovered) this.#lose();
+    else if (c.hasRecoveredPublications && this.atEnd && this.messages.length) this.#untimed ||= this.messages.at(-1).offset;
+    this.#mend();
     this.#tell('members');
   }
 
-  async #again(offset) {
-    const page = await this.call('messages', { after: offset, limit: KEPT }).catch(() => ({ messages: [] }));
-    this.#fold.after(page.messages.filter((m) => this.#fold.has(m.offset)));
-    this.#show();
+  // Forgets all that has offsets: after a gap they may begin anew, with other messages. What is shown stays until a page is loaded.
+  #lose() {
+    this.#fold = new Fold();
+    this.#quoted = new Fold();
+    this.#asked.clear();
+    this.marks.clear();
+    this.#read = this.#untimed = this.#top = 0;
+    this.#stale = true;
+    this.#gap = this.loaded;
+  }
+
+  // Loads what is missing, and tries again if that fails while the room is subscribed. Otherwise the next 'subscribed' does it.
+  async #mend(pause = FIRST_PAUSE) {
+    clearTimeout(this.#retry);
+    if (this.#sub.state !== 'subscribed') return;
+    try {
+      if (this.#stale) await this.newest();
+      if (this.#untimed) await this.#loadTimes();
+      if (this.#unmarked) await this.#loadMarks().then(() => this.#tell('change'));
+    } catch (e) {
+      if (this.#stale) {
+        this.error = e;
+        this.#tell('change');
+      }
+      if (!e.temporary || this.#sub.state !== 'subscribed') return;
+      clearTimeout(this.#retry);
+      this.#retry = setTimeout(() => this.#mend(Math.min(2 * pause, LONGEST_PAUSE)), pause * (0.5 + Math.random() / 2));
+    }
+  }
+
+  // Missed messages arrive as publications, in which the library leaves out the time.
+  #loadTimes() {
+    return this.#load(this.#fold, { after: this.#untimed, limit: KEPT }, (page) => {
+      this.#untimed = 0;
+      this.#fold.after(page.messages.filter((m) => this.#fold.has(m.offset)));
+      this.#show();
+    });
   }
 
   #publication(p) {
@@ -213,10 +285,11 @@ export class Room extends EventTarget {
       case 'room': return this.#tell('settings', p.data);
       case 'kick': case 'ban': case 'unban': case 'mute': case 'unmute': return this.#tell('settings');
     }
-    if (!this.loaded) return void this.#early.push(p);
+    p = { ...p, tags, time: this.#chat.now() };
+    for (const arrived of this.#loads) arrived.push(p);
     if (info) this.#stopTyping(info.user);
+    if (this.#stale || p.offset <= this.#top) return; // newest() will load it, or has
     if (!tags.event && !this.atEnd) return this.#tell('change'); // newer() will load it
-    p = { ...p, time: this.#chat.now() };
     this.#fold.apply(p);
     if (tags.event) this.#quoted.apply(p);
     this.#trim();
@@ -256,9 +329,10 @@ export class Room extends EventTarget {
     if (!missing.length) return;
     for (const at of missing) this.#asked.add(at);
     try {
-      const { messages } = await this.call('messages', { offsets: missing });
-      this.#quoted.after(messages);
-      if (messages.length) this.#tell('change');
+      await this.#load(this.#quoted, { offsets: missing }, ({ messages }) => {
+        this.#quoted.after(messages);
+        if (messages.length) this.#tell('change');
+      });
     } catch {
       for (const at of missing) this.#asked.delete(at);
     }
