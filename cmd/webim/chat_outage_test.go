@@ -57,6 +57,37 @@ func testChatServerIsKilled(t *testing.T, browser context.Context, program strin
 	bob.wait(`[...document.querySelectorAll('.toast')].some((n) => n.textContent.startsWith('Some messages could not be recovered'))`)
 }
 
+// testLoadsAreRepeated checks that the page loads what it shows again after temporary errors, without another cause.
+func testLoadsAreRepeated(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := come(t, browser, server.url, "Ann")
+	ann.enter(text, "hello")
+	ann.settled()
+	bob := openTab(t, browser)
+	// The calls get an error in place of the server's answer.
+	bob.beforePage(`{
+		window.failed = new Set();
+		const send = WebSocket.prototype.send;
+		WebSocket.prototype.send = function (frame) {
+			const others = frame.split('\n').filter((line) => {
+				const { id, rpc } = JSON.parse(line);
+				if (window.passes || !['messages', 'marks', 'members', 'rooms', 'room.info'].includes(rpc?.method)) return true;
+				failed.add(rpc.method);
+				setTimeout(() => this.onmessage({ data: JSON.stringify({ id, error: { code: 100, message: 'not now', temporary: true } }) }));
+			});
+			if (others.length) send.call(this, others.join('\n'));
+		};
+	}`)
+	bob.do(chromedp.Navigate(server.url))
+	bob.wait(`document.querySelector('#name').checkVisibility()`)
+	bob.enter(chromedp.CSS("#name"), "Bob")
+	bob.wait(`window.failed.size === 5 && document.querySelector('#log .note').textContent !== 'Loading …'`)
+	eval[bool](bob, `window.passes = true`)
+	bob.isIn()
+	bob.shows("hello")
+	bob.wait(`document.querySelectorAll('#member-list li').length === 2 && document.querySelector('#room-list .last') !== null`)
+}
+
 func testOfflineAndOnline(t *testing.T, browser context.Context, program string) {
 	server := startWebim(t, program, "127.0.0.1:0")
 	road := newRelay(t, server.host)

@@ -27,6 +27,7 @@ func TestChatPage(t *testing.T) {
 		{"ServerIsKilled", testChatServerIsKilled},
 		{"OutlivesRestart", testChatOutlivesRestart},
 		{"SparseHistory", testSparseHistory},
+		{"LoadsAreRepeated", testLoadsAreRepeated},
 		{"OfflineAndOnline", testOfflineAndOnline},
 		{"UnsentOutlivesThePage", testUnsentOutlivesThePage},
 		{"GuestOfAnotherTime", testGuestOfAnotherTime},

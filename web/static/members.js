@@ -4,10 +4,11 @@ import { $, el, reconcile } from './dom.js';
 import { t } from './i18n.js';
 import { givenName } from './chat.js';
 import { picture } from './picture.js';
+import { refresher } from './refresher.js';
 import { who } from './who.js';
 
 export class MemberList {
-  #room; #more = false; #here; #menu; #timer = 0; #nodes = new Map(); #learn; #nameOf;
+  #room; #more = false; #here; #menu; #nodes = new Map(); #learn; #nameOf;
   all = [];
 
   /** menu(member, button) opens the menu of a member; learn(info) is called with names, nameOf(user) returns them. */
@@ -30,22 +31,19 @@ export class MemberList {
     this.#render();
   }
 
-  refresh() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#load(), 200);
-  }
+  /** Requests the list again soon. */
+  refresh = refresher(() => this.#load(), 200);
 
+  // Rejects if the list is not permitted here.
   async #load() {
     const room = this.#room;
-    try {
-      const { members, more, here } = await room.members();
-      if (room !== this.#room) return;
-      this.all = members;
-      this.#more = more;
-      this.#here = here;
-      for (const m of members) this.#learn({ user: m.user, conn_info: m.info });
-      this.#render();
-    } catch { /* the list is not permitted here, or requested again after a reconnect */ }
+    const { members, more, here } = await room.members();
+    if (room !== this.#room) return;
+    this.all = members;
+    this.#more = more;
+    this.#here = here;
+    for (const m of members) this.#learn({ user: m.user, conn_info: m.info });
+    this.#render();
   }
 
   #render() {

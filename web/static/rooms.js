@@ -5,12 +5,13 @@ import { language, t } from './i18n.js';
 import { givenName, nameOf, otherOf, plainName } from './chat.js';
 import { short, textOf } from './message.js';
 import { picture } from './picture.js';
+import { refresher } from './refresher.js';
 import { who } from './who.js';
 
 const LOBBY = 'lobby';
 
 export class RoomList {
-  #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #titles = new Map(); #timer = 0; #loading = false; #again = false; #looked = false;
+  #chat; #choose; #rendered; #all = []; #current = LOBBY; #nodes = new Map(); #names = new Map(); #titles = new Map(); #looked = false;
 
   /** choose(room) opens a room; rendered() is called after every change, also of titles. */
   constructor(chat, choose, rendered) {
@@ -69,36 +70,24 @@ export class RoomList {
     this.render();
   }
 
-  /** Requests the list again soon; several calls at once cause one request. */
-  refresh() {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#load(), 150);
-  }
+  /** Requests the list again soon. */
+  refresh = refresher(() => this.#load(), 150);
 
   async #load() {
-    if (this.#loading) return void (this.#again = true);
-    this.#loading = true;
-    try {
-      this.#all = this.#chat.user ? await this.#chat.list() : [];
-      for (const r of this.#all) {
-        this.learn(r.last?.info);
-        if (r.with) this.learn({ user: r.with.user, conn_info: r.with.info });
-      }
-      this.render();
-      await this.#look();
-    } catch { /* requested again after the next connect */ }
-    this.#loading = false;
-    if (this.#again) {
-      this.#again = false;
-      this.refresh();
+    this.#all = this.#chat.user ? await this.#chat.list() : [];
+    for (const r of this.#all) {
+      this.learn(r.last?.info);
+      if (r.with) this.learn({ user: r.with.user, conn_info: r.with.info });
     }
+    this.render();
+    await this.#look();
   }
 
   /** Searches once among the users of the lobby for users that the list does not name, because they have no part in the room yet. */
   async #look() {
     if (this.#looked || this.#all.every((r) => !r.with || this.#names.has(r.with.user))) return;
     this.#looked = true;
-    const { members } = await this.#chat.call('members', { room: LOBBY });
+    const { members } = await this.#chat.call('members', { room: LOBBY }).catch((e) => { this.#looked = !e.temporary; throw e; });
     if (members.filter((m) => this.learn({ user: m.user, conn_info: m.info })).length) this.render();
   }
 

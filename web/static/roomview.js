@@ -11,6 +11,7 @@ import { short, textOf } from './message.js';
 import { MessageList } from './messages.js';
 import { announce } from './news.js';
 import { picture } from './picture.js';
+import { refresher } from './refresher.js';
 import { may, state } from './state.js';
 import { moment } from './time.js';
 import * as views from './views.js';
@@ -101,7 +102,7 @@ $('join').addEventListener('click', () => {
 function write() { if (!matchMedia('(pointer: coarse)').matches) $('text').focus(); }
 
 /** Requests the rights and settings of the user in the open room. */
-export async function learn() {
+export const learn = refresher(async () => {
   const { rooms, room } = state;
   if (!room) return;
   try {
@@ -110,15 +111,16 @@ export async function learn() {
     state.info = info;
   } catch (e) {
     if (e.code === BANNED || !room.error && !e.temporary) left(room, { code: e.code, reason: e.message, told: true });
+    if (room === state.room) throw e;
     return;
   }
   rooms.entitle(room.name, state.info.title);
   composer.limit(state.info.limits);
-  if (room.error) return; // the error is shown there
+  if (room.error && !room.error.temporary) return; // the error is shown there
   showRights();
   rooms.refresh();
   heading();
-}
+});
 
 function showRights() {
   const { muted, muted_why: why, locked, slow } = state.info;
