@@ -49,6 +49,7 @@
 //	engine/jetstream/internal/removals  deleted messages are noted while a backup is restored
 //	engine/jetstream/embedded           nats-server inside this process: folder, lock, syncs, restarts
 //	engine/jetstream/embedded/internal/reindex  the index of a stream is written after a kill, for a fast start
+//	engine/jetstream/internal/codes     the numbers by which the store tells why it refuses something
 //	engine/jetstream/internal/acks      messages are sent to the store, and its answers arrive
 //	engine/jetstream/internal/jobs      what may wait runs on a bounded number of goroutines
 //	engine/jetstream/internal/logread   messages are read from the store

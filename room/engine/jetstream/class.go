@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine/jetstream/internal/cuts"
-	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
 	"webim/room/engine/jetstream/internal/sweep"
@@ -41,9 +40,6 @@ func (c *class) keyWindow(window time.Duration) time.Duration {
 	}
 	return window
 }
-
-// markers are those of the class's stream.
-func (c *class) markers() logread.Markers { return logread.Markers{Prefix: c.Prefix()} }
 
 // cutOf is the key of a room's cut.
 func (c *class) cutOf(room string) cuts.Key { return cuts.Key{Room: room, Class: c.Token} }

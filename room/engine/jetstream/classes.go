@@ -48,7 +48,7 @@ func (e *Engine) openClass(ctx context.Context, c *class) error {
 // openClassLocked is openClass with c.openMu held.
 func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	was := c.incarnation.Load()
-	s, incarnation, err := e.openStream(ctx, &c.known, e.markOf(func(ctx context.Context) (uint64, error) { return e.read.Leader().End(ctx, c.Stream, c.markers()) }), jetstream.StreamConfig{
+	s, incarnation, err := e.openStream(ctx, &c.known, e.markOf(func(ctx context.Context) (uint64, error) { return e.read.Leader().End(ctx, c.Stream, c.Markers()) }), jetstream.StreamConfig{
 		Name:              c.Stream,
 		Description:       "webim: the publications of rooms",
 		Subjects:          []string{c.Rooms()},

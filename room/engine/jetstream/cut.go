@@ -38,7 +38,7 @@ func (e *Engine) removeHistoryOf(c *class, room string) error {
 		return err
 	}
 	if _, err := e.read.Leader().Last(e.ctx, c.Stream, c.Room(room)); errors.Is(err, logread.ErrNone) {
-		if err := e.proveLog(e.ctx, c.Stream, c.Prefix()); err != nil { // otherwise the history would stay, or a part of it
+		if err := e.proveLog(e.ctx, c.Class); err != nil { // otherwise the history would stay, or a part of it
 			return fault.Of(err)
 		}
 	}

@@ -41,7 +41,11 @@ func (e *Engine) followClasses(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		if err := e.movedFrom(ctx, name, strings.TrimPrefix(name, subject.StreamPrefix)); err != nil {
+		c, ok := subject.ClassWith(strings.TrimPrefix(name, subject.StreamPrefix))
+		if !ok {
+			continue // not made by webim
+		}
+		if err := e.movedFrom(ctx, c); err != nil {
 			return fmt.Errorf("jetstream: looking for rooms that have changed their history age: stream %s: %w", name, err)
 		}
 	}
@@ -51,28 +55,27 @@ func (e *Engine) followClasses(ctx context.Context) error {
 	return nil
 }
 
-// movedFrom looks for the rooms in a stream that belong to another class now.
-func (e *Engine) movedFrom(ctx context.Context, stream, token string) error {
+// movedFrom looks for the rooms in the stream of a class that belong to another class now.
+func (e *Engine) movedFrom(ctx context.Context, from subject.Class) error {
 	// A server that lacks a room here, or its newest message, would let it keep an epoch in which others have missed messages.
-	prefix := "room." + token + "."
-	if err := e.proveLog(ctx, stream, prefix); err != nil {
+	if err := e.proveLog(ctx, from); err != nil {
 		return err
 	}
-	s, err := e.js.Stream(ctx, stream)
+	s, err := e.js.Stream(ctx, from.Stream)
 	if err != nil {
 		return err
 	}
-	info, err := s.Info(ctx, jetstream.WithSubjectFilter(prefix+">"))
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(from.Rooms()))
 	if err != nil {
 		return err
 	}
 	for subj := range info.State.Subjects {
-		room, err := subject.Parse(strings.TrimPrefix(subj, prefix))
+		room, err := subject.Parse(strings.TrimPrefix(subj, from.Prefix()))
 		if err != nil {
 			continue // not written by webim
 		}
-		if c := e.class(room); c.Stream != stream {
-			if err := e.moved(ctx, stream, subj, c, room); err != nil {
+		if c := e.class(room); c.Stream != from.Stream {
+			if err := e.moved(ctx, from.Stream, subj, c, room); err != nil {
 				return err
 			}
 		}
@@ -82,8 +85,8 @@ func (e *Engine) movedFrom(ctx context.Context, stream, token string) error {
 
 // proveLog is logread.Leader.Prove for the log of a class. Only a full log is believed without a proof: nodes start, and export,
 // nevertheless.
-func (e *Engine) proveLog(ctx context.Context, stream, prefix string) error {
-	err := e.read.Leader().Prove(ctx, stream, logread.Markers{Prefix: prefix})
+func (e *Engine) proveLog(ctx context.Context, c subject.Class) error {
+	err := e.read.Leader().Prove(ctx, c.Stream, c.Markers())
 	if errors.Is(err, logread.ErrFull) {
 		return nil
 	}
@@ -101,7 +104,7 @@ func (e *Engine) moved(ctx context.Context, stream, subj string, c *class, room 
 	if err != nil {
 		return err
 	}
-	if err := e.proveLog(ctx, c.Stream, c.Prefix()); err != nil {
+	if err := e.proveLog(ctx, c.Class); err != nil {
 		return err // a server that lacks the newest message here would have the whole history removed
 	}
 	here, err := e.read.Leader().Last(ctx, c.Stream, c.Room(room))

@@ -142,7 +142,7 @@ func (e *Engine) overwrite(c *class, offset uint64) error {
 // sureAt returns the message at an offset. If there is none, that is proved.
 func (e *Engine) sureAt(c *class, offset uint64) (logread.Stored, error) {
 	leader := e.read.Leader()
-	return leader.Sure(e.ctx, c.Stream, c.markers(), func() (logread.Stored, error) { return leader.At(e.ctx, c.Stream, offset) })
+	return leader.Sure(e.ctx, c.Stream, c.Markers(), func() (logread.Stored, error) { return leader.At(e.ctx, c.Stream, offset) })
 }
 
 // errBehind is the error for a leader that lacks messages which the store has acknowledged.

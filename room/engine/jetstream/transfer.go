@@ -40,7 +40,7 @@ func (e *Engine) exportClass(ctx context.Context, c *class, room string, f func(
 		one, err := e.read.Next(ctx, c.Stream, filter, seq)
 		if errors.Is(err, logread.ErrNone) {
 			// The server may be behind.
-			if err = e.proveLog(ctx, c.Stream, c.Prefix()); err == nil {
+			if err = e.proveLog(ctx, c.Class); err == nil {
 				one, err = e.read.Leader().Next(ctx, c.Stream, filter, seq)
 			}
 		}

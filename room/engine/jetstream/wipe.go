@@ -57,7 +57,7 @@ func (e *Engine) look(k engine.Key, proofs map[*class]error) error {
 	}
 	unproved, made := proofs[c]
 	if !made {
-		unproved = e.read.Leader().Prove(e.ctx, c.Stream, c.markers())
+		unproved = e.read.Leader().Prove(e.ctx, c.Stream, c.Markers())
 		proofs[c] = unproved
 	}
 	if unproved != nil && !errors.Is(unproved, logread.ErrFull) {

@@ -7,42 +7,31 @@ import (
 	"strconv"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/engine/jetstream/internal/codes"
 )
 
 // A Refusal is an error that the server has answered with. The message is not stored.
 type Refusal struct {
-	Code        int    `json:"code"`     // as in HTTP
-	ErrCode     int    `json:"err_code"` // the exact error, see the server's errors.json
-	Description string `json:"description"`
+	Code        int                 `json:"code"`     // as in HTTP
+	ErrCode     jetstream.ErrorCode `json:"err_code"` // the exact error: see package codes
+	Description string              `json:"description"`
 }
 
 func (r *Refusal) Error() string {
 	return fmt.Sprintf("acks: the server refused the message: %s (%d)", r.Description, r.ErrCode)
 }
 
-// The server's codes in ErrCode.
-const (
-	codeRollup               = 10111
-	codeWrongSequence        = 10071
-	codeWrongSequenceCluster = 10164 // while another message for the subject is on its way
-	codeStoreFull            = 10077 // of a stream
-	codeStorageExceeded      = 10047 // of the server or the account
-	codeNoSpace              = 10023 // insufficient resources
-)
-
 // IsWrongSequence reports whether the message named another last sequence than the stream or the subject
 // has.
-func (r *Refusal) IsWrongSequence() bool {
-	return r.ErrCode == codeWrongSequence || r.ErrCode == codeWrongSequenceCluster
-}
+func (r *Refusal) IsWrongSequence() bool { return codes.IsWrongSequence(r.ErrCode) }
 
 // IsRollup reports whether the message asked for a rollup that the stream does not do.
-func (r *Refusal) IsRollup() bool { return r.ErrCode == codeRollup }
+func (r *Refusal) IsRollup() bool { return codes.IsRollup(r.ErrCode) }
 
 // IsFull reports whether there is no space for the message.
-func (r *Refusal) IsFull() bool {
-	return r.ErrCode == codeStoreFull || r.ErrCode == codeStorageExceeded || r.ErrCode == codeNoSpace
-}
+func (r *Refusal) IsFull() bool { return codes.IsFull(r.ErrCode) }
 
 // An Ack says where a message is stored.
 type Ack struct {

@@ -2,6 +2,8 @@ package acks
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -29,6 +31,17 @@ func TestPlainAck(t *testing.T) {
 	} {
 		if seq, ok := plainAck([]byte(c.answer)); ok != (c.seq > 0) || ok && seq != c.seq {
 			t.Errorf("%s: %d, %v", c.answer, seq, ok)
+		}
+	}
+}
+
+// TestFull checks that each code of the server for a lack of space is known.
+func TestFull(t *testing.T) {
+	for code, full := range map[int]bool{10002: true, 10023: true, 10047: true, 10077: true, 10071: false} {
+		_, err := parse(&nats.Msg{Data: fmt.Appendf(nil, `{"error":{"code":503,"err_code":%d,"description":"no"},"stream":"S","seq":0}`, code)})
+		var refused *Refusal
+		if !errors.As(err, &refused) || refused.IsFull() != full {
+			t.Errorf("%d: %v", code, err)
 		}
 	}
 }

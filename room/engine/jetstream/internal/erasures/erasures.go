@@ -17,6 +17,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"webim/room/engine/jetstream/internal/codes"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
@@ -29,7 +30,7 @@ const Stream = "ERASED"
 const prefix = "erased."
 
 // markers are those of the stream.
-var markers = logread.Markers{Prefix: prefix, Few: true}
+var markers = subject.Markers{Prefix: prefix, Few: true}
 
 // noteRestoring is at the stream while a backup is being restored.
 const noteRestoring = "webim-restoring"
@@ -70,8 +71,7 @@ const maxTries = 3
 // Add notes that a user was erased at a time, unless the list has a later one.
 func (l *List) Add(ctx context.Context, user string, at time.Time) (err error) {
 	for range maxTries {
-		var refused *jetstream.APIError
-		if err = l.add(ctx, user, at); !errors.As(err, &refused) || refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence && refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequenceConstant {
+		if err = l.add(ctx, user, at); !codes.IsWrongSequence(codes.Of(err)) {
 			return err
 		}
 	}

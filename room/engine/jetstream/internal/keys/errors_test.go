@@ -51,6 +51,15 @@ func TestCommit(t *testing.T) {
 	}
 }
 
+// TestFull checks that each code of the server for a lack of space is known.
+func TestFull(t *testing.T) {
+	for code, want := range map[jetstream.ErrorCode]error{10002: engine.ErrStoreFull, 10023: engine.ErrStoreFull, 10047: engine.ErrStoreFull, 10077: engine.ErrStoreFull, 10008: engine.ErrUnavailable} {
+		if err := changeError(&jetstream.APIError{ErrorCode: code}); !errors.Is(err, want) {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
+
 // TestErrors checks the errors while the server is away, and when it has no space.
 func TestErrors(t *testing.T) {
 	small, err := server.NewServer(&server.Options{DontListen: true, NoSigs: true, NoLog: true, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 20})

@@ -13,10 +13,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codes"
 	"webim/room/engine/jetstream/internal/jobs"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/internal/streams"
+	"webim/room/engine/jetstream/internal/subject"
 )
 
 // Stream is the name of the stream.
@@ -26,7 +28,7 @@ const Stream = "KEYS"
 const prefix = "key."
 
 // markers are those of the stream.
-var markers = logread.Markers{Prefix: prefix}
+var markers = subject.Markers{Prefix: prefix}
 
 // Config configures a Store. Zero values mean the defaults.
 type Config struct {
@@ -268,7 +270,7 @@ func (s *Store) create(ctx context.Context, name string, record []byte, mark str
 	}
 	ack, err := s.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
 	switch {
-	case isConflict(err):
+	case codes.IsWrongSequence(codes.Of(err)):
 		return false, nil
 	case err != nil:
 		return false, changeError(err)

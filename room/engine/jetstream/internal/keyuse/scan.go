@@ -23,7 +23,7 @@ const (
 // error. Messages of a newer webim are noted in newer. It may wait.
 func Scan(ctx context.Context, js jetstream.JetStream, leader logread.Leader, c subject.Class, after uint64, rest func(took time.Duration) error, f func(id uint64), newer *Newer) (upTo uint64, err error) {
 	// It is not that of a proof, which would end before the reading does.
-	end, err := leader.Mark(ctx, c.Stream, logread.Markers{Prefix: c.Prefix()}.New(), nil)
+	end, err := leader.Mark(ctx, c.Stream, c.Markers().New(), nil)
 	if err != nil {
 		return 0, fmt.Errorf("keyuse: %w", err)
 	}

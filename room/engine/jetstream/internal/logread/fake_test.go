@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"webim/room/engine/jetstream/internal/subject"
 	"webim/room/engine/jetstream/natstest"
 )
 
@@ -107,7 +108,7 @@ func (c divertedConn) Write(b []byte) (int, error) {
 // be, the next proof has another subject, which stays as long as proofs succeed. The marker that has failed is deleted.
 func TestNewMarkerAfterAFailedProof(t *testing.T) {
 	f, l := startFake(t)
-	of := Markers{Prefix: "f.", Few: true}
+	of := subject.Markers{Prefix: "f.", Few: true}
 	f.set(func() { f.denies = true })
 	if err := l.Prove(t.Context(), "F", of); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "does not have the marker") {
 		t.Errorf("without the marker: %v", err)

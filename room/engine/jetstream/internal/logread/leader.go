@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/engine/jetstream/internal/codes"
 )
 
 // ErrNoStream: there is no such stream. It is an ErrUnavailable, and only a Leader tells so.
@@ -75,7 +76,7 @@ func (l Leader) ask(ctx context.Context, subject, query string, answer any) erro
 		return ErrNone
 	case e.ErrorCode == jetstream.JSErrCodeStreamNotFound:
 		return ErrNoStream
-	case slices.Contains(codesFull, e.ErrorCode):
+	case codes.IsFull(e.ErrorCode):
 		return fmt.Errorf("%w: %w", ErrFull, e)
 	default:
 		return fmt.Errorf("%w: %w", ErrUnavailable, e)

@@ -2,14 +2,12 @@ package logread
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/nats-io/nats.go/jetstream"
+	"webim/room/engine/jetstream/internal/subject"
 )
 
 // A server that says that there is no such message may be wrong: another server leads the stream, and this one has not noticed it
@@ -26,36 +24,9 @@ import (
 // ErrFull: the stream has no space for the marker. It is an ErrUnavailable.
 var ErrFull = fmt.Errorf("%w: there is no space for a marker", ErrUnavailable)
 
-// codesFull are the codes of the server that say so, of a stream, an account or a server.
-var codesFull = []jetstream.ErrorCode{10002, 10023, 10047, 10077}
-
-const ofMarkers = "=proof-"
-
-// Markers are the subjects of the markers of a stream. Each node takes one of them.
-type Markers struct {
-	// Prefix begins the subjects of the stream. No name gives a subject with it that is one of a marker: see package subject.
-	Prefix string
-	// Few is for a stream in which a message replaces an older one with its subject, and stays for ever. There are only 1,024
-	// subjects then, so that markers that stay, because their node has ended, are few. If two nodes have the same one, the proof of one
-	// of them may fail, and its next one has another subject.
-	Few bool
-}
-
-// New returns the subject for a new marker.
-func (m Markers) New() string {
-	size := 12
-	if m.Few {
-		size = 2
-	}
-	return m.Prefix + ofMarkers + rand.Text()[:size]
-}
-
-// Has reports whether a subject is one of a marker.
-func (m Markers) Has(subject string) bool { return strings.HasPrefix(subject, m.Prefix+ofMarkers) }
-
 // Sure calls read. If that returns ErrNone, it proves that the server which answers has everything that was acknowledged before,
 // and calls read again.
-func (l Leader) Sure(ctx context.Context, stream string, m Markers, read func() (Stored, error)) (Stored, error) {
+func (l Leader) Sure(ctx context.Context, stream string, m subject.Markers, read func() (Stored, error)) (Stored, error) {
 	one, err := read()
 	if !errors.Is(err, ErrNone) {
 		return one, err
@@ -77,8 +48,12 @@ type prover struct {
 	// Owned by the turn:
 	marker string   // their subject, so that one that stays can be found
 	left   bool     // one is perhaps in the stream
-	strays []uint64 // the sequences of others that are perhaps in the stream, with former subjects
+	strays []uint64 // the sequences of others that are perhaps in the stream, with former subjects; at most maxStrays
 }
+
+// maxStrays is how many former markers a prover remembers. An older one stays in the stream until it is too old, or until a marker with
+// its subject replaces it.
+const maxStrays = 64
 
 // proof is a proof for all calls that wait for it.
 type proof struct {
@@ -90,7 +65,7 @@ type proof struct {
 
 // Prove returns nil if the server that answers has everything that was acknowledged before the call. The error is ErrUnavailable
 // if that is not certain, and ErrFull if the stream has no space for the marker. The markers are the same in all calls for a stream.
-func (l Leader) Prove(ctx context.Context, stream string, m Markers) error {
+func (l Leader) Prove(ctx context.Context, stream string, m subject.Markers) error {
 	if l.r.cfg.Sole != nil {
 		if err := l.r.cfg.Sole(); err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
@@ -103,7 +78,7 @@ func (l Leader) Prove(ctx context.Context, stream string, m Markers) error {
 
 // End is Prove for a stream that several servers may have, and returns the sequence of the marker: it is above those of all messages
 // that were acknowledged before the call.
-func (l Leader) End(ctx context.Context, stream string, m Markers) (seq uint64, err error) {
+func (l Leader) End(ctx context.Context, stream string, m subject.Markers) (seq uint64, err error) {
 	for {
 		v, p, first := l.r.join(stream, m)
 		if first {
@@ -124,7 +99,7 @@ func (l Leader) End(ctx context.Context, stream string, m Markers) (seq uint64, 
 }
 
 // join returns the next proof of a stream. first is true if the caller makes it.
-func (r *Reader) join(stream string, m Markers) (v *prover, p *proof, first bool) {
+func (r *Reader) join(stream string, m subject.Markers) (v *prover, p *proof, first bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if v = r.provers[stream]; v == nil {
@@ -138,7 +113,7 @@ func (r *Reader) join(stream string, m Markers) (v *prover, p *proof, first bool
 }
 
 // makeProof makes the next proof when it is its turn.
-func (l Leader) makeProof(ctx context.Context, stream string, m Markers, v *prover) (seq uint64, err error) {
+func (l Leader) makeProof(ctx context.Context, stream string, m subject.Markers, v *prover) (seq uint64, err error) {
 	select {
 	case v.turn <- struct{}{}:
 		defer func() { <-v.turn }()
@@ -180,14 +155,14 @@ func (l Leader) makeProof(ctx context.Context, stream string, m Markers, v *prov
 
 // renew changes the subject of the markers: another node may have the same one, so that each would take the marker of the other. The
 // last one, with this sequence, is perhaps still there.
-func (v *prover) renew(m Markers, seq uint64) {
-	v.left, v.strays = false, append(v.strays, seq)
+func (v *prover) renew(m subject.Markers, seq uint64) {
+	v.left, v.strays = false, append(v.strays[max(0, len(v.strays)+1-maxStrays):], seq)
 	for was := v.marker; v.marker == was; v.marker = m.New() {
 	}
 }
 
 // unmarkStray deletes a message if it is a marker. The stream may have been made anew since it was stored.
-func (l Leader) unmarkStray(ctx context.Context, stream string, m Markers, seq uint64) error {
+func (l Leader) unmarkStray(ctx context.Context, stream string, m subject.Markers, seq uint64) error {
 	one, err := l.At(ctx, stream, seq)
 	if errors.Is(err, ErrNone) || err == nil && !m.Has(one.Subject) {
 		return nil
@@ -234,7 +209,7 @@ func (l Leader) Unmark(ctx context.Context, stream string, seq uint64) error {
 //
 // To delete a sequence that does not exist goes through Raft, too. But an older server whose stream has to delete a sequence
 // after its last one takes the stream for damaged, and fetches it anew.
-func (l Leader) Deleted(ctx context.Context, stream string, m Markers) error {
+func (l Leader) Deleted(ctx context.Context, stream string, m subject.Markers) error {
 	query, err := json.Marshal(map[string]string{"filter": m.New()}) // there is no such message
 	if err == nil {
 		err = l.ask(ctx, "$JS.API.STREAM.PURGE."+stream, string(query), &struct{}{})

@@ -10,6 +10,7 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room/engine/jetstream/embedded"
+	"webim/room/engine/jetstream/internal/subject"
 	"webim/room/engine/jetstream/natstest"
 )
 
@@ -22,7 +23,7 @@ const (
 	prefix = "x."
 )
 
-var markers = Markers{Prefix: prefix}
+var markers = subject.Markers{Prefix: prefix}
 
 // start starts a server with a stream, and returns a Leader.
 func start(t *testing.T) (*embedded.Server, jetstream.Stream, Leader) {
@@ -149,7 +150,7 @@ func TestNoProof(t *testing.T) {
 	if err := l.Prove(t.Context(), stream, markers); !errors.Is(err, ErrFull) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("in a full stream: %v", err)
 	}
-	if err := l.Prove(t.Context(), "Y", Markers{Prefix: "y."}); !errors.Is(err, ErrUnavailable) {
+	if err := l.Prove(t.Context(), "Y", subject.Markers{Prefix: "y."}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a stream: %v", err)
 	}
 	if err := l.Unmark(t.Context(), stream, 1); err != nil {

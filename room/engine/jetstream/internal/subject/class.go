@@ -52,6 +52,9 @@ func ClassWith(token string) (c Class, ok bool) {
 // Prefix begins the subjects of the publications of all rooms.
 func (c Class) Prefix() string { return "room." + c.Token + "." }
 
+// Markers are those of the stream.
+func (c Class) Markers() Markers { return Markers{Prefix: c.Prefix()} }
+
 // Rooms are the subjects of the publications of all rooms, and LiveRooms those on which the server sends them to the
 // nodes that have members.
 func (c Class) Rooms() string     { return "room." + c.Token + ".>" }
