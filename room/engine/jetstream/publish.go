@@ -183,7 +183,12 @@ func (e *Engine) storeAgain(c *class, room string, m engine.Message, id ids.ID, 
 // sendAgain sends a message again that was sealed with a key which is not there any more. The first message stays unreadable, as
 // that of an erased user. If the user was erased meanwhile, so is the message.
 func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, done func(engine.Position, error), kept func()) {
-	if e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)) {
+	erased, err := e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time))
+	if err != nil {
+		done(engine.Position{}, unknown(err)) // an erased user must not get a new key for an old message
+		return
+	}
+	if erased {
 		kept()
 		return
 	}

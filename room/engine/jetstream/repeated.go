@@ -63,7 +63,14 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, seq uint64, d
 			same, s.key, err = e.codec.IsSame(room, &env, &m)
 		}
 		unreadable := func(why error) {
-			if env.HasAuthor && e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)) {
+			erased := false
+			if env.HasAuthor {
+				if erased, err = e.erased.Since(e.ctx, env.From.User, time.Unix(0, env.Time)); err != nil {
+					done(engine.Position{}, fault.Of(err)) // an erased user must not get a new key for an old message
+					return
+				}
+			}
+			if erased {
 				there() // nobody can tell whether it was the same
 				return
 			}

@@ -19,12 +19,12 @@ var ErrKey = errors.New("codec: the author's key has to be fetched")
 type Codec struct {
 	ctx    context.Context // ends calls that wait for keys
 	ring   *seal.Ring
-	erased func(ctx context.Context, user string, since time.Time) bool
+	erased func(ctx context.Context, user string, since time.Time) (bool, error)
 }
 
 // New makes a codec. Calls that wait for keys end with ctx. erased reports whether it is known that a user was erased at a time
 // or later. It is asked if the store cannot say for certain that a key is missing, and may wait.
-func New(ctx context.Context, ring *seal.Ring, erased func(ctx context.Context, user string, since time.Time) bool) *Codec {
+func New(ctx context.Context, ring *seal.Ring, erased func(ctx context.Context, user string, since time.Time) (bool, error)) *Codec {
 	return &Codec{ctx, ring, erased}
 }
 
@@ -145,8 +145,12 @@ func (c *Codec) keyOf(env *envelope.Envelope, wait bool) (*seal.Key, error) {
 	c.ring.ForOpening(user, id, func(k *seal.Key, err error) { answers <- answer{k, err} })
 	select {
 	case a := <-answers:
-		if errors.Is(a.err, seal.ErrUnproven) && c.erased(c.ctx, user, time.Unix(0, env.Time)) {
-			return nil, seal.ErrErased
+		if errors.Is(a.err, seal.ErrUnproven) {
+			erased, err := c.erased(c.ctx, user, time.Unix(0, env.Time))
+			if erased {
+				return nil, seal.ErrErased
+			}
+			return nil, errors.Join(a.err, err)
 		}
 		return a.k, a.err
 	case <-c.ctx.Done():

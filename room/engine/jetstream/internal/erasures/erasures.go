@@ -94,15 +94,19 @@ func (l *List) add(ctx context.Context, user string, at time.Time) error {
 	return err
 }
 
-// Since reports whether the list has the user with this time or a later one. It is false if the server does not answer. It may
-// wait.
-func (l *List) Since(ctx context.Context, user string, since time.Time) bool {
-	one, err := l.read.Leader().Last(ctx, Stream, "erased."+subject.Token(user))
+// Since reports whether the list has the user with this time or a later one. That the list does not have the user is proved; if it
+// cannot be, the error is logread.ErrUnavailable. It may wait.
+func (l *List) Since(ctx context.Context, user string, since time.Time) (bool, error) {
+	leader := l.read.Leader()
+	one, err := leader.Sure(ctx, Stream, markers, func() (logread.Stored, error) { return leader.Last(ctx, Stream, prefix+subject.Token(user)) })
+	if errors.Is(err, logread.ErrNone) {
+		return false, nil
+	}
 	if err != nil {
-		return false
+		return false, err
 	}
 	at, err := timeOf(one.Data)
-	return err == nil && !at.Before(since)
+	return err == nil && !at.Before(since), err
 }
 
 // Each calls f with each user of the list, and ends with its first error. The error is logread.ErrUnavailable if it is not

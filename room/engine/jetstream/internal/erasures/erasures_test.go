@@ -79,20 +79,49 @@ func TestAnswerLacksAnErasure(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !l.Since(t.Context(), "ann", now) || l.Since(t.Context(), "ann", now.Add(1)) || l.Since(t.Context(), "bob", time.Time{}) {
-		t.Error("the list does not have the last erasure")
+	since := func(user string, at time.Time, want bool) {
+		t.Helper()
+		if is, err := l.Since(t.Context(), user, at); is != want || err != nil {
+			t.Errorf("%s since %v: %v, %v", user, at, is, err)
+		}
 	}
+	since("ann", now, true)
+	since("ann", now.Add(1), false)
+	since("bob", time.Time{}, false)
 	late := &outdating{JetStream: l.opener.JS, later: now.Add(2 * time.Hour)}
 	l.opener.JS = late
 	if err := l.Add(t.Context(), "ann", now.Add(time.Hour)); err != nil || late.times != 1 {
 		t.Errorf("%v, after %d additions", err, late.times)
 	}
-	if !l.Since(t.Context(), "ann", late.later) {
-		t.Error("an earlier erasure has replaced a later one")
-	}
+	since("ann", late.later, true) // an earlier one has not replaced it
 	late.always = true
 	if err := l.Add(t.Context(), "ann", now.Add(10*time.Hour)); !errors.Is(err, logread.ErrUnavailable) {
 		t.Errorf("the answer is wrong each time: %v", err)
+	}
+}
+
+// TestNobodyKnowsOfAnErasure asks for an erasure while the list does not answer, or cannot prove that it has none: that is an error.
+func TestNobodyKnowsOfAnErasure(t *testing.T) {
+	s := natstest.Start(t, t.TempDir())
+	l := open(t, s)
+	info := l.stream.CachedInfo().Config
+	info.MaxMsgs, info.Discard, info.DiscardNewPerSubject = 1, jetstream.DiscardNew, true
+	if err := l.Add(t.Context(), "ann", time.Unix(1_800_000_000, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.opener.JS.UpdateStream(t.Context(), info); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := l.Since(t.Context(), "ann", time.Time{}); !is || err != nil {
+		t.Errorf("an erasure: %v, %v", is, err)
+	}
+	if is, err := l.Since(t.Context(), "bob", time.Time{}); is || !errors.Is(err, logread.ErrUnavailable) {
+		t.Errorf("no proof: %v, %v", is, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if is, err := l.Since(ended, "ann", time.Time{}); is || !errors.Is(err, logread.ErrUnavailable) {
+		t.Errorf("no answer: %v, %v", is, err)
 	}
 }
 
