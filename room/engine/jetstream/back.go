@@ -21,17 +21,21 @@ func (e *Engine) compare() {
 	if e.unavailable() != nil {
 		return
 	}
-	known := map[string]string{state.Stream: e.state.Incarnation(), keys.Stream: e.userKeys.Incarnation()}
+	type stream struct {
+		known       *streams.Known
+		incarnation string
+	}
+	all := map[string]stream{state.Stream: {&e.stateKnown, e.state.Incarnation()}, keys.Stream: {e.userKeys.Known(), e.userKeys.Incarnation()}}
 	e.mu.RLock()
 	for _, c := range e.classes {
 		if incarnation := c.incarnation.Load(); incarnation != nil {
-			known[c.Stream] = *incarnation
+			all[c.Stream] = stream{&c.known, *incarnation}
 		}
 	}
 	e.mu.RUnlock()
-	for stream, incarnation := range known {
-		if s, err := e.js.Stream(e.ctx, stream); err == nil && streams.Incarnation(s) != incarnation {
-			e.log.Warn("the store has lost messages, as another node has noticed", "stream", stream)
+	for name, is := range all {
+		if s, err := e.streams.FindKnown(e.ctx, name, is.known); err == nil && streams.Incarnation(s) != is.incarnation {
+			e.log.Warn("the store has lost messages, as another node has noticed", "stream", name)
 			e.reopen()
 			return
 		}
@@ -112,7 +116,7 @@ func (e *Engine) seeTips(c *class) {
 	for _, t := range e.topics.all() {
 		t.mu.Lock()
 		if t.class == c && t.began && incarnation != nil && cuts.Incarnation(t.epoch) == *incarnation {
-			c.known.See(t.tip.Offset)
+			c.known.See(*incarnation, t.tip.Offset)
 		}
 		t.mu.Unlock()
 	}
@@ -133,11 +137,11 @@ func (e *Engine) lookFor(c *class) {
 }
 
 // acknowledged is called with each sequence that the store gives a new message. before is the highest one that was
-// known when the message was sent.
-func (e *Engine) acknowledged(c *class, seq, before uint64) {
-	if seq <= before {
+// known when the message was sent. Since then, the stream may have got another incarnation: then the sequence says nothing about that.
+func (e *Engine) acknowledged(c *class, seq uint64, before streams.Seen) {
+	if seq <= before.Seq && c.known.Last().Incarnation == before.Incarnation {
 		e.reopen()
 		return
 	}
-	c.known.See(seq)
+	c.known.See(before.Incarnation, seq)
 }

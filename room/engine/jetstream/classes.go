@@ -25,7 +25,7 @@ func (e *Engine) emptyAt(c *class) (uint64, error) {
 	c.emptyMu.Lock()
 	defer c.emptyMu.Unlock()
 	if now := e.now(); c.emptySeen.IsZero() || now.Sub(c.emptySeen) > emptyFor {
-		s, err := e.js.Stream(e.ctx, c.Stream)
+		s, err := e.streams.Find(e.ctx, c.Stream)
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 		}

@@ -239,7 +239,7 @@ func (c *collector) scan(use func(id uint64)) error {
 		if !ok || class.Age > 0 && class.Age <= c.e.cfg.unused.fresh {
 			continue
 		}
-		s, err := c.e.js.Stream(c.e.ctx, class.Stream)
+		s, err := c.e.streams.Find(c.e.ctx, class.Stream)
 		if err != nil {
 			return fmt.Errorf("jetstream: stream %s: %w", class.Stream, err)
 		}

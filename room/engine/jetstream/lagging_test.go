@@ -80,7 +80,7 @@ func TestOneMessageIsLost(t *testing.T) {
 	c := e.class("r")
 	last := publish(t, e, "r", text("x")).pos.Offset
 	was := *c.incarnation.Load()
-	c.known.See(last + 1)
+	c.known.See(*c.incarnation.Load(), last+1)
 	if err := e.openClass(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}

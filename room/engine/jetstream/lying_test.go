@@ -251,7 +251,7 @@ func TestRedactDenied(t *testing.T) {
 	if err := e.redactOne(c, "r", at+5); err != nil {
 		t.Errorf("what nobody has seen: %v", err)
 	}
-	c.known.See(at + 5) // as if it had been acknowledged
+	c.known.See(*c.incarnation.Load(), at+5) // as if it had been acknowledged
 	if err := e.redactOne(c, "r", at+5); !errors.Is(err, engine.ErrUnavailable) {
 		t.Errorf("what the leader lacks: %v", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/fault"
 	"webim/room/engine/jetstream/internal/ids"
+	"webim/room/engine/jetstream/internal/streams"
 )
 
 // Publish implements engine.Log. It does not block: the message waits in a queue, and if that is full or
@@ -116,7 +117,7 @@ func (e *Engine) publish(c *class, room string, m engine.Message, done func(engi
 
 // store seals a message, and gives it to the store with this id.
 func (e *Engine) store(c *class, room string, m engine.Message, id ids.ID, done func(engine.Position, error)) {
-	before := c.known.Seq()
+	before := c.known.Last()
 	back, depth := e.topics.hint(room)
 	env := codec.Encode(&m, e.now(), back, depth)
 	payer := m.Payer
@@ -133,7 +134,7 @@ func (e *Engine) store(c *class, room string, m engine.Message, id ids.ID, done 
 }
 
 // send gives a sealed message to the store. before is the highest sequence that was known when the message came.
-func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, before uint64, done func(engine.Position, error)) {
+func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, before streams.Seen, done func(engine.Position, error)) {
 	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: id.Header(), Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
 		if errors.Is(err, acks.ErrNoStream) {
 			e.lookFor(c)
@@ -214,7 +215,7 @@ func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelop
 			done(engine.Position{}, unknown(err))
 			return
 		}
-		e.send(c, room, m, opened, s, id, c.known.Seq(), done)
+		e.send(c, room, m, opened, s, id, c.known.Last(), done)
 	})
 }
 

@@ -29,7 +29,7 @@ func (e *Engine) followClasses(ctx context.Context) error {
 	if e.cfg.Alone {
 		return nil
 	}
-	s, err := e.js.Stream(ctx, state.Stream)
+	s, err := e.streams.Find(ctx, state.Stream)
 	if err != nil {
 		return fmt.Errorf("jetstream: stream %s: %w", state.Stream, err)
 	}
@@ -61,7 +61,7 @@ func (e *Engine) movedFrom(ctx context.Context, from subject.Class) error {
 	if err := e.proveLog(ctx, from); err != nil {
 		return err
 	}
-	s, err := e.js.Stream(ctx, from.Stream)
+	s, err := e.streams.Find(ctx, from.Stream)
 	if err != nil {
 		return err
 	}

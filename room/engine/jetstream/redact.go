@@ -151,7 +151,7 @@ var errBehind = fmt.Errorf("%w: the leader of the stream lacks acknowledged mess
 // isGone is called when it is proved that the leader does not have a message that is to be deleted. It returns an error if the
 // stream ends before a message that this node knows: the store has lost messages, which the caller has to hear of.
 func (e *Engine) isGone(c *class, room string, offset uint64) error {
-	known := c.known.Seq()
+	known := c.known.Last().Seq
 	if t := e.topic(room); t != nil {
 		t.mu.Lock()
 		if incarnation := c.incarnation.Load(); t.class == c && t.began && incarnation != nil && cuts.Incarnation(t.epoch) == *incarnation {

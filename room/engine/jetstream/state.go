@@ -58,7 +58,7 @@ func (e *Engine) updateState() error {
 func (e *Engine) openState(ctx context.Context) error {
 	e.stateMu.Lock()
 	defer e.stateMu.Unlock()
-	e.stateKnown.SeeIn(e.state.Incarnation(), e.state.Position())
+	e.stateKnown.See(e.state.Incarnation(), e.state.Position())
 	_, incarnation, err := e.openStream(ctx, &e.stateKnown, e.markOf(e.markState), state.StreamConfig(e.cfg.MaxState))
 	if err != nil {
 		return err

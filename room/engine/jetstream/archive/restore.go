@@ -228,7 +228,7 @@ func (a *archiver) restoreStream(ctx context.Context, s *archiveStream, dir stri
 	if err := putSnapshot(ctx, a.Conn, s.Name, d, f); err != nil {
 		return err
 	}
-	made, err := a.opener.JS.Stream(ctx, s.Name)
+	made, err := a.opener.Find(ctx, s.Name)
 	if err == nil {
 		_, err = a.opener.Renew(ctx, made)
 	}

@@ -22,8 +22,8 @@ import (
 const noteFurther = "webim-further-keys"
 
 // further returns the highest number of a key.
-func further(s jetstream.Stream) int64 {
-	n, _ := strconv.ParseInt(streams.Note(s, noteFurther), 10, 32)
+func further(s jetstream.Stream) uint64 {
+	n, _ := strconv.ParseUint(streams.Note(s, noteFurther), 10, 31)
 	return n
 }
 
@@ -32,11 +32,11 @@ func further(s jetstream.Stream) int64 {
 const furtherPrefix = prefix + "=further-"
 
 // subjectOf returns the subject of a key of a user.
-func subjectOf(user string, number int64) string {
+func subjectOf(user string, number uint64) string {
 	if number == 0 {
 		return prefix + subject.Token(user)
 	}
-	return furtherPrefix + strconv.FormatInt(number, 10) + "-" + subject.Token(user)
+	return furtherPrefix + strconv.FormatUint(number, 10) + "-" + subject.Token(user)
 }
 
 // userOf returns the user to whom the key with a subject belongs.
@@ -77,7 +77,7 @@ func (s *Store) Restore(ctx context.Context, user string, record []byte) (added 
 			return false, err
 		}
 	}
-	for n := int64(0); ; n++ {
+	for n := uint64(0); ; n++ {
 		if n > s.further.Load() {
 			if err := s.useFurther(ctx, n); err != nil {
 				return false, err
@@ -94,14 +94,14 @@ func (s *Store) Restore(ctx context.Context, user string, record []byte) (added 
 }
 
 // useFurther notes that there are keys with this number.
-func (s *Store) useFurther(ctx context.Context, number int64) error {
+func (s *Store) useFurther(ctx context.Context, number uint64) error {
 	err := s.opener.RefuseOlder(ctx, Stream)
 	if err == nil {
-		err = s.opener.SetNote(ctx, s.stream, noteFurther, strconv.FormatInt(number, 10))
+		err = s.opener.SetNote(ctx, s.stream, noteFurther, strconv.FormatUint(number, 10))
 	}
 	if err != nil {
 		return fmt.Errorf("keys: noting that a user has several keys: %w", err)
 	}
-	s.further.Store(number)
+	raise(&s.further, number)
 	return nil
 }

@@ -63,8 +63,8 @@ type Store struct {
 	cancel context.CancelFunc
 
 	incarnation atomic.Pointer[string] // of the stream; stored by Open and Reopen, which do not overlap
-	last        atomic.Uint64          // the highest sequence of a key that this node knows of
-	further     atomic.Int64           // the highest number of a key: see backup.go
+	known       streams.Known          // the sequences of keys that this node knows of
+	further     atomic.Uint64          // the highest number of a key, which never becomes less: see backup.go
 	groups      groups
 
 	doubts  atomic.Uint64 // calls of Doubt
@@ -81,63 +81,63 @@ func Open(ctx context.Context, nc *nats.Conn, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
 	opener := streams.Opener{JS: js, Log: cmp.Or(cfg.Log, slog.Default()), Replicas: cfg.Replicas, Fixed: cfg.Fixed, Sync: cfg.Sync}
-	stream, err := opener.Open(ctx, streamConfig())
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
 	leader := logread.New(nc, logread.Config{Timeout: cfg.Timeout, Sole: cfg.Sole}).Leader()
-	s := &Store{nc: nc, js: js, leader: leader, opener: opener, stream: stream, cfg: cfg, jobs: jobs.New(cfg.Parallel)}
-	s.incarnation.Store(new(streams.Incarnation(stream)))
-	s.further.Store(further(stream))
+	s := &Store{nc: nc, js: js, leader: leader, opener: opener, cfg: cfg, jobs: jobs.New(cfg.Parallel)}
+	if s.stream, err = s.find(ctx); err != nil {
+		s.jobs.Close()
+		return nil, err
+	}
+	s.incarnation.Store(new(streams.Incarnation(s.stream)))
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.Doubt() // others may have deleted keys before
 	return s, nil
 }
 
 // Reopen finds the stream again, or makes it, after the connection or the stream was lost. lost says that the
 // stream lacks keys that this node may know.
 func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
-	s.Doubt() // another server answers now
-	stream, err := s.opener.Open(ctx, streamConfig())
-	if known := s.last.Load(); err == nil && streams.Incarnation(stream) == s.Incarnation() && stream.CachedInfo().State.LastSeq < known {
-		var end uint64
-		if end, err = s.end(ctx, stream); err == nil && end < known {
-			stream, err = s.opener.Renew(ctx, stream) // the other nodes follow
-		}
-	}
+	stream, err := s.find(ctx)
 	if err != nil {
-		return false, fmt.Errorf("keys: %w", err)
+		return false, err
 	}
-	s.further.Store(further(stream))
 	if lost = streams.Incarnation(stream) != s.Incarnation(); lost {
 		s.groups.forget()
 		s.incarnation.Store(new(streams.Incarnation(stream)))
-		s.last.Store(0)
 	}
 	return lost, nil
 }
 
-// end returns the last sequence of the stream, of which a server that is behind the others has told an older one.
-func (s *Store) end(ctx context.Context, stream jetstream.Stream) (uint64, error) {
-	told := stream.CachedInfo().State.LastSeq
-	if s.cfg.Sole != nil {
-		return told, nil
+// find finds or makes the stream. Afterwards another server may answer, or others may have deleted keys.
+func (s *Store) find(ctx context.Context) (jetstream.Stream, error) {
+	s.Doubt()
+	var mark streams.Mark
+	if s.cfg.Sole == nil {
+		mark = s.mark
 	}
-	seq, err := s.leader.End(ctx, Stream, markers)
-	switch {
-	case errors.Is(err, logread.ErrFull):
-		return told, nil
-	case err != nil:
-		return 0, fault(err)
+	stream, _, err := s.opener.OpenKnown(ctx, streamConfig(), &s.known, mark)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
 	}
-	return seq - 1, nil
+	raise(&s.further, further(stream)) // a server that is behind may not know of further keys
+	return stream, nil
 }
+
+// mark is a streams.Mark.
+func (s *Store) mark(ctx context.Context) (uint64, error) {
+	seq, err := s.leader.End(ctx, Stream, markers)
+	if errors.Is(err, logread.ErrFull) {
+		return 0, nil
+	}
+	return seq, fault(err)
+}
+
+// Known returns what this node knows of the sequences of the stream.
+func (s *Store) Known() *streams.Known { return &s.known }
 
 // Incarnation returns the incarnation of the stream when it was opened.
 func (s *Store) Incarnation() string { return *s.incarnation.Load() }
 
 // knows notes the sequence of a key.
-func (s *Store) knows(seq uint64) { raise(&s.last, seq) }
+func (s *Store) knows(seq uint64) { s.known.See(s.Incarnation(), seq) }
 
 // MaxKeys is the maximum number of keys: above it, there is no space for those of new users. They take some 130 bytes each
 // on the disk.

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -47,22 +49,50 @@ type Opener struct {
 	Sole func() error
 
 	// Seams for tests.
+	undone time.Duration // 0: the constant
 	format int
 	steps  func(stream string) format.Steps
 }
 
+// ErrNoLeader: a stream has no leader now, so the server that has answered for it may be behind.
+var ErrNoLeader = errors.New("streams: the stream has no leader now")
+
+// ErrStale: the server that tells the configuration of a stream is behind, or another node has changed it meanwhile.
+var ErrStale = errors.New("streams: the configuration of the stream is not the current one")
+
+// Find returns a stream, as its leader tells it. While a stream has no leader, any replica answers, also one that is behind: that is
+// ErrNoLeader.
+func (o *Opener) Find(ctx context.Context, name string) (jetstream.Stream, error) {
+	s, err := o.JS.Stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if cluster := s.CachedInfo().Cluster; cluster != nil && cluster.Leader == "" {
+		return nil, ErrNoLeader
+	}
+	return s, nil
+}
+
 // Open finds or makes a stream with these settings. want has no metadata.
 func (o *Opener) Open(ctx context.Context, want jetstream.StreamConfig) (jetstream.Stream, error) {
+	return o.open(ctx, want, func(jetstream.Stream) error { return nil })
+}
+
+// open is Open of a stream that passes a check, before anything of it is changed.
+func (o *Opener) open(ctx context.Context, want jetstream.StreamConfig, check func(jetstream.Stream) error) (jetstream.Stream, error) {
 	want.Replicas = o.Replicas
 	want.Metadata = map[string]string{metaFormat: strconv.Itoa(o.current()), metaIncarnation: newIncarnation()}
-	s, err := o.JS.Stream(ctx, want.Name)
+	s, err := o.Find(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		switch s, err = o.JS.CreateStream(ctx, want); {
 		case errors.Is(err, jetstream.ErrStreamNameAlreadyInUse):
-			s, err = o.JS.Stream(ctx, want.Name) // another node was first
+			s, err = o.Find(ctx, want.Name) // another node was first
 		case err == nil:
 			err = o.sync(want.Name)
 		}
+	}
+	if err == nil {
+		err = check(s)
 	}
 	if err == nil {
 		s, err = o.upgrade(ctx, s)
@@ -94,20 +124,44 @@ func (o *Opener) upgrade(ctx context.Context, s jetstream.Stream) (jetstream.Str
 	})
 }
 
-// change changes the settings of a stream, as they are now: another node may have changed them since s was opened.
+// change changes the configuration of a stream, as it is now: another node may have changed it since s was opened. The server only takes
+// whole configurations, and does not compare them, so of two changes at the same time one may undo the other. Of the incarnation, change
+// makes that as unlikely as it can: it changes nothing if the stream does not have the incarnation that it had when s was opened, and
+// returns ErrStale if the stream does not have the change afterwards. A node whose renewal is undone later notices it: see Known. A setting
+// that is undone, each node gives to the stream again when it opens that the next time.
 func (o *Opener) change(ctx context.Context, s jetstream.Stream, f func(*jetstream.StreamConfig)) (jetstream.Stream, error) {
-	info, err := s.Info(ctx)
+	name := s.CachedInfo().Config.Name
+	is, err := o.Find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	c := info.Config
+	if Incarnation(is) != Incarnation(s) {
+		return nil, ErrStale
+	}
+	if _, err = o.JS.UpdateStream(ctx, changed(is, f)); err != nil {
+		return nil, err
+	}
+	if err = o.sync(name); err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, openTry)
+	defer cancel()
+	err = UntilReady(limited, func(ctx context.Context) (err error) { // a change of the replicas may leave the stream without a leader for a moment
+		is, err = o.Find(ctx, name)
+		return err
+	})
+	if err == nil && !reflect.DeepEqual(changed(is, f), is.CachedInfo().Config) {
+		err = ErrStale
+	}
+	return is, err
+}
+
+// changed returns the configuration of a stream with a change. If the stream has it, nothing is different.
+func changed(s jetstream.Stream, f func(*jetstream.StreamConfig)) jetstream.StreamConfig {
+	c := s.CachedInfo().Config
 	c.Metadata = maps.Clone(c.Metadata)
 	f(&c)
-	changed, err := o.JS.UpdateStream(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	return changed, o.sync(c.Name)
+	return c
 }
 
 func (o *Opener) sync(stream string) error {
@@ -120,7 +174,7 @@ func (o *Opener) sync(stream string) error {
 // RefuseOlder makes webim 0.1.0 refuse a stream whenever it opens that: when it starts, and the State and the logs also when it has lost its
 // connection. Until then both may use the stream.
 func (o *Opener) RefuseOlder(ctx context.Context, stream string) error {
-	s, err := o.JS.Stream(ctx, stream)
+	s, err := o.Find(ctx, stream)
 	if err == nil && s.CachedInfo().Config.Metadata[metaFormat] == strconv.Itoa(Format) {
 		_, err = o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[metaFormat] = strconv.Itoa(strict) })
 	}
@@ -133,7 +187,8 @@ func (o *Opener) RefuseOlder(ctx context.Context, stream string) error {
 // Renew gives a stream a new incarnation, and returns it.
 func (o *Opener) Renew(ctx context.Context, s jetstream.Stream) (jetstream.Stream, error) {
 	name := s.CachedInfo().Config.Name
-	s, err := o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[metaIncarnation] = newIncarnation() })
+	incarnation := newIncarnation()
+	s, err := o.change(ctx, s, func(c *jetstream.StreamConfig) { c.Metadata[metaIncarnation] = incarnation })
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", name, err)
 	}

@@ -139,7 +139,7 @@ func TestSync(t *testing.T) {
 	}{
 		{"Open of a stream that is there", 0, func() error { _, err := o.Open(t.Context(), logStream); return err }},
 		{"SetNote", 1, func() error { return o.SetNote(t.Context(), s, "note", "text") }},
-		{"Renew", 1, func() error { _, err := o.Renew(t.Context(), s); return err }},
+		{"Renew", 1, func() (err error) { s, err = o.Renew(t.Context(), s); return err }},
 		{"Open with two other settings", 2, func() error {
 			changed := logStream
 			changed.MaxBytes, changed.MaxMsgsPerSubject = 1<<30, 5
