@@ -20,11 +20,7 @@ func (s *Store) DeleteID(user string, id uint64, done func(error)) {
 func (s *Store) deleteIf(user string, is func(record []byte) bool, done func(error)) {
 	s.do(done, func(ctx context.Context) {
 		for _, name := range s.subjects(user) {
-			m, err := s.sure(ctx, name)
-			if err == nil && m.Seq != 0 && is(m.Data) {
-				err = s.erase(ctx, m.Seq)
-			}
-			if err != nil {
+			if err := s.deleteKey(ctx, name, is); err != nil {
 				done(err)
 				return
 			}
@@ -33,20 +29,34 @@ func (s *Store) deleteIf(user string, is func(record []byte) bool, done func(err
 	})
 }
 
-// erase deletes a message securely.
-func (s *Store) erase(ctx context.Context, seq uint64) error {
-	if !s.nc.IsConnected() {
-		return engine.ErrUnavailable
+// deleteKey deletes the key with a subject if is reports true for it. If the key is gone already, the answer that named it was perhaps an
+// old one, and there is another key: so it reads again.
+func (s *Store) deleteKey(ctx context.Context, name string, is func(record []byte) bool) error {
+	for {
+		m, err := s.sure(ctx, name)
+		if err != nil || m.Seq == 0 || !is(m.Data) {
+			return err
+		}
+		if gone, err := s.erase(ctx, m.Seq); err != nil || !gone {
+			return err
+		}
 	}
-	err := s.stream.SecureDeleteMsg(ctx, seq)
+}
+
+// erase deletes a message securely. gone is true if it is proved that there is no message with this sequence any more.
+func (s *Store) erase(ctx context.Context, seq uint64) (gone bool, err error) {
+	if !s.nc.IsConnected() {
+		return false, engine.ErrUnavailable
+	}
+	err = s.stream.SecureDeleteMsg(ctx, seq)
 	if !isRefused(err) {
-		return changeError(err)
+		return false, changeError(err)
 	}
 	// Another node was first, if the server that says so has everything.
 	if err := s.prove(ctx); err != nil {
-		return err
+		return false, err
 	}
-	return s.absent(ctx, seq)
+	return true, s.absent(ctx, seq)
 }
 
 // absent returns an error if there is a message with this sequence, or may be.

@@ -1,13 +1,18 @@
 package keys
 
 import (
+	"bytes"
 	"errors"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/natstest"
@@ -123,6 +128,76 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
+// TestDeleteAfterAnOldAnswer deletes the key of a user while the first answer names a key that is gone since: the one that the user has now is
+// deleted.
+func TestDeleteAfterAnOldAnswer(t *testing.T) {
+	server := natstest.Start(t, t.TempDir())
+	other := natstest.Connect(t, server)
+	old := &oldAnswer{server: server}
+	nc, err := nats.Connect("", nats.InProcessServer(old))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	s := open(t, nc, Config{})
+	if a := create(t, s, "ann", record("ann", 1)); !a.created {
+		t.Fatal(a.err)
+	}
+	was, err := other.Request("$JS.API.STREAM.MSG.GET.KEYS", []byte(`{"last_by_subj":"key.ann"}`), wstest.Patience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := del(t, s, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	if a := create(t, s, "ann", record("ann", 2)); !a.created {
+		t.Fatal(a.err)
+	}
+	if _, err = other.Subscribe("old.KEYS", func(m *nats.Msg) { _ = m.Respond(was.Data) }); err == nil {
+		err = other.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.once.Store(true)
+	if err := del(t, s, "ann"); err != nil {
+		t.Error(err)
+	}
+	if old.once.Load() {
+		t.Error("no old answer came, so the test proves nothing")
+	}
+	if a := get(t, s, "ann"); a.err != nil || a.record != nil {
+		t.Errorf("after the deletion: %+v", a)
+	}
+}
+
+// oldAnswer is a server that gives an old answer to the next request for a message of the keys, if once is set.
+type oldAnswer struct {
+	server nats.InProcessConnProvider
+	once   atomic.Bool
+}
+
+func (o *oldAnswer) InProcessConn() (net.Conn, error) {
+	c, err := o.server.InProcessConn()
+	return oldConn{c, o}, err
+}
+
+type oldConn struct {
+	net.Conn
+	o *oldAnswer
+}
+
+func (c oldConn) Write(b []byte) (int, error) {
+	sent, request := b, []byte("PUB $JS.API.STREAM.MSG.GET.KEYS ")
+	if bytes.Contains(b, request) && c.o.once.CompareAndSwap(true, false) {
+		sent = bytes.Replace(b, request, []byte("PUB old.KEYS "), 1)
+	}
+	if _, err := c.Conn.Write(sent); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
 // TestSole asks a server in the same process: without an error, its answer needs no marker.
 func TestSole(t *testing.T) {
 	nc := natstest.Connect(t, natstest.Start(t, t.TempDir()))
@@ -160,9 +235,9 @@ func TestDeletedTwice(t *testing.T) {
 	if err := s.absent(t.Context(), m.Seq); !errors.Is(err, engine.ErrUnavailable) {
 		t.Errorf("the key is there, and absent returns %v", err)
 	}
-	for range 2 {
-		if err := s.erase(t.Context(), m.Seq); err != nil {
-			t.Error(err)
+	for _, was := range []bool{false, true} {
+		if gone, err := s.erase(t.Context(), m.Seq); err != nil || gone != was {
+			t.Errorf("the key was gone: %v, %v, want %v", gone, err, was)
 		}
 	}
 	if err := s.absent(t.Context(), m.Seq); err != nil {

@@ -63,5 +63,6 @@ func (s *Store) Remove(ctx context.Context, k retire.Ref) (removed bool, err err
 	if id, ok := seal.RecordID(m.Data); !ok || id != k.ID || m.Seq != k.Seq {
 		return false, nil // it was deleted, or the server that answers does not have it: then a later round finds it
 	}
-	return true, s.erase(ctx, k.Seq)
+	_, err = s.erase(ctx, k.Seq)
+	return true, err
 }
