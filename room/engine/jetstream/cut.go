@@ -1,12 +1,9 @@
 package jetstream
 
 import (
-	"errors"
-
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/fault"
-	"webim/room/engine/jetstream/internal/logread"
 )
 
 // cutChanged follows a change of a cut.
@@ -37,15 +34,15 @@ func (e *Engine) removeHistoryOf(c *class, room string) error {
 	if err := e.ready(c); err != nil {
 		return err
 	}
-	if _, err := e.read.Leader().Last(e.ctx, c.Stream, c.Room(room)); errors.Is(err, logread.ErrNone) {
-		if err := e.proveLog(e.ctx, c.Class); err != nil { // otherwise the history would stay, or a part of it
-			return fault.Of(err)
-		}
+	if err := e.proveLog(e.ctx, c.Class); err != nil { // otherwise the history would stay, or a part of it
+		return fault.Of(err)
 	}
 	last, err := e.logOf(c, room).LastOfLeader()
 	if err != nil {
 		return err
 	}
+	epoch, _ := e.epochOf(c, room)
+	last = e.noOlder(room, epoch, last) // a full log takes no proof
 	t := e.topic(room)
 	if _, offset := e.epochOf(c, room); t == nil && last.Offset <= offset {
 		return nil // there is nothing to remove, and nobody to tell
