@@ -14,7 +14,7 @@ const (
 	maxCatchUpBytes = 4 << 20 // of them
 )
 
-// maxTries is how often a publication is looked for that the log should have.
+// maxTries is how often any server is asked for publications that the log should have. Then the leader is asked.
 const maxTries = 20
 
 // catchUpLocked starts the job that reads the log, unless it runs.
@@ -28,7 +28,7 @@ func (t *topic) catchUpLocked() {
 // effort is what a topic has done to catch up.
 type effort struct {
 	n, bytes int // publications that were read
-	tries    int // how often the next one was not found
+	tries    int // how often one was not found; from maxTries on, the leader is asked
 }
 
 // catchUp reads the publications after the tip from the log, and delivers them, until nothing is missing.
@@ -43,7 +43,12 @@ func (t *topic) catchUp(so effort) {
 			t.beginAnew()
 			return
 		}
-		one, err := t.e.logOf(t.class, t.room).Next(from)
+		log := t.e.logOf(t.class, t.room)
+		next := log.Next
+		if so.tries >= maxTries {
+			next = log.SureNext
+		}
+		one, err := next(from)
 		switch {
 		case errors.Is(err, logread.ErrNone) && so.tries < maxTries:
 			// The answer is from a server of the cluster that does not have it yet.
@@ -51,7 +56,7 @@ func (t *topic) catchUp(so effort) {
 			t.e.jobs.After(retry, func() { t.catchUp(so) })
 			return
 		case errors.Is(err, logread.ErrNone):
-			t.beginAnew() // it was removed from the log
+			t.beginAnew() // it was removed from the log, as the leader says
 			return
 		case err != nil:
 			t.e.failed("a room cannot read its log", t.room, err)
@@ -68,7 +73,7 @@ func (t *topic) catchUp(so effort) {
 			t.e.jobs.After(retry, func() { t.catchUp(effort{}) })
 			return
 		}
-		so = effort{n: so.n + 1, bytes: so.bytes + len(one.Data)}
+		so.n, so.bytes = so.n+1, so.bytes+len(one.Data)
 	}
 }
 
@@ -160,13 +165,23 @@ func (t *topic) check() {
 	if !began {
 		return
 	}
-	at, err := t.e.logOf(t.class, t.room).Last()
+	log := t.e.logOf(t.class, t.room)
+	is, _ := t.e.epochOf(t.class, t.room)
+	last := log.Last
+	if is != was {
+		last = log.LastOfLeader // members begin there
+	}
+	at, err := last()
 	if err != nil {
 		t.e.failed("a room cannot read its log", t.room, err)
 		t.e.jobs.After(retry, t.check) // after a loss of the connection, back checks as well
 		return
 	}
-	if is, _ := t.e.epochOf(t.class, t.room); is != was {
+	if now, _ := t.e.epochOf(t.class, t.room); now != is {
+		t.e.jobs.Go(t.check) // the log may be another one than that whose end was read
+		return
+	}
+	if is != was {
 		t.mu.Lock()
 		defer t.mu.Unlock()
 		if t.epoch == is {

@@ -9,6 +9,7 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/state"
 )
 
@@ -131,14 +132,32 @@ func TestCatchUpWithServerBehind(t *testing.T) {
 	}
 }
 
-// TestBeginAnewWithServerBehind lets a room give up because a server finds nothing: it goes on at the end that the leader knows, so
-// that nobody gets an older answer than before.
-func TestBeginAnewWithServerBehind(t *testing.T) {
+// TestLeaderDecidesWhatIsGone lets a room look for publications that a server never finds: the leader has them, so the members get all.
+// What the leader does not have either was removed, and the room begins anew at the end that the leader knows.
+func TestLeaderDecidesWhatIsGone(t *testing.T) {
 	e, r := lagging(t, 4, func() bool { return true })
 	missing(e.topic("r"), 4, maxTries)
+	r.wait(t, "all", func() bool { return len(r.got) == 4 })
+	checkChain(t, r.got)
+	if len(r.begins) != 1 {
+		t.Errorf("the room has begun %d times", len(r.begins))
+	}
+	missing(e.topic("r"), 9, maxTries)
 	r.wait(t, "another beginning", func() bool { return len(r.begins) == 2 })
 	if at := r.begins[1].Offset; at != 4 {
 		t.Errorf("the room goes on at %d, want 4", at)
+	}
+}
+
+// TestNewIncarnationWithServerBehind gives the stream of a room a new incarnation while a server answers that has nothing of the log: the
+// room begins at the end that the leader knows.
+func TestNewIncarnationWithServerBehind(t *testing.T) {
+	e, r := lagging(t, 4, func() bool { return true })
+	e.class("r").incarnation.Store(new("NEW"))
+	e.topic("r").check()
+	r.wait(t, "another beginning", func() bool { return len(r.begins) == 2 })
+	if at := r.begins[1]; at.Offset != 4 || cuts.Incarnation(at.Epoch) != "NEW" {
+		t.Errorf("the room begins at %+v, want 4", at)
 	}
 }
 

@@ -25,6 +25,24 @@ type Log struct {
 // Next returns the first message of the room that has this offset or a higher one, or its stub.
 func (l *Log) Next(offset uint64) (logread.Stored, error) {
 	one, err := l.r.Messages.Next(l.r.ctx, l.class.Stream, l.subj, offset)
+	return l.orStub(offset, one, err)
+}
+
+// SureNext is Next, and proves that there is no such message if it returns logread.ErrNone. Only of a full stream, which takes no proof,
+// the leader is believed.
+func (l *Log) SureNext(offset uint64) (logread.Stored, error) {
+	leader := l.r.Messages.Leader()
+	one, err := leader.Sure(l.r.ctx, l.class.Stream, l.class.Markers(), func() (logread.Stored, error) {
+		return leader.Next(l.r.ctx, l.class.Stream, l.subj, offset)
+	})
+	if errors.Is(err, logread.ErrFull) {
+		err = logread.ErrNone
+	}
+	return l.orStub(offset, one, err)
+}
+
+// orStub returns the result of a search for the next message from an offset on, or the stub that comes before that message.
+func (l *Log) orStub(offset uint64, one logread.Stored, err error) (logread.Stored, error) {
 	if err != nil && !errors.Is(err, logread.ErrNone) {
 		return one, err
 	}
