@@ -14,8 +14,9 @@ type Eraser interface {
 	//
 	// Then the engine writes a tombstone, an entry of TableErased, and each node calls
 	// Subscriber.Erased for the rooms in which it has found something of the user. done is called when
-	// this node no longer shows anything; other nodes follow a moment later. After an error, call Erase
-	// again. The rest of the State is the caller's concern: see package chat.
+	// this node no longer shows anything, and its copy of the State has everything that was written before the
+	// call; other nodes follow a moment later. After an error, call Erase again. The rest of the State is the
+	// caller's concern: see package chat.
 	Erase(user string, done func(error))
 }
 

@@ -8,6 +8,7 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/erasures"
 	"webim/room/engine/jetstream/internal/fault"
+	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/roomlog"
 )
 
@@ -65,7 +66,11 @@ func (e *Engine) eraseUser(user string) error {
 		return fault.Of(err)
 	}
 	at := e.now()
+	// The tombstone is urgent, so the copy may have it before what others have written. With the probe, the copy has all of that.
 	err := errors.Join(fault.Of(e.erased.Add(e.ctx, user, at)), e.put(engine.Tombstone(user, at)))
+	if err == nil && !e.cfg.Sole {
+		err = e.put(retire.Probe(e.now()))
+	}
 	e.forget(user, at) // also after an error
 	return err
 }
