@@ -16,14 +16,14 @@ import (
 // A method is one call: how it runs, and its implementation, which returns the JSON of the result.
 type method struct {
 	rpc.Kind
-	run     func(c *Chat, call *rpc.Call) ([]byte, error)
-	current bool // see current
+	run               func(c *Chat, call *rpc.Call) ([]byte, error)
+	needsCurrentState bool // see needsCurrentState
 }
 
-// current marks the methods for which an answer of the State is a permission that lasts, or that no membership confirms: they put
+// needsCurrentState marks the methods for which an answer of the State is a permission that lasts, or that no membership confirms: they put
 // users on rosters, forget rooms with their bans, or read rooms of which only the roster says that the caller may. While this
 // node's copy of the State is old, they get engine.ErrStateOld: see engine.Copier.
-func current(m method) method { m.current = true; return m }
+func needsCurrentState(m method) method { m.needsCurrentState = true; return m }
 
 // methods has all calls by name. This is the only place that lists them; doc.go says how to add one.
 var methods = map[string]method{
@@ -37,13 +37,13 @@ var methods = map[string]method{
 	"messages": define((*Chat).messages, rpc.Kind{Class: policy.ClassRead}),
 
 	"rooms":        define((*Chat).rooms, rpc.Kind{Class: policy.ClassRead}),
-	"sync":         current(define((*Chat).sync, rpc.Kind{Class: policy.ClassRead})),
-	"room.create":  current(define((*Chat).create, rpc.Kind{Class: policy.ClassRPC})),
-	"room.direct":  current(define((*Chat).direct, rpc.Kind{Class: policy.ClassRPC})),
-	"room.join":    current(define((*Chat).join, rpc.Kind{Class: policy.ClassJoin})),
-	"room.leave":   current(define((*Chat).leave, rpc.Kind{Class: policy.ClassRPC})),
+	"sync":         needsCurrentState(define((*Chat).sync, rpc.Kind{Class: policy.ClassRead})),
+	"room.create":  needsCurrentState(define((*Chat).create, rpc.Kind{Class: policy.ClassRPC})),
+	"room.direct":  needsCurrentState(define((*Chat).direct, rpc.Kind{Class: policy.ClassRPC})),
+	"room.join":    needsCurrentState(define((*Chat).join, rpc.Kind{Class: policy.ClassJoin})),
+	"room.leave":   needsCurrentState(define((*Chat).leave, rpc.Kind{Class: policy.ClassRPC})),
 	"room.decline": define((*Chat).decline, rpc.Kind{Class: policy.ClassRPC}),
-	"room.invite":  current(define((*Chat).invite, rpc.Kind{Class: policy.ClassRPC})),
+	"room.invite":  needsCurrentState(define((*Chat).invite, rpc.Kind{Class: policy.ClassRPC})),
 	"room.set":     define((*Chat).set, rpc.Kind{Class: policy.ClassRPC}),
 	"room.info":    define((*Chat).info, rpc.Kind{Class: policy.ClassRead}),
 	"members":      define((*Chat).members, rpc.Kind{Class: policy.ClassRead}),
@@ -65,7 +65,7 @@ func (c *Chat) Knows(name string) (rpc.Kind, bool) {
 // Call implements rpc.Caller.
 func (c *Chat) Call(call *rpc.Call) ([]byte, error) {
 	m := methods[call.Method]
-	if m.current && call.Hub.Judge().IsStateOld() {
+	if m.needsCurrentState && call.Hub.Judge().IsStateOld() {
 		return nil, clientError(engine.ErrStateOld)
 	}
 	return m.run(c, call)
