@@ -126,6 +126,7 @@ func (l Leader) makeProof(ctx context.Context, stream string, m subject.Markers,
 	if err != nil {
 		return 0, err
 	}
+	ctx = context.WithoutCancel(ctx) // a proof that has begun goes on if the caller gives up: otherwise its marker would stay
 	if v.left {
 		old, err := l.Last(ctx, stream, v.marker)
 		if err == nil && old.Subject == v.marker {

@@ -39,7 +39,7 @@ func (o *Opener) Names(ctx context.Context, prefix string) (names []string, err 
 	if err != nil {
 		return nil, fmt.Errorf("streams: proving that the list of streams is complete: %w", err)
 	}
-	defer func() { _ = o.JS.DeleteStream(ctx, proof) }() // otherwise a later list does it
+	defer func() { _ = o.JS.DeleteStream(context.WithoutCancel(ctx), proof) }() // otherwise a later list does it
 	all, err := o.list(ctx, "")
 	if err != nil {
 		return nil, err
