@@ -140,7 +140,7 @@ func TestNumberOfKeys(t *testing.T) {
 func TestUnanswered(t *testing.T) {
 	server := natstest.Start(t, t.TempDir())
 	nc := natstest.Connect(t, server)
-	s := open(t, nc, Config{Timeout: 50 * time.Millisecond})
+	s := open(t, nc, Config{Timeout: time.Second})
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
