@@ -168,13 +168,39 @@ func (a *archiver) streams(ctx context.Context) (all []string, err error) {
 
 func (a *archiver) copyStream(ctx context.Context, dir, name string) (s archiveStream, err error) {
 	s.Name = name
+	end, err := a.end(ctx, name)
+	if err != nil {
+		return s, err
+	}
 	sum := &counter{Hash: sha256.New()}
 	err = writeFile(s.file(dir), func(w io.Writer) (err error) {
 		s.description, err = takeSnapshot(ctx, a.Conn, name, io.MultiWriter(w, sum))
 		return err
 	})
 	s.Bytes, s.SHA256 = sum.n, hex.EncodeToString(sum.Sum(nil))
+	if err == nil {
+		err = s.reaches(end)
+	}
 	return s, err
+}
+
+// end returns a sequence that is above those of all messages that were acknowledged before; 0: only one server has the stream, or the
+// stream has no space for a marker.
+func (a *archiver) end(ctx context.Context, name string) (seq uint64, err error) {
+	if a.sole() != nil {
+		return 0, nil
+	}
+	leader := a.read.Leader()
+	if class, ok := subject.ClassWith(strings.TrimPrefix(name, subject.StreamPrefix)); ok {
+		seq, err = leader.End(ctx, name, class.Markers())
+	} else if name == state.Stream {
+		marker, value := state.Marker()
+		seq, err = leader.Mark(ctx, name, marker, value)
+	}
+	if errors.Is(err, logread.ErrFull) {
+		return 0, nil
+	}
+	return seq, err
 }
 
 // counter hashes and counts bytes.

@@ -32,6 +32,23 @@ type description struct {
 	State  json.RawMessage `json:"state"`
 }
 
+// errBehind: the server that has made a snapshot was behind the others.
+var errBehind = errors.New("the server that has answered lacks the newest messages: try again")
+
+// reaches returns an error if a snapshot does not have the messages up to a sequence.
+func (d *description) reaches(seq uint64) error {
+	var state struct {
+		LastSeq uint64 `json:"last_seq"`
+	}
+	if err := json.Unmarshal(d.State, &state); err != nil {
+		return fmt.Errorf("the description of a snapshot cannot be read: %w", err)
+	}
+	if state.LastSeq < seq {
+		return errBehind
+	}
+	return nil
+}
+
 // request sends a request to JetStream, and decodes the answer.
 func request(ctx context.Context, nc *nats.Conn, what string, query, answer any) error {
 	data, err := json.Marshal(query)
