@@ -46,7 +46,7 @@ func TestPagesWithoutHints(t *testing.T) {
 		all.Wait()
 		if r.IntN(3) > 0 {
 			e.topics.mu.Lock()
-			clear(e.topics.hints)
+			clear(e.topics.own)
 			e.topics.mu.Unlock()
 		}
 	}

@@ -145,20 +145,6 @@ func (t *topic) history(span engine.Span, keep *engine.Retention) (h engine.Hist
 	return part.History(span), true
 }
 
-// noOlder returns the end of a room's log, which may be older than the last publication that this node has delivered.
-func (e *Engine) noOlder(room, epoch string, end codec.Tip) codec.Tip {
-	t := e.topic(room)
-	if t == nil {
-		return end
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.began && t.epoch == epoch && t.tip.Offset > end.Offset {
-		return t.tip
-	}
-	return end
-}
-
 // forgetRecent forgets the recent publications.
 func (t *topic) forgetRecent() {
 	t.mu.Lock()

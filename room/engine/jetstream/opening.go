@@ -17,6 +17,8 @@ func (t *topic) load() {
 		// The server handles the commands of a connection in order: it knows that this node listens before it
 		// answers. So whatever is stored after the answer is sent, or is seen to be missing.
 		at, err = t.e.logOf(t.class, t.room).Last()
+		epoch, _ := t.e.epochOf(t.class, t.room)
+		at = t.e.noOlder(t.room, epoch, at)
 	}
 	if err != nil {
 		t.e.failed("a room cannot be opened", t.room, err)

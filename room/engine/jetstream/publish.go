@@ -167,7 +167,7 @@ func (e *Engine) published(c *class, room string, m engine.Message, at codec.Tip
 	if m.Key != "" {
 		e.keys.Add(room, m, pos, e.now())
 	}
-	e.topics.made(room, at)
+	e.topics.made(room, epoch, at)
 	done(pos, nil)
 }
 

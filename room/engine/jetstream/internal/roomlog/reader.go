@@ -20,7 +20,7 @@ type Config struct {
 	// Empty returns the sequence up to which an empty stream has nothing. It may wait.
 	Empty func(c subject.Class) (uint64, error)
 	// Known returns the end of a room's log, which may be older than the last publication that this node has
-	// delivered: then the tip of that one.
+	// delivered or made: then the tip of that one.
 	Known func(room, epoch string, end codec.Tip) codec.Tip
 	// Damaged is told of publications that cannot be read and are left out.
 	Damaged func(room string, err error)
