@@ -190,8 +190,9 @@ type Engine struct {
 	fills      flights.Group[*recent.Part]
 	sinces     flights.Group[*recent.Part]
 	openings   flights.Group[error]
-	stateMu    sync.Mutex   // held while the stream of the State is opened and loaded
-	inbox      *inbox.Inbox // publications and notices, of all topics
+	ends       flights.Group[error] // of rooms, as the leaders know them
+	stateMu    sync.Mutex           // held while the stream of the State is opened and loaded
+	inbox      *inbox.Inbox         // publications and notices, of all topics
 	workers    sync.WaitGroup
 	ending     sync.Once
 	keys       *published.Keys

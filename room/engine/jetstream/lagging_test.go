@@ -132,6 +132,20 @@ func TestCatchUpWithServerBehind(t *testing.T) {
 	}
 }
 
+// TestClientIsAheadOfTheNode lets clients come back with positions above the end that their node knows: the node asks the leader. One of
+// them has its position from another node, and the other one from a former epoch.
+func TestClientIsAheadOfTheNode(t *testing.T) {
+	e, r := lagging(t, 4, func() bool { return true })
+	for _, behind := range []uint64{4, 9} {
+		h := history(t, e, "r", engine.Span{Behind: behind, Limit: -1, Places: true})
+		if h.Top.Offset != 4 || len(h.Publications) != 0 {
+			t.Errorf("behind %d: %d publications up to %+v", behind, len(h.Publications), h.Top)
+		}
+	}
+	r.wait(t, "all", func() bool { return len(r.got) == 4 })
+	checkChain(t, r.got)
+}
+
 // TestLeaderDecidesWhatIsGone lets a room look for publications that a server never finds: the leader has them, so the members get all.
 // What the leader does not have either was removed, and the room begins anew at the end that the leader knows.
 func TestLeaderDecidesWhatIsGone(t *testing.T) {

@@ -37,12 +37,37 @@ func (e *Engine) whenCurrent(room string, part engine.Span, done func(engine.His
 	t.whenCurrent(func(err error) {
 		switch err {
 		case nil:
+			if isRecovery(part) && part.Behind > t.lastTip().Offset && e.unavailable() == nil {
+				e.ahead(room, t, part, done)
+				return
+			}
 			e.history(room, t, part, done)
 		case errEnded:
 			e.whenCurrent(room, part, done)
 		default:
 			done(engine.History{}, err)
 		}
+	})
+}
+
+// ahead answers a client that names a publication which the topic does not have. The client has it from another node, or it is of a former epoch:
+// the leader of the stream knows. One job asks for all clients of the room that wait.
+func (e *Engine) ahead(room string, t *topic, part engine.Span, done func(engine.History, error)) {
+	e.ends.Do(room, e.jobs.Go, t.reachLeader, func(err error) {
+		if err != nil {
+			done(engine.History{}, err)
+			return
+		}
+		t.whenCurrent(func(err error) {
+			switch err {
+			case nil:
+				e.history(room, t, part, done)
+			case errEnded:
+				e.whenCurrent(room, part, done)
+			default:
+				done(engine.History{}, err)
+			}
+		})
 	})
 }
 

@@ -32,7 +32,7 @@ type topic struct {
 	ended    bool                // there are no subscribers any more
 	began    bool                // subscribers know their position
 	waiting  gate.Line           // called when the topic has begun, or cannot now
-	made     uint64              // the last publication that this node has made: a history must have it
+	made     uint64              // a history must have this publication: this node has made it, or the leader has named it
 	readers  []reader            // that wait for it
 	sub      *nats.Subscription
 	epoch    string
@@ -86,7 +86,7 @@ func (t *topic) lastTip() codec.Tip {
 	return t.tip
 }
 
-// hasMade says that this node has made the publication with this offset.
+// hasMade says that a history must have the publication with this offset.
 func (t *topic) hasMade(offset uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
