@@ -134,7 +134,8 @@ func (e *Engine) store(c *class, room string, m engine.Message, id ids.ID, done 
 }
 
 // send gives a sealed message to the store. before is the highest sequence that was known when the message came.
-func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, before streams.Seen, done func(engine.Position, error)) {
+func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, before streams.Seen,
+	done func(engine.Position, error)) {
 	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: id.Header(), Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
 		if errors.Is(err, acks.ErrNoStream) {
 			e.lookFor(c)

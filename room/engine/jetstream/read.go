@@ -50,8 +50,8 @@ func (e *Engine) whenCurrent(room string, part engine.Span, done func(engine.His
 	})
 }
 
-// ahead answers a client that names a publication which the topic does not have. The client has it from another node, or it is of a former epoch:
-// the leader of the stream knows. One job asks for all clients of the room that wait.
+// ahead answers a client that names a publication which the topic does not have. The client has it from another node, or it is of a
+// former epoch: the leader of the stream knows. One job asks for all clients of the room that wait.
 func (e *Engine) ahead(room string, t *topic, part engine.Span, done func(engine.History, error)) {
 	e.ends.Do(room, e.jobs.Go, t.reachLeader, func(err error) {
 		if err != nil {

@@ -83,9 +83,9 @@ func TestReadsFindWhatWasLost(t *testing.T) {
 	}
 }
 
-// TestReadsFindWhatWasStoredWithServerBehind publishes in a room without members here, and reads it while a server answers that has nothing of
-// the log: the answer has what was acknowledged on this node, or is an error. A room that gets its first member then does not begin before
-// that.
+// TestReadsFindWhatWasStoredWithServerBehind publishes in a room without members here, and reads it while a server answers that has
+// nothing of the log: the answer has what was acknowledged on this node, or is an error. A room that gets its first member then does
+// not begin before that.
 func TestReadsFindWhatWasStoredWithServerBehind(t *testing.T) {
 	var behind atomic.Bool
 	e := open(t, startServer(t), Config{Keep: always, sweep: time.Hour, empty: behind.Load})

@@ -98,7 +98,8 @@ func (l *List) add(ctx context.Context, user string, at time.Time) error {
 // cannot be, the error is logread.ErrUnavailable. It may wait.
 func (l *List) Since(ctx context.Context, user string, since time.Time) (bool, error) {
 	leader := l.read.Leader()
-	one, err := leader.Sure(ctx, Stream, markers, func() (logread.Stored, error) { return leader.Last(ctx, Stream, prefix+subject.Token(user)) })
+	last := func() (logread.Stored, error) { return leader.Last(ctx, Stream, prefix+subject.Token(user)) }
+	one, err := leader.Sure(ctx, Stream, markers, last)
 	if errors.Is(err, logread.ErrNone) {
 		return false, nil
 	}

@@ -53,7 +53,8 @@ func TestCommit(t *testing.T) {
 
 // TestFull checks that each code of the server for a lack of space is known.
 func TestFull(t *testing.T) {
-	for code, want := range map[jetstream.ErrorCode]error{10002: engine.ErrStoreFull, 10023: engine.ErrStoreFull, 10047: engine.ErrStoreFull, 10077: engine.ErrStoreFull, 10008: engine.ErrUnavailable} {
+	full, away := engine.ErrStoreFull, engine.ErrUnavailable
+	for code, want := range map[jetstream.ErrorCode]error{10002: full, 10023: full, 10047: full, 10077: full, 10008: away} {
 		if err := changeError(&jetstream.APIError{ErrorCode: code}); !errors.Is(err, want) {
 			t.Errorf("%d: %v", code, err)
 		}

@@ -128,8 +128,8 @@ func TestDoubt(t *testing.T) {
 	}
 }
 
-// TestDeleteAfterAnOldAnswer deletes the key of a user while the first answer names a key that is gone since: the one that the user has now is
-// deleted.
+// TestDeleteAfterAnOldAnswer deletes the key of a user while the first answer names a key that is gone since: the one that the user
+// has now is deleted.
 func TestDeleteAfterAnOldAnswer(t *testing.T) {
 	server := natstest.Start(t, t.TempDir())
 	other := natstest.Connect(t, server)

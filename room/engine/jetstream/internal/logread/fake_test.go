@@ -125,3 +125,20 @@ func TestNewMarkerAfterAFailedProof(t *testing.T) {
 		}
 	})
 }
+
+// TestStraysAreBounded makes many proofs that fail: a node remembers only the last of the markers that may be left.
+func TestStraysAreBounded(t *testing.T) {
+	f, l := startFake(t)
+	f.set(func() { f.denies = true })
+	for range maxStrays + 10 {
+		if err := l.Prove(t.Context(), "F", subject.Markers{Prefix: "f.", Few: true}); !errors.Is(err, ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	l.r.mu.Lock()
+	v := l.r.provers["F"]
+	l.r.mu.Unlock()
+	if n := len(v.strays); n != maxStrays || v.strays[n-1] != maxStrays+10 {
+		t.Errorf("%d markers are remembered, the last of them %d", n, v.strays[n-1])
+	}
+}

@@ -74,8 +74,8 @@ func (k *Known) open(incarnation string) uint64 {
 	return k.seq
 }
 
-// check is told of the incarnation that the stream seems to have now. undone is true if a renewal was undone, and the error is ErrStale if that
-// is not certain yet.
+// check is told of the incarnation that the stream seems to have now. undone is true if a renewal was undone, and the error is
+// ErrStale if that is not certain yet.
 func (k *Known) check(incarnation string, patience time.Duration) (undone bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

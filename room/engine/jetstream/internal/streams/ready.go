@@ -39,5 +39,10 @@ func UntilReady(ctx context.Context, f func(context.Context) error) error {
 // isNotReady reports whether the store has not answered, or has answered that it cannot do anything now.
 func isNotReady(err error) bool {
 	var refused *jetstream.APIError
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, ErrBehind) || errors.Is(err, ErrNoLeader) || errors.Is(err, ErrStale) || errors.As(err, &refused) && refused.Code == http.StatusServiceUnavailable
+	for _, passes := range []error{context.DeadlineExceeded, nats.ErrNoResponders, ErrBehind, ErrNoLeader, ErrStale} {
+		if errors.Is(err, passes) {
+			return true
+		}
+	}
+	return errors.As(err, &refused) && refused.Code == http.StatusServiceUnavailable
 }

@@ -51,8 +51,8 @@ func TestNoLeader(t *testing.T) {
 	}
 }
 
-// TestFormerIncarnation opens a stream while a server answers that does not know of its new incarnation: the stream does not open, and is not
-// changed. If that goes on, another node has undone the renewal, and the stream gets a new incarnation once more.
+// TestFormerIncarnation opens a stream while a server answers that does not know of its new incarnation: the stream does not open,
+// and is not changed. If that goes on, another node has undone the renewal, and the stream gets a new incarnation once more.
 func TestFormerIncarnation(t *testing.T) {
 	o := start(t)
 	js := &stale{JetStream: o.JS}

@@ -146,7 +146,8 @@ func (o *Opener) change(ctx context.Context, s jetstream.Stream, f func(*jetstre
 	}
 	limited, cancel := context.WithTimeout(ctx, openTry)
 	defer cancel()
-	err = UntilReady(limited, func(ctx context.Context) (err error) { // a change of the replicas may leave the stream without a leader for a moment
+	// A change of the replicas may leave the stream without a leader for a moment.
+	err = UntilReady(limited, func(ctx context.Context) (err error) {
 		is, err = o.Find(ctx, name)
 		return err
 	})
