@@ -1,6 +1,7 @@
 package roomsfile
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"reflect"
@@ -196,7 +197,7 @@ func sentence(err error) error {
 	if strings.HasSuffix(err.Error(), "?") {
 		return err
 	}
-	return fmt.Errorf("%w.", err)
+	return errors.New(err.Error() + ".")
 }
 
 // oneOf suggests a name, or lists all names.
