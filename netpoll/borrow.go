@@ -15,7 +15,6 @@ const maxBorrowed = 1 << 24
 // Borrow registers sockets that Lend of the other process has passed on with epoll. It owns the descriptors, also after an error;
 // then the caller calls Release. The server must be frozen, and Restore comes later.
 func (h *Held) Borrow(ids []byte, fds []int) error {
-	h.pauseLoops()
 	var all []uint64
 	for ; len(ids) >= 8; ids = ids[8:] {
 		all = append(all, binary.BigEndian.Uint64(ids))
