@@ -168,14 +168,6 @@ func (h *Held) thawAll() {
 	h.end()
 }
 
-// RefuseRequests answers the requests for net/http that wait, and those that come until Thaw, with 503 and Retry-After, and waits
-// until that is written or ctx ends. It is for a process that is about to get a new program, after Export: nothing that waits in it lasts.
-func (h *Held) RefuseRequests(ctx context.Context) {
-	for _, ln := range h.s.listeners() {
-		ln.http.Refuse(ctx)
-	}
-}
-
 // thaw gives back the turn and the write bit of a connection.
 func (h *Held) thaw(c *heldConn) {
 	s, r := h.s, c.r

@@ -444,28 +444,3 @@ func TestListeners(t *testing.T) {
 		t.Error("an address is bound twice")
 	}
 }
-
-// TestKeepAlive checks that idle connections of net/http close and answers close theirs, while the server keeps none alive.
-func TestKeepAlive(t *testing.T) {
-	s, addr := start(t, netpoll.Config{HTTP: hello}, newWitness())
-	ask := func(p *wstest.Client) *http.Response {
-		p.SendBytes([]byte(getHello))
-		answer := p.Response()
-		body(t, answer)
-		return answer
-	}
-	idle := wstest.Dial(t, addr)
-	ask(idle)
-	wstest.Eventually(t, "net/http has the connection", func() bool { return s.Stats().HTTP == 1 })
-	s.KeepAlive(false)
-	idle.ExpectEOF()
-	if answer := ask(wstest.Dial(t, addr)); !answer.Close {
-		t.Error("an answer keeps its connection")
-	}
-	s.KeepAlive(true)
-	again := wstest.Dial(t, addr)
-	ask(again)
-	if answer := ask(again); answer.Close {
-		t.Error("an answer closes its connection")
-	}
-}

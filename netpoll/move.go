@@ -76,8 +76,8 @@ func (h *Held) Restore(state []byte) error {
 }
 
 // Adopt takes connections that Export has written down, with their descriptors in the same order, which it owns from then
-// on. The server must have the State of the other process, and be frozen. If fds is nil, it is a rehearsal: the
-// connections have no sockets. Adopt registers the connections with epoll while the caller goes on: see Adopted. After an
+// on. The server must have the State of the other process, and be frozen. If fds is nil, the
+// connections have no sockets, and the state is only tried. Adopt registers the connections with epoll while the caller goes on: see Adopted. After an
 // error the caller calls Release, and the connections stay with the other process.
 func (h *Held) Adopt(state []byte, fds []int) (err error) {
 	h.parsed, err = moving.ParseAll(h.parsed[:0], state)

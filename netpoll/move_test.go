@@ -473,50 +473,6 @@ func TestMovePostponedRequest(t *testing.T) {
 	}
 }
 
-// TestMoveRefusesRequests checks that requests which cannot move get an answer before the program is replaced.
-func TestMoveRefusesRequests(t *testing.T) {
-	cfg := movingConfig()
-	cfg.HTTP = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "served") })
-	old, _, addr := movable(t, cfg, Listener{Addr: "127.0.0.1:0"})
-	client := wstest.Dial(t, addr)
-	ask := func() *http.Response {
-		client.SendBytes([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
-		return client.Response()
-	}
-	if r := ask(); r.StatusCode != http.StatusOK {
-		t.Fatal(r.Status)
-	}
-	var waiting []*wstest.Client
-	for range 30 {
-		waiting = append(waiting, wstest.Dial(t, addr))
-	}
-	wstest.Eventually(t, "all connections are accepted", func() bool { return old.open.Load() == int64(len(waiting)+1) })
-	h := hold(t, old)
-	for _, c := range waiting {
-		c.SendBytes([]byte("GET / HTTP/1.1\r\nHost: h\r\n\r\n"))
-	}
-	refused := make(chan bool)
-	go func() {
-		defer close(refused)
-		h.RefuseRequests(t.Context())
-	}()
-	r := ask() // on a connection that net/http has
-	<-refused
-	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") != "1" || !r.Close {
-		t.Errorf("%s, %v", r.Status, r.Header)
-	}
-	h.Thaw()
-	for _, c := range waiting { // the loop has these
-		if r := c.Response(); r.StatusCode != http.StatusOK {
-			t.Errorf("after the hold: %s", r.Status)
-		}
-	}
-	client = wstest.Dial(t, addr)
-	if r := ask(); r.StatusCode != http.StatusOK {
-		t.Errorf("after the hold: %s", r.Status)
-	}
-}
-
 // TestMoveLeavesNothing counts descriptors and registrations before and after a move: the old server has none left.
 func TestMoveLeavesNothing(t *testing.T) {
 	old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})

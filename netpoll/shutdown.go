@@ -42,42 +42,6 @@ func (s *Server) Shutdown(ctx context.Context, spread time.Duration) error {
 	return nil
 }
 
-// KeepAlive says whether connections of net/http stay open after a request, as they do at first. If they do not, the idle ones close,
-// and an answer closes its connection. It is for a process that is about to get a new program: such connections cannot move to it,
-// and a request that comes on one could get lost. It may be called from any goroutine.
-func (s *Server) KeepAlive(on bool) {
-	for _, ln := range s.listeners() {
-		ln.http.KeepAlive(on)
-	}
-}
-
-// CloseTLS closes the connections over TLS as Shutdown does, spread evenly over a time, and waits until they have ended. They
-// cannot move to another program. The server goes on. When ctx ends, CloseTLS returns its error.
-func (s *Server) CloseTLS(ctx context.Context, spread time.Duration) error {
-	var all []Conn
-	for c := range s.all() {
-		if c.r.flags.Load()&fTLS != 0 {
-			all = append(all, c)
-		}
-	}
-	pace.Spread(len(all), spread, ctx.Done(), func(from, to int) (more bool) {
-		s.settle(all[from:to])
-		for _, c := range all[from:to] {
-			s.closeForShutdown(c)
-		}
-		return true
-	})
-	pace.UntilZero(ctx.Done(), func() (left int64) {
-		for _, c := range all {
-			if c.r.gen.Load() == c.gen {
-				left++
-			}
-		}
-		return left
-	})
-	return ctx.Err()
-}
-
 // Close ends the server at once: it closes all sockets without a Close frame, also while Shutdown
 // is under way. It returns when everything has ended; called from a callback, see Shutdown, at
 // once.

@@ -55,6 +55,7 @@
 //	required.go     the answer to a client behind a proxy that has dropped the upgrade
 //	storeaccess.go  erase, and how a command opens the store
 //	health.go       health and init
+//	guard.go        waits for the process that serves in place of this one
 //	inplace.go      an upgrade in the same process
 //	why.go          why
 //	handler.go      the handler of clients that logs their connections

@@ -41,8 +41,6 @@ const (
 	requestTime = time.Second
 	// bodyTime is how long everybody waits for the rest of a request that has begun to come.
 	bodyTime = 20 * time.Millisecond
-	// refusalTime is how long a program that is about to be replaced waits for its last answers.
-	refusalTime = 100 * time.Millisecond
 	// ownFiles is the number of descriptors that the new process needs besides those of clients.
 	ownFiles = 64
 )
@@ -50,7 +48,7 @@ const (
 // old returns the old side of an upgrade.
 func (h *handover) old() (*upgrade.Old, error) {
 	binary, err := programPath()
-	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: os.Environ(), FreezeTime: freezeTime, MoveTime: moveTime, Store: h.cfg.StoreEngine != config.EngineMemory,
+	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: environWithoutPID(), FreezeTime: freezeTime, MoveTime: moveTime, Store: h.cfg.StoreEngine != config.EngineMemory,
 		Check: h.check, Lend: h.server.Lend, TakeBack: h.server.TakeBack, Settle: h.settle,
 		Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}, err
 }
@@ -62,7 +60,6 @@ func (p *program) handOver(ctx context.Context) (v upgrade.Verdict, stayed int, 
 	if err != nil {
 		return v, 0, err
 	}
-	old.Env = environWithoutPID()
 	p.manager.Reloading()
 	v, err = old.Spawn(ctx)
 	var lost *upgrade.LostError
@@ -273,7 +270,7 @@ func (h *handover) release() {
 
 // leave closes the connections that have stayed in this process, after another one has taken the rest.
 func (p *program) leave() {
-	p.closeServers()
+	p.closeServers(context.Background())
 	p.log.Info("ended, and another process goes on")
 }
 

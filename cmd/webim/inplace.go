@@ -3,63 +3,53 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"webim/cmd/webim/internal/operator"
+	"webim/cmd/webim/internal/upgrade"
 )
 
-// replaceProgram puts the program that is now in the place of this one into the same process. It returns only if that has failed,
-// and this program serves as before. a waits for the verdict; it may be nil.
+// replaceProgram puts the program that is now in the place of this one into the same process, while a stand-in serves. It returns only
+// if that has failed. a waits for the verdict; it may be nil.
 func (r *runner) replaceProgram(ctx context.Context, a *asker) error {
-	h := &handover{program: r.program}
+	h := &handover{program: r.program, asker: a.take()}
 	old, err := h.old()
 	if err != nil {
 		return err
 	}
-	old.Exclusive, old.Mute = r.store != nil, r.signals.mute
-	old.Commit = func() error {
-		err := h.commit()
-		if err == nil {
-			h.refuse()
-		}
-		return err
-	}
-	old.Prepare = func(ctx context.Context) error {
-		r.keepAlive(false)
-		r.closeTLS(ctx)
-		h.asker = a.take()
-		return ctx.Err()
-	}
+	old.Mute, old.LeaveTime = r.signals.mute, r.now.ShutdownTimeout+stopReserve
 	r.manager.Reloading()
-	defer r.manager.Serving()
-	defer r.keepAlive(true)
-	return old.Exec(ctx)
+	err = old.Exec(ctx, func(v upgrade.Verdict) {
+		a.leave()
+		r.log.Info("another process stands in while this one gets the new program", "pid", v.PID, "version", v.Hello.Version,
+			"clients", v.Conns, "stayed", h.held.Stayed(), "stall", v.Stall.Round(time.Microsecond), "note", v.Note)
+		r.closeServers(ctx)
+	})
+	var standIn *upgrade.StandInError
+	var lost *upgrade.LostError
+	if !errors.As(err, &standIn) && !errors.As(err, &lost) {
+		r.manager.Serving()
+	}
+	return err
 }
 
-// refuse answers the requests that wait and cannot move, before the new program cuts their connections: nothing of them has been
-// done, and their clients send them again.
-func (h *handover) refuse() {
-	ctx, cancel := context.WithTimeout(context.Background(), refusalTime)
-	defer cancel()
-	h.held.RefuseRequests(ctx)
-	if h.inner != nil {
-		h.inner.RefuseRequests(ctx)
+// handBack is the upgrade of a stand-in: it gives everything to the process before it.
+func (r *runner) handBack(context.Context) (v upgrade.Verdict, stayed int, err error) {
+	from := r.from
+	h := &handover{program: r.program, asker: from.asker}
+	old, _ := h.old() // the path of the program is not needed
+	v, err = old.HandBack(from.from)
+	if err != nil && from.asker != nil {
+		why := fmt.Errorf("the process %d serves, because the one before it could not take everything back: %w", os.Getpid(), err)
+		operator.AnswerOn(from.asker, "", why)
 	}
-	h.gate.Retire()
-	_ = h.gate.Empty(ctx)
-}
-
-// keepAlive says whether connections for HTTP requests stay open after a request: a request on one that is cut could get lost.
-func (p *program) keepAlive(on bool) {
-	p.server.KeepAlive(on)
-	if p.inner != nil {
-		p.inner.server.KeepAlive(on)
+	var lost *upgrade.LostError
+	if err != nil && !errors.As(err, &lost) {
+		r.manager.Main(os.Getpid())
+		r.manager.Ready(r.server)
+		return v, 0, err
 	}
-}
-
-// closeTLS closes the connections that cannot move, with the usual code for a restart. They reconnect: to this program, so that few of
-// them are cut when it is replaced.
-func (p *program) closeTLS(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, p.now.ShutdownTimeout)
-	defer cancel()
-	if err := p.server.CloseTLS(ctx, p.now.ShutdownSpread); errors.Is(err, context.DeadlineExceeded) {
-		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)
-	}
+	return v, h.held.Stayed(), err
 }

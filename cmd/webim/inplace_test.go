@@ -120,6 +120,63 @@ func testInPlaceFails(t *testing.T, program string) {
 	c.check()
 }
 
+// testInPlaceHalfway makes the new program vanish when it stands in, or fail in the first process: then the stand-in serves on, the first
+// process waits for its end, and passes signals on to it. The next upgrade keeps the process of the stand-in.
+func testInPlaceHalfway(t *testing.T, program string) {
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, script, line string }{
+		{"it vanishes", `test -z "$WEBIM_UPGRADE_STAND_IN" || rm "$0"`, linesHalfway},
+		{"it refuses", `test -z "$WEBIM_UPGRADE_RETURN" || set -- "$@" --max-queue 1GiB --max-queued 1KiB`, "the process before this one cannot take everything back, so this one serves in its place"},
+	} {
+		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "webim")
+			putInPlace(t, path, string(b))
+			m := startMoving(t, path, "--open", "--data", t.TempDir(), "--upgrade-by", "exec")
+			crowd := gather(t, m.addr, 20, 2)
+			defer crowd.end()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			talking := crowd.talk(ctx, 5*time.Millisecond, 1)
+			serves := func() {
+				t.Helper()
+				n := crowd.got.Load()
+				wstest.Eventually(t, "everybody is served", func() bool { return crowd.got.Load() > n+100 })
+			}
+			putInPlace(t, path, "#!/bin/sh\n"+c.script+"\nexec '"+program+"' \"$@\"\n")
+			m.signalUpgrade()
+			m.await(c.line, 0)
+			standIn := m.await("another process stands in while this one gets the new program", 0)["pid"]
+			defer syscall.Kill(int(standIn.(float64)), syscall.SIGKILL)
+			serves()
+			wstest.Eventually(t, "the first process passes signals on", func() bool {
+				m.signalUpgrade() // it is ignored until the process waits
+				return len(m.lines("an upgrade begins")) > 1
+			})
+			if line := m.await(linesInPlace, 0); line["pid"] != standIn {
+				t.Errorf("the next upgrade: %v, and the stand-in was %v", line, standIn)
+			}
+			serves()
+			cancel()
+			talking.Wait()
+			crowd.check()
+			crowd.ending.Store(true)
+			if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+			m.await("shutting down", 0)
+			if err := m.ended(); err != nil {
+				t.Errorf("the first process: %v", err)
+			}
+		})
+	}
+}
+
+// linesHalfway is what the first process says when it could not get the new program.
+const linesHalfway = "the upgrade has failed halfway: a process with the new program serves, and this one waits for its end"
+
 // testFirstProcess checks that the first process of a container is upgraded in place by itself, that its descriptors are the same as
 // before, and that no other process would inherit one.
 func testFirstProcess(t *testing.T, program string) {

@@ -141,6 +141,7 @@ func TestLiveUpgrade(t *testing.T) {
 		{"InPlace", testInPlace},
 		{"InPlaceStore", testInPlaceStore},
 		{"InPlaceFails", testInPlaceFails},
+		{"InPlaceHalfway", testInPlaceHalfway},
 		{"InPlaceFirst", testFirstProcess},
 		{"InPlaceTLS", testInPlaceTLS},
 		{"InPlaceManager", testInPlaceManager},

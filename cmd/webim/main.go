@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"reflect"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"webim/cmd/webim/internal/config"
+	"webim/cmd/webim/internal/manager"
 	"webim/cmd/webim/internal/upgrade"
 	"webim/cmd/webim/internal/version"
 )
@@ -57,12 +59,18 @@ func (cli *commands) configured() map[string]configured {
 }
 
 func main() {
+	if pid := upgrade.Guards(); pid != 0 {
+		os.Exit(guard(manager.New(slog.Default()), pid))
+	}
 	var err error
 	if inherited, err = upgrade.Inherit(); err != nil {
 		fmt.Fprintf(os.Stderr, "webim: %v.\n", err)
 		os.Exit(exitFailed)
 	}
 	code := run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
+	if code != 0 && inherited.InPlace() {
+		code = notTaken(inherited)
+	}
 	os.Exit(code)
 }
 
@@ -74,7 +82,7 @@ func run(args, environ []string, in io.Reader, out, errs io.Writer) (code int) {
 	case err == nil:
 		return 0
 	case inherited != nil: // the old process tells its operator
-		err = giveUp(inherited, err)
+		inherited.Fail(err)
 	}
 	switch {
 	case errors.As(err, &usage):

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -29,7 +30,8 @@ type moving struct {
 	t    *testing.T
 	log  wstest.Log
 	pid  int
-	addr string // of the first listener
+	addr string     // of the first listener
+	end  chan error // of the first process
 
 	inPlace bool // upgrades keep the process
 }
@@ -57,7 +59,7 @@ func startMovingAs(t *testing.T, attr *syscall.SysProcAttr, prefix []string, pro
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &moving{t: t}
+	m := &moving{t: t, end: make(chan error, 1)}
 	words := slices.Concat(prefix, []string{program, "serve", "--log-format", "json", "--drain-delay", "0s", "--shutdown-spread", "0s", "--listen", "127.0.0.1:0",
 		"--rate-send", "none", "--user-rate-send", "none"}, args)
 	cmd := exec.Command(words[0], words[1:]...)
@@ -77,7 +79,7 @@ func startMovingAs(t *testing.T, attr *syscall.SysProcAttr, prefix []string, pro
 			_, _ = m.log.Write([]byte(lines.Text() + "\n"))
 		}
 	})
-	go cmd.Wait() // the first process ends when another one serves
+	go func() { m.end <- cmd.Wait() }()
 	t.Cleanup(func() {
 		if p, err := os.FindProcess(m.pid); err == nil {
 			_ = p.Kill()
@@ -91,6 +93,16 @@ func startMovingAs(t *testing.T, attr *syscall.SysProcAttr, prefix []string, pro
 	m.await("limit of open files", 0)
 	m.addr = m.lines("listening")[0]["addr"].(string)
 	return m, nil
+}
+
+// ended waits for the end of the first process.
+func (m *moving) ended() error {
+	select {
+	case err := <-m.end:
+		return err
+	case <-time.After(wstest.Patience):
+		return errors.New("it has not ended")
+	}
 }
 
 // lines returns the log lines with a message.

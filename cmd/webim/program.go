@@ -80,9 +80,6 @@ type liveSettings struct {
 func newProgram(c *config.Config, errs io.Writer) *program {
 	log, level := c.NewLogger(errs)
 	p := &program{cfg: c, now: c, log: log, level: level, flights: flight.New(), manager: manager.New(log), reloads: make(chan request), upgrades: make(chan upgradeRequest)}
-	if inherited.Rehearsal() { // the log says the rest when it counts
-		level.Set(max(level.Level(), slog.LevelError))
-	}
 	p.setLive(c)
 	return p
 }
@@ -151,9 +148,9 @@ type internal struct {
 	server  *netpoll.Server
 }
 
-// closeServers disconnects the clients, closes the internal server at the latest after --shutdown-timeout, and then all parts.
-func (p *program) closeServers() {
-	ctx, cancel := context.WithTimeout(context.Background(), p.now.ShutdownTimeout)
+// closeServers disconnects the clients, all at once when ctx ends, closes the internal server at the latest after --shutdown-timeout, and then all parts.
+func (p *program) closeServers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, p.now.ShutdownTimeout)
 	defer cancel()
 	if err := p.server.Shutdown(ctx, p.now.ShutdownSpread); err != nil {
 		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)

@@ -5,7 +5,6 @@ import (
 	"os"
 
 	"webim/cmd/webim/internal/operator"
-	"webim/cmd/webim/internal/upgrade"
 )
 
 // A request is a request of an operator to the goroutine of run.
@@ -40,6 +39,7 @@ const fileAsker = "asker"
 type asker struct {
 	w    http.ResponseWriter
 	file *os.File // the connection itself, if it was taken from net/http
+	left bool     // another process answers
 }
 
 // take takes the connection from net/http, so that another program in this process can answer. It returns nil if that is not
@@ -61,18 +61,22 @@ func (a *asker) take() *os.File {
 	return a.file
 }
 
+// leave leaves the answer to the process that has got the connection; if it was not taken, the command sees only that it ends.
+func (a *asker) leave() {
+	if a != nil && a.file != nil {
+		a.file.Close()
+		a.left = true
+	}
+}
+
 // answer answers the request, however it can.
 func (a *asker) answer(got answer) {
+	if a.left {
+		return
+	}
 	if a.file != nil {
 		operator.AnswerOn(a.file, got.text, got.err)
 		return
 	}
 	operator.Answer(a.w, got.text, got.err)
-}
-
-// answerAsker answers the request that the program before this one has left in the same process, if there is one.
-func answerAsker(from *upgrade.New, text string, err error) {
-	if fd, ok := from.File(fileAsker); ok {
-		operator.AnswerOn(os.NewFile(uintptr(fd), fileAsker), text, err)
-	}
 }

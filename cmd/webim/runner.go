@@ -36,6 +36,7 @@ type runner struct {
 	failed  error         // the error with which it ends
 	upgrade *underway     // nil: no upgrade is under way
 	after   os.Signal     // ends the program when the upgrade has failed; nil: none
+	standIn int           // the pid of a process that serves for good in place of this one; 0: there is none
 }
 
 // underway is an upgrade under way.
@@ -43,6 +44,7 @@ type underway struct {
 	since   time.Time
 	cancel  context.CancelFunc // makes it fail, as long as it can
 	asked   upgradeRequest
+	back    bool // this process is a stand-in, and hands back
 	outcome chan outcome
 }
 
@@ -110,6 +112,6 @@ func (p *program) drain(delay time.Duration) {
 func (p *program) stop() {
 	p.manager.Stopping(p.now.ShutdownTimeout + stopReserve)
 	p.health.Drain()
-	p.closeServers()
+	p.closeServers(context.Background())
 	p.log.Info("ended")
 }

@@ -31,7 +31,9 @@ func serve(c *config.Config, _ io.Reader, out, errs io.Writer) error {
 		p.greet(out)
 		janitor.Collect() // garbage from starting
 	}
-	p.manager.Ready(p.server)
+	if !p.from.standsIn() {
+		p.manager.Ready(p.server)
+	}
 	return p.run(s)
 }
 
@@ -39,6 +41,9 @@ func serve(c *config.Config, _ io.Reader, out, errs io.Writer) error {
 // arrives.
 func (p *program) run(s signalled) error {
 	r := &runner{program: p, signals: s}
+	if p.from.standsIn() {
+		r.begin(&underway{back: true}, r.handBack)
+	}
 	for {
 		select {
 		case <-s.hangups:
@@ -57,7 +62,14 @@ func (p *program) run(s signalled) error {
 			r.beginUpgrade(q)
 		case o := <-r.outcome():
 			r.endUpgrade(o)
+			if r.standIn != 0 {
+				return r.guardStandIn()
+			}
 		case sig := <-s.ends:
+			if r.upgrade != nil && r.upgrade.back {
+				r.log.Info("a signal is left to the process before this one, which passes it on", "signal", sig.String())
+				continue
+			}
 			if r.ended != nil || r.after != nil {
 				return fmt.Errorf("a second signal (%v) ended it before all clients had left", sig)
 			}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -11,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"webim/cmd/webim/internal/operator"
 	"webim/cmd/webim/internal/upgrade"
 	"webim/cmd/webim/internal/version"
 	"webim/netpoll"
@@ -28,9 +28,10 @@ type takeover struct {
 	*program
 	from        *upgrade.New
 	held, inner *netpoll.Held
-	before      int // open connections of the old process
-	stayed      int // those of them that this one has not
-	gc          int // the GC percentage for afterwards
+	before      int      // open connections of the old process
+	stayed      int      // those of them that this one has not
+	gc          int      // the GC percentage for afterwards
+	asker       *os.File // of a stand-in: see handover
 }
 
 // newTakeover returns the takeover of a program that inherits; otherwise nil.
@@ -201,13 +202,12 @@ func (t *takeover) adoptInner(state []byte, fds []int) error {
 	return nil
 }
 
-// begin waits until the old process has given everything up, and serves. A rehearsal ends there.
+// standsIn reports whether this process is a stand-in.
+func (t *takeover) standsIn() bool { return t != nil && t.from.StandsIn() }
+
+// begin waits until the old process has given everything up, and serves.
 func (t *takeover) begin() error {
-	err := t.from.Ready()
-	if errors.Is(err, upgrade.ErrRehearsed) {
-		t.endRehearsal()
-	}
-	if err != nil {
+	if err := t.from.Ready(); err != nil {
 		return err
 	}
 	if err := t.hub.Thaw(); err != nil {
@@ -223,9 +223,15 @@ func (t *takeover) begin() error {
 	if e, ok := t.hub.Engine().(engine.Interrupter); ok && e.Interruption() > 0 {
 		note = fmt.Sprintf("the store could not be used for %v", e.Interruption().Round(time.Millisecond))
 	}
-	if t.from.InPlace() {
+	switch {
+	case t.from.InPlace():
 		t.report(note)
-	} else {
+	case t.from.StandsIn():
+		if fd, ok := t.from.File(fileAsker); ok {
+			t.asker = os.NewFile(uintptr(fd), fileAsker)
+		}
+		fallthrough
+	default:
 		t.log.Info("took over from another process", "clients", t.server.Stats().Open, "store", cmp.Or(note, "was not interrupted"))
 	}
 	t.from.Done(note)
@@ -235,39 +241,26 @@ func (t *takeover) begin() error {
 
 // report tells the outcome of an upgrade in place.
 func (t *takeover) report(note string) {
-	v := t.from.Verdict(version.Release, note)
+	v := t.from.Verdict(version.Release, int(t.server.Stats().Open), note)
 	t.log.Info("upgraded in place: this process has a new program", "pid", v.PID, "version", v.Hello.Version, "clients", v.Conns,
 		"stayed", t.stayed, "stall", v.Stall.Round(time.Microsecond), "note", note)
-	answerAsker(t.from, sentence(v, t.stayed), nil)
+	if fd, ok := t.from.File(fileAsker); ok {
+		operator.AnswerOn(os.NewFile(uintptr(fd), fileAsker), sentence(v, t.stayed), nil)
+	}
 }
 
-// endRehearsal ends the process of a rehearsal. The store is closed in good order: the old process opens it again.
-func (t *takeover) endRehearsal() {
-	if e, ok := t.hub.Engine().(interface{ Close() }); ok {
-		e.Close()
-	}
-	if t.store != nil {
-		if err := t.store.Close(); err != nil {
-			t.fail(err)
-		}
-	}
-	os.Exit(0)
-}
-
-// fail tells the old process why this one cannot take over, and ends this one at once: no connection is closed, because the old
-// process still has them all.
+// fail tells the old process why this one cannot take over, and ends this one: no connection is closed, because the old process still
+// has them all.
 func (t *takeover) fail(err error) {
-	fmt.Fprintf(os.Stderr, "webim: %v.\n", giveUp(t.from, err))
-	os.Exit(exitFailed)
+	t.from.Fail(err)
+	fmt.Fprintf(os.Stderr, "webim: %v.\n", err)
+	os.Exit(notTaken(t.from))
 }
 
-// giveUp tells the old process why this one cannot take over, or the operator, if there is no other process. It returns the error for
-// the log.
-func giveUp(from *upgrade.New, err error) error {
+// notTaken returns the exit code of a program that cannot take over. In place it does not return: this process waits for the stand-in.
+func notTaken(from *upgrade.New) int {
 	if from.InPlace() {
-		err = fmt.Errorf("the upgrade in place has failed when it could not be taken back, and all connections are closed: %w", err)
-		answerAsker(from, "", err)
+		fmt.Fprintf(os.Stderr, "webim: %v.\n", from.Guard())
 	}
-	from.Fail(err)
-	return err
+	return exitFailed
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"syscall"
 	"time"
 
 	"webim/cmd/webim/internal/config"
@@ -30,18 +31,24 @@ func (r *runner) beginUpgrade(q upgradeRequest) {
 		q.reply(answer{err: err})
 		return
 	}
-	inPlace := q.inPlace || r.now.UpgradesInPlace(os.Getpid())
+	inPlace := q.inPlace || upgrade.Guarded() || r.now.UpgradesInPlace(os.Getpid())
 	r.log.Info("an upgrade begins", "by", q.by, "in_place", inPlace)
+	r.begin(&underway{asked: q}, func(ctx context.Context) (v upgrade.Verdict, stayed int, err error) {
+		if inPlace {
+			return v, 0, r.replaceProgram(ctx, q.asker)
+		}
+		return r.handOver(ctx)
+	})
+}
+
+// begin runs an upgrade on a goroutine of its own.
+func (r *runner) begin(u *underway, f func(context.Context) (v upgrade.Verdict, stayed int, err error)) {
 	ctx, cancel := context.WithCancel(context.Background())
-	u := &underway{time.Now(), cancel, q, make(chan outcome, 1)}
+	u.since, u.cancel, u.outcome = time.Now(), cancel, make(chan outcome, 1)
 	r.upgrade = u
 	go func() {
 		var o outcome
-		if inPlace {
-			o.err = r.replaceProgram(ctx, q.asker)
-		} else {
-			o.verdict, o.stayed, o.err = r.handOver(ctx)
-		}
+		o.verdict, o.stayed, o.err = f(ctx)
 		u.outcome <- o
 	}()
 }
@@ -52,7 +59,12 @@ func (r *runner) endUpgrade(o outcome) {
 	u.cancel()
 	r.upgrade = nil
 	var lost *upgrade.LostError
+	var standIn *upgrade.StandInError
 	switch {
+	case o.err == nil && u.back:
+		r.log.Info("handed everything back", "pid", o.verdict.PID, "clients", o.verdict.Conns, "stayed", o.stayed,
+			"stall", o.verdict.Stall.Round(time.Microsecond))
+		r.endBy(r.leave)
 	case o.err == nil:
 		r.log.Info("upgraded: another process serves now", "pid", o.verdict.PID, "version", o.verdict.Hello.Version, "clients", o.verdict.Conns,
 			"stayed", o.stayed, "stall", o.verdict.Stall.Round(time.Microsecond), "note", o.verdict.Note)
@@ -63,8 +75,20 @@ func (r *runner) endUpgrade(o outcome) {
 		u.asked.reply(answer{err: o.err})
 		r.failed = o.err
 		r.endBy(r.leave)
+	case errors.As(o.err, &standIn):
+		if r.after == nil {
+			r.log.Error("the upgrade has failed halfway: a process with the new program serves, and this one waits for its end",
+				"pid", standIn.PID, "err", o.err)
+		}
+		u.asked.reply(answer{err: o.err})
+		r.standIn = standIn.PID
 	default:
-		r.log.Error("the upgrade is rolled back, and this process serves as before", "err", o.err)
+		if u.back {
+			r.log.Error("the process before this one cannot take everything back, so this one serves in its place", "err", o.err)
+			r.endAlone()
+		} else {
+			r.log.Error("the upgrade is rolled back, and this process serves as before", "err", o.err)
+		}
 		u.asked.reply(answer{err: fmt.Errorf("rolled back: %w", o.err)})
 		if r.after != nil {
 			sig := r.after
@@ -72,6 +96,27 @@ func (r *runner) endUpgrade(o outcome) {
 			r.end(sig)
 		}
 	}
+}
+
+// endAlone ends a stand-in whose other process was killed, unless a service manager knows of it: whoever starts the program again needs
+// its addresses and its store.
+func (r *runner) endAlone() {
+	if r.from.from.Other() != os.Getppid() && os.Getenv("NOTIFY_SOCKET") == "" {
+		r.after = syscall.SIGTERM
+	}
+}
+
+// guardStandIn waits for the end of the process that serves in place of this one.
+func (r *runner) guardStandIn() error {
+	var first []os.Signal
+	if r.after != nil {
+		first = append(first, r.after)
+	}
+	if code := guard(r.manager, r.standIn, first...); code != 0 {
+		return fmt.Errorf("the process %d, which served in place of this one, has ended with %d", r.standIn, code)
+	}
+	r.log.Info("ended")
+	return nil
 }
 
 // byParam is the parameter of a request for an upgrade; with the value byExec the process stays the same.

@@ -76,6 +76,16 @@ func (c *Conn) SetDeadline(t time.Time) {
 	_ = c.c.SetDeadline(t) // it fails only if c is closed, which the next call shows
 }
 
+// File returns a second descriptor of this end, for a program that takes the place of this one. No other process inherits it, and the
+// caller closes it.
+func (c *Conn) File() (*os.File, error) {
+	f, err := c.c.File()
+	if err != nil {
+		return nil, fmt.Errorf("fdpass: %w", err)
+	}
+	return f, nil
+}
+
 // Close closes this end. Descriptors of messages that nobody has received are closed by the kernel.
 func (c *Conn) Close() error { return c.c.Close() }
 

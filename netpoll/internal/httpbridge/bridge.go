@@ -51,14 +51,10 @@ type Bridge struct {
 	arriving  atomic.Int64 // connections whose first request is on its way to serve
 	returning atomic.Int64 // connections that may be on their way back to the loop
 	frozen    atomic.Bool  // none goes back
-	waiting   atomic.Int64 // requests that wait for the end of the hold
 }
 
 // A hold is the time from Hold to Release.
-type hold struct {
-	ended, refused chan struct{}
-	refuse         sync.Once // closes refused
-}
+type hold struct{ ended chan struct{} }
 
 // New makes a Bridge. It has a goroutine until Close.
 func New(cfg Config) *Bridge {
@@ -147,37 +143,17 @@ func (b *Bridge) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		c.arrived()
-		if held = b.held.Load(); held != nil && !b.wait(w, held) {
-			return
+		if held = b.held.Load(); held != nil {
+			<-held.ended
 		}
 	}
-}
-
-// wait waits for the end of a hold. It returns false if it has refused the request.
-func (b *Bridge) wait(w http.ResponseWriter, held *hold) bool {
-	b.waiting.Add(1)
-	defer b.waiting.Add(-1)
-	select {
-	case <-held.ended:
-		return true
-	case <-held.refused:
-	}
-	w.Header().Set("Retry-After", "1")
-	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // the answer waits for no rest of a body
-	http.Error(w, "The server is being replaced: send the request again.", http.StatusServiceUnavailable)
-	_ = http.NewResponseController(w).Flush() // it fails only if the client has gone
-	return false
 }
 
 // Hold makes the requests that come from now on wait until Release: a plain one goes back to the loop, as an upgrade
 // does, and another process may answer it. One over TLS waits here. Requests under way go on.
 func (b *Bridge) Hold() {
-	b.held.CompareAndSwap(nil, &hold{ended: make(chan struct{}), refused: make(chan struct{})})
+	b.held.CompareAndSwap(nil, &hold{ended: make(chan struct{})})
 }
-
-// KeepAlive says whether connections stay open after a request, as they do at first. If they do not, idle ones close.
-func (b *Bridge) KeepAlive(on bool) { b.srv.SetKeepAlivesEnabled(on) }
 
 // arrivalTime limits the time for which Freeze waits for requests, after the loop has read their heads. net/http could still wait for
 // more, if it did not agree with the loop about where a head ends.
@@ -191,15 +167,6 @@ func (b *Bridge) Freeze(ctx context.Context) error {
 	_ = untilZero(arrivals, &b.arriving) // the others wait here
 	b.frozen.Store(true)
 	return untilZero(ctx, &b.returning)
-}
-
-// Refuse answers the requests that wait, and those that come until Release, with 503 and Retry-After, and waits until that is written or
-// ctx ends.
-func (b *Bridge) Refuse(ctx context.Context) {
-	if held := b.held.Load(); held != nil {
-		held.refuse.Do(func() { close(held.refused) })
-		_ = untilZero(ctx, &b.waiting) // the others are cut
-	}
 }
 
 // untilZero waits until a count is 0, which takes a few system calls. When ctx ends, it returns the error of ctx.

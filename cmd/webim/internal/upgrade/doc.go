@@ -1,14 +1,14 @@
 // Package upgrade replaces the running process by a new one that takes over its sockets and its state (Spawn), or its program by
-// a new one in the same process (Exec). It is the protocol between the two: it knows files, frames of bytes and functions, and nothing of rooms or connections.
+// a new one in the same process (Exec). It is the protocol between the two: it knows files, frames of bytes and functions, and
+// nothing of rooms or connections.
 //
 //	old.go      Old: the process that runs; Spawn
-//	child.go    the new process, as the old one sees it
-//	inplace.go  Exec
+//	peer.go     the new process, as the old one sees it
+//	inplace.go  Exec, and HandBack of the stand-in
 //	new.go      New: the process that takes over
 //	patient.go  how long the old process waits
 //	stream.go   the frames in the file of the state
 //	wire.go     the messages between the two processes
-//	tape.go     the same messages within one process
 //	gate.go     Gate: lets HTTP requests end first
 //
 // # The steps
@@ -36,43 +36,39 @@
 // # Who owns the sockets
 //
 // The old process, until the new one has received go, or the old one has died. The new process begins at go, or at the end of
-// the old one, if it was ready then. If the new one dies without having received go, the kernel tells the old one so. The old process goes on (Thaw) only after the new one is dead: it kills it, and
-// waits for its end. So at each step exactly one of them serves, whichever dies or hangs. If the old process
-// dies before the new one is ready, the new one ends, too.
+// the old one, if it was ready then. If the new one dies without having received go, the kernel tells the old one so. The old process
+// goes on (Thaw) only after the new one is dead: it kills it, and waits for its end. So at each step exactly one of them serves,
+// whichever dies or hangs. If the old process dies before the new one is ready, the new one ends, too.
 //
 // Nobody is served while the new process restores the state. So the old one waits MoveTime for that at the longest, and only
 // StallTime while the new one does not get on.
 //
 // # In place
 //
-// Exec keeps the process and replaces only its program, by execve(2): the descriptors stay open under their numbers. The
-// old program has no process to send messages to. So it records them, with the numbers of the descriptors, in a second file in
-// memory, and the new program plays this tape. There is no way back, so a rehearsal comes first: another process
-// of the new program gets everything except the sockets of connections, restores it, and ends.
+// Exec keeps the process and replaces only its program, by execve(2). Meanwhile another process of the new program stands in. So the new
+// program has started, and everything has moved to it once, before anything is given up. The clients wait twice, each time as
+// long as for Spawn, and not for the start of a program.
 //
-//	old                                    rehearsal                    new program
-//	starts the new process        ──►      reads its settings
-//	                              ◄──      hello
-//	Check; Freeze
-//	files, parts, end             ──►      restores them
-//	Thaw, unless Exclusive
-//	                              ◄──      ready
-//	end of the rehearsal          ──►      ends
-//	Thaw, if Exclusive
-//	Prepare; Freeze
-//	records files, parts, end, go
-//	execve                                                       ──►    plays them: restores everything, serves
+//	old                                    stand-in
+//	all steps above               ──►      serves
+//	leave: closes the connections that could not move
+//	execve, with its end of the pair
+//	new program
+//	all steps above               ◄──      HandBack: it is the old process now
+//	serves                                 closes the connections that could not move, and ends
 //
-// If the old program cannot be replaced, it goes on (Thaw). If the new one fails, the process ends, and all sockets close.
+// If the old program cannot be replaced, or the new one in its place fails, the stand-in serves on. The first process then only waits
+// for its end (StandInError, Guard): a supervisor may know no other one, and a container ends with it. If it hangs, the stand-in kills
+// it. The first process of a container cannot be killed from inside: it finds the message stop in place of go if it ever goes on.
+// It may have a store open, so the stand-in ends too if there is one.
 //
 // # Words
 //
-//	word       meaning
-//	frame      a piece of the state of one kind, with its length before it
-//	part       the frames that one message announces, and at most one frame of connections among them
-//	file       a descriptor with a name: a listener, or the lock of a folder
-//	rehearsal  a process of the new program that restores a state and takes nothing over
-//	tape       the messages to a program that takes the place of this one
+//	word      meaning
+//	frame     a piece of the state of one kind, with its length before it
+//	part      the frames that one message announces, and at most one frame of connections among them
+//	file      a descriptor with a name: a listener, or the lock of a folder
+//	stand-in  the process that serves while the program of the one before it is replaced
 //
 // # Lock order
 //

@@ -3,163 +3,104 @@ package upgrade
 import (
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Exec puts the new program into the place of this one, in the same process. It returns only if that has failed; then this program
-// goes on as before. Before that, a process of the new program rehearses it.
-func (o *Old) Exec(ctx context.Context) error {
-	program, err := os.Stat(o.Binary)
-	if err != nil {
-		return fmt.Errorf("finding the new program: %w", err)
-	}
-	h, err := o.rehearse(ctx)
-	if err == nil && o.Prepare != nil {
-		err = o.Prepare(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	began := time.Now()
-	if err = o.freeze(ctx); err == nil {
-		err = o.become(ctx, program, h, began)
-	}
-	o.Thaw()
-	return err
+// A StandInError says that this process could not get the new program when the stand-in served already, which goes on.
+type StandInError struct {
+	PID int // of the stand-in
+	err error
 }
 
-// rehearse gives everything but the descriptors of connections to a process of the new program, which ends when it has restored it.
-func (o *Old) rehearse(ctx context.Context) (h Hello, err error) {
-	c, err := o.start(envName+"=3", envRehearsal+"=1")
-	if err != nil {
-		return h, err
-	}
-	stop := context.AfterFunc(ctx, func() { c.cmd.Process.Kill() })
-	defer stop()
-	if h, err = o.hello(c); err == nil && !h.InPlace {
-		err = errors.New("the new program cannot take the place of this one in the same process: it is too old")
-	}
-	if err != nil {
-		return h, c.end(err)
-	}
-	state, err := newFile("state")
-	if err != nil {
-		return h, c.end(err)
-	}
-	defer state.Close()
-	o.settle()
-	var to *patient
-	if err = o.freeze(ctx); err == nil {
-		to = o.patient(c, state, h)
-		err = o.tell(to, state, h)
-	}
-	if err == nil && o.Exclusive {
-		err = o.rehearsed(c, to)
-	}
-	if err != nil {
-		err = c.end(err)
-	}
-	o.Thaw()
-	if err == nil && !o.Exclusive { // everybody is served meanwhile
-		if err = o.rehearsed(c, to); err != nil {
-			err = c.end(err)
-		}
-	}
-	return h, err
+func (e *StandInError) Error() string {
+	return fmt.Sprintf("this process could not get the new program, and the process %d, which has it, serves: %v", e.PID, e.err)
 }
 
-// tell gives the process of a rehearsal everything but the descriptors of connections.
-func (o *Old) tell(to *patient, state *os.File, h Hello) error {
-	_, err := o.give(to, state, h, func(end int64, fds []int) error {
-		return send(to, msgPart, binary.AppendUvarint(binary.AppendUvarint(nil, uint64(end)), uint64(len(fds))))
-	})
-	return err
+func (e *StandInError) Unwrap() error { return e.err }
+
+// Exec keeps the process and replaces its program. It gives everything to a new process, as Spawn does, which stands in: it hands
+// everything back to the new program of this one. Before its own end, this program calls leave, which closes the connections that
+// could not move, in LeaveTime.
+//
+// Exec returns only an error: as that of Spawn, or a StandInError.
+func (o *Old) Exec(ctx context.Context, leave func(Verdict)) error {
+	o.inPlace = true
+	c, err := o.start(fmt.Sprintf("%s=%d", envStandIn, o.LeaveTime+cmp.Or(o.StartTime, startTime)))
+	if err != nil {
+		return err
+	}
+	v, err := o.handOver(ctx, c)
+	if err != nil {
+		return err
+	}
+	leave(v)
+	if err = context.Cause(ctx); err == nil {
+		err = o.exec(c, v.Stall)
+	}
+	c.conn.Close()
+	return &StandInError{c.pid, err}
 }
 
-// rehearsed waits until the process of a rehearsal has restored everything, and has ended.
-func (o *Old) rehearsed(c *child, to *patient) error {
-	_, err := expect(to, msgReady)
-	c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
-	if err == nil {
-		err = send(c.conn, msgEnd, nil)
+// exec replaces this program by the new one, which gets the pair. It returns only an error.
+func (o *Old) exec(c *peer, stood time.Duration) error {
+	c.conn.SetDeadline(time.Now().Add(time.Millisecond))
+	if _, _, err := c.conn.Receive(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		return errStopped
 	}
+	file, err := c.conn.File()
 	if err != nil {
 		return err
 	}
-	if msg, _, err := c.conn.Receive(); err == nil { // the end of the process comes instead
-		return fmt.Errorf("upgrade: the message %q came after the rehearsal", msg[0])
-	} else if errors.Is(err, os.ErrDeadlineExceeded) {
-		return err
-	}
-	if err := c.cmd.Wait(); err != nil {
-		return fmt.Errorf("the rehearsal has not ended well: %w", err)
-	}
-	return c.conn.Close()
-}
-
-// become gives everything to the new program, and replaces this one. Its file is still the one that has rehearsed it.
-func (o *Old) become(ctx context.Context, program os.FileInfo, h Hello, began time.Time) error {
-	state, err := newFile("state")
-	if err != nil {
-		return err
-	}
-	defer state.Close()
-	to := &tape{}
-	_, err = o.give(to, state, h, func(end int64, fds []int) error {
-		return send(to, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
-	})
-	if err == nil {
-		err = o.Commit()
-	}
-	if err == nil {
-		err = send(to, msgGo, binary.AppendVarint(nil, began.UnixNano()))
-	}
-	if err != nil {
-		return err
-	}
-	messages, err := newFile("tape")
-	if err != nil {
-		return err
-	}
-	defer messages.Close()
-	if _, err := messages.Write(to.b); err != nil {
-		return fmt.Errorf("upgrade: writing the messages: %w", err)
-	}
-	now, err := os.Stat(o.Binary)
-	switch {
-	case err != nil:
-		return fmt.Errorf("finding the new program: %w", err)
-	case !os.SameFile(program, now) || !program.ModTime().Equal(now.ModTime()):
-		return errors.New("the new program was replaced during the upgrade: try again")
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
-	return o.exec(int(messages.Fd()), to.fds)
-}
-
-// exec replaces this program by the new one, with the descriptors that it gets. It returns only an error.
-func (o *Old) exec(messages int, fds []int) error {
-	syscall.ForkLock.Lock() // no other process gets them
+	defer file.Close()
+	syscall.ForkLock.Lock() // no other process gets it
 	defer syscall.ForkLock.Unlock()
-	fds = append(fds, messages)
-	closeOnExec(nil) // a library may have left some open
-	defer closeOnExec(fds)
-	for _, fd := range fds {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
-			return fmt.Errorf("upgrade: keeping the descriptor %d open: %w", fd, err)
-		}
+	if _, err := unix.FcntlInt(file.Fd(), unix.F_SETFD, 0); err != nil {
+		return fmt.Errorf("upgrade: keeping the pair open: %w", err)
 	}
 	if o.Mute != nil {
 		defer o.Mute()()
 	}
-	err := syscall.Exec(o.Binary, append([]string{os.Args[0]}, o.Args...), append(o.environ(), envName+"="+inPlace+strconv.Itoa(messages)))
+	env := append(withoutOwn(os.Environ()), fmt.Sprint(envName, "=", file.Fd()), fmt.Sprintf("%s=%d %d %d", envReturn, os.Getpid(), c.pid, stood))
+	err = syscall.Exec(o.Binary, append([]string{os.Args[0]}, o.Args...), env)
 	return fmt.Errorf("starting the new program: %w", err)
+}
+
+// HandBack gives everything back to the process before this one, after Done of a stand-in, as Spawn gives it to a new one. That process
+// gets the new program first, so it has LeaveTime and StartTime of its Exec until it is there. After an error that is no LostError,
+// this process serves on, and the other one waits for its end, see Guarded.
+func (o *Old) HandBack(n *New) (v Verdict, err error) {
+	o.StartTime = n.within
+	c := &peer{conn: n.conn, pid: n.other}
+	v, err = o.handOver(context.Background(), c)
+	var lost *LostError
+	switch {
+	case err == nil:
+		c.conn.Close()
+	case !errors.As(err, &lost):
+		os.Setenv(envGuarded, "1")
+	}
+	return v, err
+}
+
+// Guarded reports whether another process waits for the end of this one, or of one before it, because a stand-in has stayed: then the
+// process must not change any more.
+func Guarded() bool { return os.Getenv(envGuarded) != "" }
+
+// Guard replaces a program that could not take everything back by one that only waits for the stand-in: nothing that it had is open
+// any more. It returns only an error.
+func (n *New) Guard() error {
+	env := append(withoutOwn(os.Environ()), fmt.Sprintf("%s=%d", envGuard, n.other))
+	return fmt.Errorf("upgrade: waiting for the stand-in: %w", syscall.Exec("/proc/self/exe", os.Args, env))
+}
+
+// Guards returns the pid of the process for whose end this one only waits; 0: it is a usual one.
+func Guards() (pid int) {
+	_, _ = fmt.Sscan(os.Getenv(envGuard), &pid) // nobody else sets it
+	return pid
 }

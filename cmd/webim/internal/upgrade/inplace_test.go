@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,53 +15,46 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"webim/netpoll/wstest"
+	"webim/netpoll/fdpass"
 )
 
-const (
-	pidEnv    = "WEBIM_UPGRADE_PID"    // the pid of the old process
-	scriptEnv = "WEBIM_UPGRADE_SCRIPT" // a script that starts the new program
-)
+const pidEnv = "WEBIM_UPGRADE_PID" // the pid of the old process
 
-// execute puts another program into the place of the old process. It reports why that was refused.
-func (o *Old) execute(report io.Writer) int {
+// execute puts another program into the place of the old process. It reports why that has failed.
+func (s *side) execute(o *Old) int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	o.Mute = func() func() {
 		signal.Ignore(syscall.SIGHUP)
-		return func() { fmt.Fprintln(report, "signals come again") }
+		return func() { fmt.Fprintln(s.report, "signals come again") }
 	}
-	o.Exclusive = strings.HasSuffix(os.Getenv(dieEnv), "exclusive")
-	rests := 0
-	freeze := o.Freeze
-	o.Freeze = func(ctx context.Context) error { rests++; return freeze(ctx) }
-	switch os.Getenv(dieEnv) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	die := os.Getenv(dieEnv)
+	switch die {
 	case "commit fails":
 		o.Commit = func() error { return errors.New("a connection has changed") }
-	case "prepare fails":
-		o.Prepare = func(context.Context) error { return errors.New("the clients do not leave") }
 	case "hangs at once":
 		o.Binary, o.Args = "/bin/sleep", []string{"600"}
 		o.StartTime = 100 * time.Millisecond
-	case "replaced":
-		o.Prepare = func(context.Context) error {
-			o.Binary = "/bin/true"
-			return nil
+	}
+	err := o.Exec(ctx, func(v Verdict) {
+		switch die {
+		case "does not start":
+			o.Binary = "/"
+		case "ends":
+			cancel()
 		}
-	case "does not start":
-		o.Binary = os.Getenv(scriptEnv)
-		o.Prepare = func(context.Context) error { return os.Chmod(o.Binary, 0o600) }
+	})
+	var alone *StandInError
+	if !errors.As(err, &alone) {
+		return s.tell(Verdict{}, err)
 	}
-	err := o.Exec(context.Background())
-	fmt.Fprintf(report, "old owns after %d times: %v\n", rests, err)
-	var open []int // that other processes would inherit
-	for fd := 3; fd < 64; fd++ {
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
-			open = append(open, fd)
-		}
+	standIn, err := os.FindProcess(alone.PID)
+	if err != nil {
+		return 1
 	}
-	if os.Getenv(dieEnv) == "does not start" {
-		fmt.Fprintln(report, "open on exec:", open)
-	}
+	state, _ := standIn.Wait()
+	fmt.Fprintln(s.report, "old has failed:", alone.Unwrap(), state)
 	return 0
 }
 
@@ -72,45 +63,43 @@ func placed(n *New) string {
 	if err := unix.Kill(os.Getpid(), unix.SIGHUP); err != nil {
 		return err.Error()
 	}
-	v := n.Verdict("test", "")
+	v := n.Verdict("test", 3, "")
 	return fmt.Sprintf("same pid %v, %d conns, stall %v", os.Getenv(pidEnv) == strconv.Itoa(v.PID) && v.PID == os.Getpid(), v.Conns, v.Stall > 0 && v.Stall < time.Hour)
 }
 
-// TestInPlace checks that the old program goes on, with the same descriptors as before, at whichever step the rehearsal dies or hangs,
-// and that otherwise the new one has everything in the same process.
+// TestInPlace checks that exactly one process owns the sockets, at whichever step one of them dies or hangs, and that in the end the
+// old process has the new program. The processes are the old one, the stand-in that it starts (new; stand-in, when it hands back), and the old one
+// with its new program (placed).
 func TestInPlace(t *testing.T) {
-	const place = "same pid true, 3 conns, stall true"
+	const (
+		place   = "same pid true, 3 conns, stall true"
+		back    = "stand-in moved 3"
+		standIn = "stand-in owns: the process before this one has not got the new program: its log says why"
+	)
 	cases := map[string][]string{
-		"":                 {everything, place},
-		"exclusive":        {everything, place},
-		"other version":    {fmt.Sprintf(otherVersion, " after 0 times")},
-		"new refuses late": {"old owns after 1 times: the state is wrong"},
-		"new refuses":      {"old owns after 0 times: the settings are wrong"},
-		"new ends badly":   {"old owns after 1 times: the rehearsal has not ended well: exit status 1"},
-		"new wait":         {"old owns after 1 times: the rehearsal has not ended well: signal: killed"},
-		"hang new hello":   {"old owns after 0 times: the new process was not ready in time"},
-		"hang new part":    {"old owns after 1 times: the new process hangs"},
-		"hang new wait":    {"old owns after 1 times: the new process was not ready in time"},
-		"hangs at once":    {"old owns after 0 times: the new process was not ready in time"},
-		"too old":          {"old owns after 0 times: the new program cannot take the place of this one in the same process: it is too old"},
-		"commit fails":     {"old owns after 2 times: a connection has changed"},
-		"prepare fails":    {"old owns after 1 times: the clients do not leave"},
-		"replaced":         {"old owns after 2 times: the new program was replaced during the upgrade: try again"},
-		"placed hello":     nil, // there is no way back, as after any crash
-		"placed go":        nil,
-		"does not start":   {"old owns after 2 times: starting the new program: permission denied", "signals come again", "open on exec: []"},
+		"":                  {allLent, place, back},
+		"other version":     {fmt.Sprintf(otherVersion, "")},
+		"too old":           {"old owns: the new program is of another version, and cannot stand in for this one while it is replaced"},
+		"new refuses":       {"old owns: the settings are wrong"},
+		"new refuses late":  {"old owns: the state is wrong"},
+		"commit fails":      {"old owns: a connection has changed"},
+		"hangs at once":     {isLate},
+		"hang new part":     {hangs},
+		"new go":            {"lost: the new process has failed after it had taken over: the new process has ended: its log says why"},
+		"does not start":    {standIn, "signals come again", "old has failed: starting the new program: permission denied exit status 0"},
+		"ends":              {standIn, "old has failed: context canceled exit status 0"},
+		"hang placed hello": {"stand-in owns: the new process was not ready in time"},
+		"hang placed part":  {"stand-in owns: the new process hangs"},
+		"hang placed ready": {"stand-in owns: the new process hangs"},
+		"placed go":         {"lost: the new process has failed after it had taken over: the new process has ended: its log says why"},
+		"stand-in files":    nil, // both have ended, as after any crash
+		"stand-in ready":    {allLent, place},
+		"stand-in go":       {allLent, place},
+		"stand-in gone":     {allLent, place},
 	}
-	script := filepath.Join(t.TempDir(), "new")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec "+os.Args[0]+" \"$@\"\n"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv(scriptEnv, script)
-	for _, step := range []string{"hello", "files", "part", "ready"} {
-		times := 1
-		if step == "hello" {
-			times = 0
-		}
-		cases["new "+step] = []string{fmt.Sprintf("old owns after %d times: the new process has ended: its log says why", times)}
+	for _, step := range []string{"hello", "borrow", "files", "part", "ready", "wait"} {
+		cases["new "+step] = []string{hasEnded}
+		cases["placed "+step] = []string{standIn}
 	}
 	for die, want := range cases {
 		t.Run(strings.ReplaceAll(die, " ", "_"), func(t *testing.T) {
@@ -124,74 +113,52 @@ func TestInPlace(t *testing.T) {
 	}
 }
 
-// TestTape checks that a damaged tape is an error, and that half of one is no whole one.
-func TestTape(t *testing.T) {
-	play := func(b []byte) (n int, err error) {
-		all := &tape{b: b}
-		for {
-			msg, fds, err := all.Receive()
-			if err != nil {
-				return n, err
-			}
-			n += len(msg) + len(fds)
-		}
+// TestStop lets a process that is ready go on after the stand-in has given up waiting for it: it must not take over, although the
+// pair ends then.
+func TestStop(t *testing.T) {
+	own, other, err := fdpass.Pair()
+	if err != nil {
+		t.Fatal(err)
 	}
-	var whole tape
-	for range 3 {
-		if err := whole.Send([]byte("message"), 5, 1<<20); err != nil {
-			t.Fatal(err)
-		}
+	conn, err := fdpass.FromFile(other)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if n, err := play(whole.b); n != 3*9 || err != io.EOF || len(whole.fds) != 6 {
-		t.Errorf("%d, %v, %v", n, err, whole.fds)
+	defer conn.Close()
+	c := &peer{conn: own, pid: -1} // nobody is killed
+	if err := c.end(os.ErrDeadlineExceeded); err == nil {
+		t.Error("there is no reason")
 	}
-	for i := range whole.b {
-		if n, err := play(whole.b[:i]); n == 3*9 || err == io.EOF && i%(len(whole.b)/3) != 0 {
-			t.Errorf("the first %d bytes of %d: %d, %v", i, len(whole.b), n, err)
-		}
-		bad := slices.Clone(whole.b)
-		bad[i] ^= 0x80
-		_, _ = play(bad) // never a panic
+	n := &New{conn: conn, files: map[string]int{}}
+	if err := n.Ready(); err == nil {
+		t.Error("the process takes over")
 	}
 }
 
-// TestInheritTape checks that the descriptors of a tape are closed on exec.
-func TestInheritTape(t *testing.T) {
-	var to tape
-	fd, err := unix.Eventfd(0, 0)
+// TestStopWithoutRoom is TestStop for a process for which there is no room for one more message: the pair stays open.
+func TestStopWithoutRoom(t *testing.T) {
+	own, other, err := fdpass.Pair()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
-	if err := to.Send([]byte{msgGo}, fd); err != nil {
-		t.Fatal(err)
-	}
-	file, err := newFile("tape")
+	defer own.Close()
+	conn, err := fdpass.FromFile(other)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := file.Write(to.b); err != nil {
-		t.Fatal(err)
+	defer conn.Close()
+	for full := 0; full < 5; full++ { // times in a row
+		own.SetDeadline(time.Now().Add(10 * time.Millisecond))
+		if send(own, msgStop, nil) == nil {
+			full = 0
+		}
 	}
-	number, err := unix.Dup(int(file.Fd()))
-	if err != nil {
-		t.Fatal(err)
+	c := &peer{conn: own, pid: -1}
+	_ = c.end(os.ErrDeadlineExceeded)
+	conn.SetDeadline(time.Now().Add(10 * time.Millisecond))
+	for err = nil; err == nil; _, _, err = conn.Receive() {
 	}
-	file.Close()
-	before := wstest.Descriptors(t)
-	t.Setenv(envName, inPlace+strconv.Itoa(number))
-	n, err := Inherit()
-	if err != nil || !n.InPlace() || n.Rehearsal() || os.Getenv(envName) != "" {
-		t.Fatalf("%+v, %v, %q", n, err, os.Getenv(envName))
-	}
-	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
-		t.Errorf("the descriptor: %d, %v", flags, err)
-	}
-	if got := wstest.Descriptors(t); got != before-1 {
-		t.Errorf("%d descriptors, and %d before: the tape is not closed", got, before)
-	}
-	t.Setenv(envName, inPlace+"x")
-	if n, err := Inherit(); n != nil || err == nil {
-		t.Errorf("%v, %v", n, err)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the pair ends with %v", err)
 	}
 }

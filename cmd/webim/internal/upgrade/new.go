@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,64 +17,67 @@ import (
 
 // New is a process that takes over from another one. One goroutine uses it.
 type New struct {
-	conn    link
+	conn    *fdpass.Conn
 	files   map[string]int
 	stream  *reader
 	fds     []int // of the connections of the part
-	conns   int   // of Conns, so far
 	borrow  func(ids []byte, fds []int) error
 	version uint64 // of the state
 
-	rehearsal bool      // it takes nothing over
-	inPlace   bool      // the old program had this process before
-	began     time.Time // when everything stood still, in place
+	began  time.Time     // when everything stood still
+	within time.Duration // of a stand-in: the time until the other process must be back; 0: it is none
+	other  int           // the pid of the other process
+	back   bool          // in place: the other process is the stand-in
+	stood  time.Duration // in place: for which everything stood still before
 
 	step func(name string) // tests end the process there
 }
 
-// ErrRehearsed is the error of Ready in a rehearsal that has ended well.
-var ErrRehearsed = errors.New("upgrade: the rehearsal has ended")
-
 // Inherit returns the New of this process; nil if it was not started by an upgrade. It is called first of all: it closes
 // the descriptors that the old process has left open by accident.
 func Inherit() (*New, error) {
-	text, rehearsal := os.Getenv(envName), os.Getenv(envRehearsal) != ""
+	text, standIn, back := os.Getenv(envName), os.Getenv(envStandIn), os.Getenv(envReturn)
 	if text == "" {
 		return nil, nil
 	}
-	os.Unsetenv(envName) // processes that this one starts are no upgrades
-	os.Unsetenv(envRehearsal)
-	number, exec := strings.CutPrefix(text, inPlace)
-	fd, err := strconv.Atoi(number)
+	for _, name := range ownVariables {
+		os.Unsetenv(name) // processes that this one starts are no upgrades
+	}
+	n := &New{files: map[string]int{}, other: os.Getppid()}
+	if standIn != "" {
+		if _, err := fmt.Sscan(standIn, (*int64)(&n.within)); err != nil || n.within <= 0 {
+			return nil, fmt.Errorf("%s is %q, which only webim itself sets: unset it", envStandIn, standIn)
+		}
+	}
+	if back != "" {
+		var own int
+		if _, err := fmt.Sscan(back, &own, &n.other, (*int64)(&n.stood)); err != nil {
+			return nil, fmt.Errorf("%s is %q, which only webim itself sets: unset it", envReturn, back)
+		}
+		n.back = own == os.Getpid() // a program that does not know the variable may have passed it on
+	}
+	fd, err := strconv.Atoi(text)
 	if err != nil || fd < 3 {
 		return nil, fmt.Errorf("%s is %q, which only webim itself sets: unset it", envName, text)
 	}
-	n := &New{files: map[string]int{}, rehearsal: rehearsal, inPlace: exec}
-	if exec {
-		n.conn, err = openTape(fd)
-	} else {
-		n.conn, err = openPair(fd)
+	unix.CloseOnExec(fd)
+	if err := closeOthers(); err != nil {
+		return nil, err
 	}
-	if err != nil {
+	if n.conn, err = fdpass.FromFile(os.NewFile(uintptr(fd), "handover")); err != nil {
 		return nil, fmt.Errorf("%s is set, and its descriptor is wrong: %w", envName, err)
 	}
 	return n, nil
 }
 
-// openPair returns this process's end of a pair, and closes the descriptors that were left open by accident.
-func openPair(fd int) (link, error) {
-	unix.CloseOnExec(fd)
-	if err := closeOthers(); err != nil {
-		return nil, err
-	}
-	return fdpass.FromFile(os.NewFile(uintptr(fd), "handover"))
-}
+// StandsIn reports whether this process is a stand-in: it serves only until HandBack.
+func (n *New) StandsIn() bool { return n != nil && n.within > 0 }
 
-// Rehearsal reports whether this process only tries to take over: then nobody else may notice it, and Ready returns ErrRehearsed.
-func (n *New) Rehearsal() bool { return n != nil && n.rehearsal }
+// InPlace reports whether this program has replaced another one in the same process, and takes back what the stand-in has.
+func (n *New) InPlace() bool { return n != nil && n.back }
 
-// InPlace reports whether this program has taken the place of the old one in the same process: then there is no way back.
-func (n *New) InPlace() bool { return n != nil && n.inPlace }
+// Other returns the pid of the other process: in place, that of the stand-in.
+func (n *New) Other() int { return n.other }
 
 // closeOthers closes the descriptors above the standard streams that an exec would hand down: this process has made
 // none of them.
@@ -99,7 +101,7 @@ func closeOthers() error {
 // Hello tells the old process that this one can begin, and waits until everything stands still there and the files have
 // come. Before that, the old process may lend descriptors of connections: borrow gets them and owns them. If it is nil, none come.
 func (n *New) Hello(version string, files uint64, borrow func(ids []byte, fds []int) error) error {
-	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, InPlace: true, Inner: true, Borrows: borrow != nil, Tells: true}
+	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, Inner: true, Borrows: borrow != nil, Tells: true, StandsIn: true}
 	n.borrow = borrow
 	var e snapshot.Encoder
 	h.append(&e)
@@ -156,14 +158,17 @@ func (n *New) receive() error {
 		n.files[string(msg[1:])] = fds[0]
 	case msg[0] == msgPart && n.stream != nil && size > 0 && int64(end) > n.stream.end && n.fds == nil:
 		n.stream.end, n.fds = int64(end), fds
-		absent, _ := binary.Uvarint(msg[1+size:]) // descriptors, in a rehearsal
-		n.stream.fds += uint64(len(fds)) + absent
+		n.stream.fds += uint64(len(fds))
+	case msg[0] == msgStop:
+		return errStopped
 	default:
 		closeAll(fds)
 		return fmt.Errorf("upgrade: a message %q of %d bytes with %d descriptors came at a wrong time", msg[0], len(msg), len(fds))
 	}
 	return nil
 }
+
+var errStopped = errors.New("the process that stands in has not waited for longer")
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
@@ -187,9 +192,6 @@ func (n *New) Next() (kind Kind, payload []byte, fds []int, err error) {
 	if kind == Conns || kind == InnerConns {
 		fds, n.fds = n.fds, nil
 	}
-	if kind == Conns {
-		n.conns += len(fds)
-	}
 	return kind, payload, fds, err
 }
 
@@ -204,14 +206,14 @@ func (n *New) Ready() error {
 	msg, fds, err := n.conn.Receive()
 	closeAll(fds)
 	switch {
-	case err == io.EOF && !n.rehearsal:
+	case err == io.EOF:
 	case err != nil:
 		return err
-	case msg[0] == msgEnd && n.rehearsal:
-		return ErrRehearsed
-	case msg[0] != msgGo || n.rehearsal:
+	case msg[0] == msgStop:
+		return errStopped
+	case msg[0] != msgGo:
 		return fmt.Errorf("upgrade: the message %q came at a wrong time", msg[0])
-	case n.inPlace:
+	default:
 		began, _ := binary.Varint(msg[1:])
 		n.began = time.Unix(0, began)
 	}
@@ -219,26 +221,44 @@ func (n *New) Ready() error {
 	return nil
 }
 
-// Verdict returns the outcome of an upgrade in place, after Ready. note is that of Done.
-func (n *New) Verdict(version string, note string) Verdict {
-	return Verdict{PID: os.Getpid(), Hello: Hello{Version: version}, Conns: n.conns, Stall: time.Since(n.began), Note: note}
+// Verdict returns the outcome of an upgrade in place, after Ready: how long everybody waited, at the longest. note is that of Done.
+func (n *New) Verdict(version string, conns int, note string) Verdict {
+	stall := n.stood
+	if !n.began.IsZero() { // otherwise the stand-in has died
+		stall = max(stall, time.Since(n.began))
+	}
+	return Verdict{PID: os.Getpid(), Hello: Hello{Version: version}, Conns: conns, Stall: stall, Note: note}
 }
 
 // Done tells the old process that this one serves, with a note for the Verdict, and ends the protocol. Files that nobody has
 // asked for are closed.
 func (n *New) Done(note string) {
 	_ = send(n.conn, msgDone, []byte(note)) // the old process may have died
-	n.close()
+	n.closeFiles()
+	switch {
+	case n.within > 0:
+		return // HandBack goes on with the pair
+	case n.back:
+		go reap(n.other)
+	}
+	n.conn.Close()
 }
 
-// Fail tells the old process why this one ends. The caller then ends the process.
+// reap waits for the end of a child that this program has not started.
+func reap(pid int) {
+	if p, err := os.FindProcess(pid); err == nil {
+		_, _ = p.Wait()
+	}
+}
+
+// Fail tells the old process why this one ends. The caller then ends the process, or calls Guard: the old one waits for that.
 func (n *New) Fail(why error) {
 	text := why.Error()
 	_ = send(n.conn, msgFailed, []byte(text[:min(len(text), fdpass.MaxMessage/2)])) // the old process sees the end of this one, too
-	n.close()
+	n.closeFiles()
 }
 
-func (n *New) close() {
+func (n *New) closeFiles() {
 	for _, fd := range n.files {
 		unix.Close(fd)
 	}
@@ -246,7 +266,6 @@ func (n *New) close() {
 	if n.stream != nil {
 		n.stream.file.Close()
 	}
-	n.conn.Close()
 }
 
 func (n *New) at(step string) {

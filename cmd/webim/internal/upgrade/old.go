@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,14 +40,12 @@ type Old struct {
 	// Store: the new process waits for a store before it restores the state.
 	Store bool
 
-	// Exec only; nil: there is nothing to do. Exclusive: the new program can restore the state only while this one stands still,
-	// because it opens a store that Freeze closes. Prepare is called before everything stands still for the last time: it closes in
-	// good order what would be cut. Mute makes the process ignore the signals that would end a program which starts, and returns the
-	// function that undoes that.
-	Exclusive bool
-	Prepare   func(ctx context.Context) error
-	Mute      func() (undo func())
+	// Mute makes the process ignore the signals that would end a program which starts, before Exec replaces this one. It returns
+	// the function that undoes that. nil: there is nothing to do.
+	Mute func() (undo func())
 
+	// LeaveTime is how long leave may take, of Exec.
+	LeaveTime time.Duration
 	// The times until the new process must be there, until everything must stand still, and until the new process
 	// must have restored everything. 0: 15 s, 500 ms and 5 s.
 	StartTime, FreezeTime, MoveTime time.Duration
@@ -53,7 +53,8 @@ type Old struct {
 	// longer if the process has a large state to restore. 0: 2 s.
 	StallTime time.Duration
 
-	step func(name string) // tests end the process there
+	inPlace bool              // the new process stands in for this one
+	step    func(name string) // tests end the process there
 }
 
 // A File is a descriptor with a name.
@@ -74,13 +75,22 @@ type Verdict struct {
 // Spawn starts the new process and gives everything to it. After an error, the new process has ended and the old one goes
 // on as before. Otherwise the new process serves; the old one closes the connections that stay, and ends.
 func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
-	c, err := o.start(envName + "=3")
-	if err != nil {
-		return v, err
+	c, err := o.start()
+	if err == nil {
+		v, err = o.handOver(ctx, c)
 	}
-	stop := context.AfterFunc(ctx, func() { c.cmd.Process.Kill() }) // before go, this is a failure like others
+	if err == nil {
+		c.conn.Close()
+		err = c.cmd.Process.Release()
+	}
+	return v, err
+}
+
+// handOver gives everything to the new process. After an error, that does not take over, and the pair is closed.
+func (o *Old) handOver(ctx context.Context, c *peer) (v Verdict, err error) {
+	stop := context.AfterFunc(ctx, c.kill) // before go, this is a failure like others; HandBack has no such end
 	defer stop()
-	v.PID = c.cmd.Process.Pid
+	v.PID = c.pid
 	if v.Hello, err = o.hello(c); err != nil {
 		return v, c.end(err)
 	}
@@ -99,7 +109,7 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 	}
 	if err == nil {
 		o.at("go")
-		err = send(c.conn, msgGo, nil) // it fails if the new process is dead, and then nobody else has begun
+		err = send(c.conn, msgGo, binary.AppendVarint(nil, began.UnixNano())) // it fails if the new process is dead, and then nobody else has begun
 	}
 	var note []byte
 	lost := false
@@ -110,17 +120,19 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 		lost = err != nil && !c.conn.Unread() // otherwise the new process has died before it knew of go
 	}
 	if err != nil && !lost {
-		err = c.end(err)
-		o.Thaw()
-		return v, err
+		if err = c.end(err); !errors.Is(err, errAlive) || !o.Store {
+			o.Thaw()
+			return v, err
+		}
+		lost = true // it may have the store open
 	}
 	v.Stall, v.Note = time.Since(began), string(note)
 	o.Release() // not before: to close thousands of descriptors would take the processor from the new process
-	c.conn.Close()
 	if lost {
+		c.conn.Close()
 		return v, &LostError{inWords(err)} // nobody but itself may end it now
 	}
-	return v, c.cmd.Process.Release()
+	return v, nil
 }
 
 // The defaults of the times of Old.
@@ -138,10 +150,12 @@ func (e *LostError) Error() string {
 	return "the new process has failed after it had taken over: " + e.err.Error()
 }
 
-// environ returns the environment for the new process, without the variables of this package.
-func (o *Old) environ() (all []string) {
-	for _, one := range o.Env {
-		if name, _, _ := strings.Cut(one, "="); name != envName && name != envRehearsal {
+var ownVariables = []string{envName, envStandIn, envReturn, envGuard}
+
+// withoutOwn returns the environment for a new program, without the variables of this package.
+func withoutOwn(env []string) (all []string) {
+	for _, one := range env {
+		if name, _, _ := strings.Cut(one, "="); !slices.Contains(ownVariables, name) {
 			all = append(all, one)
 		}
 	}
@@ -161,7 +175,7 @@ func (o *Old) freeze(ctx context.Context) error {
 }
 
 // move gives everything to the new process, waits until it is ready, and returns the number of connections.
-func (o *Old) move(c *child, h Hello) (conns int, err error) {
+func (o *Old) move(c *peer, h Hello) (conns int, err error) {
 	o.at("frozen")
 	state, err := newFile("state")
 	if err != nil {
@@ -169,9 +183,7 @@ func (o *Old) move(c *child, h Hello) (conns int, err error) {
 	}
 	defer state.Close()
 	to := o.patient(c, state, h)
-	conns, err = o.give(to, state, h, func(end int64, fds []int) error {
-		return send(to, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
-	})
+	conns, err = o.give(to, state, h)
 	if err == nil {
 		_, err = expect(to, msgReady)
 	}
@@ -184,7 +196,7 @@ func (o *Old) move(c *child, h Hello) (conns int, err error) {
 }
 
 // patient returns the pair for the time until the new process has restored the state.
-func (o *Old) patient(c *child, state *os.File, h Hello) *patient {
+func (o *Old) patient(c *peer, state *os.File, h Hello) *patient {
 	p := &patient{Conn: c.conn, state: state, limit: time.Now().Add(cmp.Or(o.MoveTime, moveTime)), store: o.Store}
 	if h.Tells {
 		p.look = cmp.Or(o.StallTime, stallTime) / looks
@@ -192,8 +204,8 @@ func (o *Old) patient(c *child, state *os.File, h Hello) *patient {
 	return p
 }
 
-// give writes everything to a new file, and passes it on. part announces what was written. give returns the number of connections.
-func (o *Old) give(to link, state *os.File, h Hello, part func(end int64, fds []int) error) (conns int, err error) {
+// give writes everything to a new file, and passes it on. It returns the number of connections.
+func (o *Old) give(to link, state *os.File, h Hello) (conns int, err error) {
 	for _, f := range append([]File{{stateFile, int(state.Fd())}}, o.Files()...) {
 		if err := send(to, msgFile, []byte(f.Name), f.FD); err != nil {
 			return 0, err
@@ -203,7 +215,7 @@ func (o *Old) give(to link, state *os.File, h Hello, part func(end int64, fds []
 	version, _ := snapshot.Agree(h.Oldest, h.Newest)
 	w := &Writer{file: state, part: func(end int64, fds []int) error {
 		o.at("part")
-		return part(end, fds)
+		return send(to, msgPart, binary.AppendUvarint(nil, uint64(end)), fds...)
 	}}
 	if err := w.Frame(Begin, binary.AppendUvarint(nil, version)); err != nil {
 		return 0, err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,7 @@ import (
 // the latter may die or stop at a step. Whichever says "owns" to the test has the sockets.
 const (
 	roleEnv = "WEBIM_UPGRADE_TEST" // old: the old process; old in place: one that another program replaces
-	dieEnv  = "WEBIM_UPGRADE_DIE"  // "old STEP", "new STEP", and the same with "hang " before it
+	dieEnv  = "WEBIM_UPGRADE_DIE"  // "old STEP", "new STEP", see inplace_test.go for more; and the same with "hang " before it
 )
 
 func TestMain(m *testing.M) {
@@ -85,44 +86,64 @@ func oldProcess(inPlace bool) int {
 	if _, err := unix.Eventfd(0, 0); err != nil { // a stray, as a library may leave one
 		return 2
 	}
-	frozen, released, lent := false, false, false
+	s := &side{name: "old", report: report, fds: fds}
+	o := s.old()
+	os.Setenv(pidEnv, strconv.Itoa(os.Getpid()))
+	o.Env = os.Environ()
+	if inPlace {
+		return s.execute(o)
+	}
+	v, err := o.Spawn(context.Background())
+	return s.tell(v, err)
+}
+
+// A side is what a process has that gives everything to another one.
+type side struct {
+	name                   string
+	report                 *os.File
+	fds                    []int
+	frozen, released, lent bool
+}
+
+// old returns the functions of an old process.
+func (s *side) old() *Old {
 	o := &Old{
-		Binary: os.Args[0], Args: []string{"new"}, Env: append(os.Environ(), fmt.Sprint(pidEnv, "=", os.Getpid())),
+		Binary: os.Args[0], Args: []string{"new"},
 		Lend: func(pass func(ids []byte, fds []int) error) error {
-			lent = true
-			for i := range fds {
-				if err := pass([]byte{byte('a' + i)}, fds[i:i+1]); err != nil {
+			s.lent = true
+			for i := range s.fds {
+				if err := pass([]byte{byte('a' + i)}, s.fds[i:i+1]); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
-		TakeBack: func() { lent = false },
-		Freeze:   func(context.Context) error { frozen = true; return nil },
+		TakeBack: func() { s.lent = false },
+		Freeze:   func(context.Context) error { s.frozen = true; return nil },
 		Thaw: func() {
-			if !frozen || released {
-				fmt.Fprintln(report, "thawed at a wrong time")
+			if !s.frozen || s.released {
+				fmt.Fprintln(s.report, "thawed at a wrong time")
 			}
-			frozen, lent = false, false
+			s.frozen, s.lent = false, false
 		},
-		Files: func() []File { return []File{{"report", 3}, {"other", 1}} },
+		Files: func() []File { return []File{{"report", int(s.report.Fd())}, {"other", 1}} },
 		Write: func(w *Writer, version uint64) error {
 			if err := w.Frame(Hub, []byte("rooms")); err != nil {
 				return err
 			}
-			for i := range parts {
-				if err := w.Conns(fmt.Append(nil, "conns ", i), fds[i:i+1]); err != nil {
+			for i := range s.fds {
+				if err := w.Conns(fmt.Append(nil, "conns ", i), s.fds[i:i+1]); err != nil {
 					return err
 				}
 			}
-			w.SetMoved(parts)
+			w.SetMoved(len(s.fds))
 			return w.Frame(Stayed, nil)
 		},
 		Commit:  func() error { return nil },
-		Release: func() { released = true },
+		Release: func() { s.released = true },
 
 		StartTime: wstest.Patience, MoveTime: wstest.Patience,
-		step: dieAt("old"),
+		step: dieAt(s.name),
 	}
 	switch die := os.Getenv(dieEnv); {
 	case die == slowCommit:
@@ -130,27 +151,28 @@ func oldProcess(inPlace bool) int {
 			time.Sleep(stallTime / 2) // longer than a look at the new process
 			return nil
 		}
-	case die == hang+"new hello", die == hang+"new borrow":
-		o.StartTime = 500 * time.Millisecond
+	case die == hang+"new hello", die == hang+"new borrow", die == hang+"placed hello":
+		o.StartTime = 2 * time.Second
 	case die == hang+"new wait": // then it has restored everything
 		o.MoveTime = 500 * time.Millisecond
 	case strings.HasPrefix(die, hang):
 		o.StallTime = 500 * time.Millisecond
 	}
-	if inPlace {
-		return o.execute(report)
-	}
-	v, err := o.Spawn(context.Background())
+	return o
+}
+
+// tell tells the test who owns the sockets.
+func (s *side) tell(v Verdict, err error) int {
 	var lost *LostError
 	switch {
-	case err == nil && released:
-		fmt.Fprintf(report, "moved %d\n", v.Conns)
-	case errors.As(err, &lost) && released:
-		fmt.Fprintln(report, "lost:", err)
-	case err != nil && !released && !frozen && !lent:
-		fmt.Fprintln(report, "old owns:", err)
+	case err == nil && s.released:
+		fmt.Fprintf(s.report, "%s moved %d\n", s.name, v.Conns)
+	case errors.As(err, &lost) && s.released:
+		fmt.Fprintln(s.report, "lost:", err)
+	case err != nil && !s.released && !s.frozen && !s.lent:
+		fmt.Fprintln(s.report, s.name, "owns:", err)
 	default:
-		fmt.Fprintln(report, "wrong end", err, frozen, released, lent)
+		fmt.Fprintln(s.report, "wrong end", err, s.frozen, s.released, s.lent)
 	}
 	return 0
 }
@@ -171,7 +193,7 @@ func newProcess(n *New) int {
 		(&Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version}).append(&e)
 		_ = send(n.conn, msgHello, e.B)
 	case "other version":
-		(&Hello{Oldest: snapshot.Version + 1, Newest: snapshot.Version + 2, InPlace: true}).append(&e)
+		(&Hello{Oldest: snapshot.Version + 1, Newest: snapshot.Version + 2, StandsIn: true}).append(&e)
 		_ = send(n.conn, msgHello, e.B)
 	}
 	var lent strings.Builder
@@ -197,6 +219,7 @@ func newProcess(n *New) int {
 	}
 	report := os.NewFile(uintptr(fd), "report")
 	var got []string
+	var all []int
 	for kind := Kind(0); kind != Ending; {
 		var payload []byte
 		var fds []int
@@ -204,14 +227,17 @@ func newProcess(n *New) int {
 			return 1
 		}
 		got = append(got, fmt.Sprintf("%d %s %d", kind, payload, len(fds)))
+		all = append(all, fds...)
 	}
-	switch err := n.Ready(); {
-	case err == ErrRehearsed && os.Getenv(dieEnv) != "new ends badly":
-		return 0
-	case err != nil:
+	if n.Ready() != nil {
 		return 1
 	}
 	n.Done("")
+	if n.StandsIn() {
+		s := &side{name: "stand-in", report: report, fds: all}
+		v, err := s.old().HandBack(n)
+		return s.tell(v, err)
+	}
 	if n.InPlace() {
 		fmt.Fprintln(report, placed(n))
 	}
@@ -253,8 +279,8 @@ func run(t *testing.T, role, die string) []string {
 	ended := make(chan bool)
 	go func() {
 		defer close(ended)
-		cmd.Wait() // it may have been killed
-		if strings.HasPrefix(die, hang) {
+		cmd.Wait()                                                                  // it may have been killed
+		if strings.HasPrefix(die, hang) && !strings.HasPrefix(die, hang+"placed") { // the stand-in kills that
 			kill()
 		}
 	}()
@@ -287,8 +313,8 @@ var otherVersion = fmt.Sprintf("old owns%%s: it reads the versions %d to %d of t
 // TestSteps checks that exactly one process owns the sockets, at whichever step one of them dies or hangs.
 func TestSteps(t *testing.T) {
 	cases := map[string][]string{
-		"":              {"moved 3", allLent},
-		slowCommit:      {"moved 3", allLent},
+		"":              {"old moved 3", allLent},
+		slowCommit:      {"old moved 3", allLent},
 		"new refuses":   {"old owns: the settings are wrong"},
 		"other version": {fmt.Sprintf(otherVersion, "")},
 

@@ -12,19 +12,21 @@ const (
 	msgLent   = 'l' // old: ids of connections, with their descriptors; without ids: those are all
 	msgKept   = 'k' // new: it has registered them
 	msgFile   = 'f' // old: the name of a file, with its descriptor
-	msgPart   = 'p' // old: the end of a part in the file of the state, with the descriptors of its connections; in a rehearsal: with their number
+	msgPart   = 'p' // old: the end of a part in the file of the state, with the descriptors of its connections
 	msgReady  = 'r' // new: it has everything
-	msgGo     = 'g' // old: from now on the new process owns the sockets; in place: with the time at which everything stood still
-	msgEnd    = 'e' // old: the rehearsal is over
+	msgGo     = 'g' // old: from now on the new process owns the sockets; with the time at which everything stood still
+	msgStop   = 'e' // stand-in: it goes on, and the process that would not take over ends
 	msgDone   = 'd' // new: it serves
 	msgFailed = 'x' // new: why it ends
 )
 
 // The variables that tell a process that it takes over.
 const (
-	envName      = "WEBIM_UPGRADE"           // the descriptor of the pair; or, behind inPlace, that of the tape
-	envRehearsal = "WEBIM_UPGRADE_REHEARSAL" // set: the process only tries
-	inPlace      = "exec "
+	envName    = "WEBIM_UPGRADE"          // the descriptor of the pair
+	envStandIn = "WEBIM_UPGRADE_STAND_IN" // of a stand-in: the nanoseconds until the other process must be back
+	envReturn  = "WEBIM_UPGRADE_RETURN"   // in place: the pids of the process and of the stand-in, and the nanoseconds of the stall before
+	envGuard   = "WEBIM_UPGRADE_GUARD"    // the pid of a process for whose end this one only waits
+	envGuarded = "WEBIM_UPGRADE_GUARDED"  // set, and passed on: another process waits for the end of this one
 )
 
 // stateFile is the name of the file that has the state.
@@ -35,10 +37,10 @@ type Hello struct {
 	Oldest, Newest uint64 // versions of the state that it reads
 	Files          uint64 // its limit of open files
 	Version        string // of the program
-	InPlace        bool   // it knows rehearsals, and takes the place of another program
 	Inner          bool   // it takes over connections of the internal server
 	Borrows        bool   // it takes descriptors of connections before everything stands still
 	Tells          bool   // it tells how much of the state it has restored, see patient
+	StandsIn       bool   // it can be a stand-in
 }
 
 func (h *Hello) append(e *snapshot.Encoder) {
@@ -46,10 +48,10 @@ func (h *Hello) append(e *snapshot.Encoder) {
 	e.Uint(2, h.Newest)
 	e.Uint(3, h.Files)
 	e.String(4, h.Version)
-	e.Bool(5, h.InPlace)
 	e.Bool(6, h.Inner)
 	e.Bool(7, h.Borrows)
 	e.Bool(8, h.Tells)
+	e.Bool(9, h.StandsIn) // 5 was for another way to upgrade in place
 }
 
 func parseHello(b []byte) (h Hello, err error) {
@@ -64,24 +66,23 @@ func parseHello(b []byte) (h Hello, err error) {
 			h.Files = d.Uint()
 		case 4:
 			h.Version = d.String()
-		case 5:
-			h.InPlace = d.Bool()
 		case 6:
 			h.Inner = d.Bool()
 		case 7:
 			h.Borrows = d.Bool()
 		case 8:
 			h.Tells = d.Bool()
+		case 9:
+			h.StandsIn = d.Bool()
 		}
 	}
 	return h, d.Err()
 }
 
-// link carries messages from one program to the other: a *fdpass.Conn to another process, a *tape in the same one.
+// link carries messages from one process to the other: a *fdpass.Conn, or a *patient.
 type link interface {
 	Send(msg []byte, fds ...int) error
 	Receive() (msg []byte, fds []int, err error)
-	Close() error
 }
 
 // send sends a message of a kind.
