@@ -75,6 +75,19 @@ func (l *Log) Last() (codec.Tip, error) { return l.endOf(l.r.Messages) }
 // LastOfLeader reads the end of the log, as the leader of the stream has it.
 func (l *Log) LastOfLeader() (codec.Tip, error) { return l.endOf(l.r.Messages.Leader()) }
 
+// sureEnd returns the end of the log, if a server has told an older one than this node knows: that server is behind, or the newest
+// publications were removed.
+func (l *Log) sureEnd(known codec.Tip) (codec.Tip, error) {
+	_, err := l.SureNext(known.Offset)
+	switch {
+	case errors.Is(err, logread.ErrNone):
+		return l.LastOfLeader()
+	case err != nil:
+		return codec.Tip{}, fault.Of(err)
+	}
+	return known, nil
+}
+
 func (l *Log) endOf(from lastReader) (codec.Tip, error) {
 	one, err := l.last(from)
 	if err != nil && !errors.Is(err, logread.ErrNone) {

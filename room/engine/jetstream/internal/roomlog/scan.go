@@ -41,12 +41,18 @@ func (l *Log) Scan(keep *engine.Retention, before uint64, tip codec.Tip) (*Scan,
 	epoch, cut := l.epoch()
 	s.cut = max(cut, gone)
 	s.behind = s.cut
-	if s.top, err = l.Last(); err != nil {
+	told, err := l.Last()
+	if err != nil {
 		return nil, err
 	}
-	s.top = l.r.Known(l.room, epoch, s.top)
+	s.top = l.r.Known(l.room, epoch, told)
 	if tip.Offset > s.top.Offset {
-		s.top = tip // the room has no topic any more, and the server is behind
+		s.top = tip // the room has no topic any more
+	}
+	if s.top.Offset > told.Offset {
+		if s.top, err = l.sureEnd(s.top); err != nil {
+			return nil, err
+		}
 	}
 	s.Top = engine.Position{Epoch: epoch, Offset: s.top.Offset}
 	s.before = min(before, s.top.Offset+1)
