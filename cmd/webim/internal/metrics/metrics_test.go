@@ -356,7 +356,11 @@ func TestFormats(t *testing.T) {
 		}
 		return w.Body
 	}
-	text := get("text/plain").String()
+	var text string
+	wstest.Eventually(t, "all deliveries are counted", func() bool {
+		text = get("text/plain").String()
+		return strings.Contains(text, `webim_delivery_latency_seconds_bucket{le="+Inf"} 64`)
+	})
 	for _, line := range []string{"# TYPE webim_delivery_latency_seconds histogram\n", `webim_delivery_latency_seconds_bucket{le="+Inf"} 64` + "\n", "webim_messages_published_total 64\n"} {
 		if !strings.Contains(text, line) {
 			t.Errorf("there is no line %q in\n%s", line, text)
