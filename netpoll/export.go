@@ -15,6 +15,10 @@ import (
 // (fdpass.MaxFDs).
 const maxMoved = 253
 
+// maxState is the number of bytes after which Export passes on fewer connections. So the other process takes them over while this
+// one writes more, and clients that do not read cost no buffer of the size of all that waits for them.
+const maxState = 1 << 20
+
 // Export writes down the connections that can move, up to 253 at a time, and passes that and their descriptors to batch, which
 // must not keep them. Descriptors that are lent are not among them. It returns how many move. The server must be frozen. An error of
 // batch ends it; the caller then calls Thaw.
@@ -31,7 +35,7 @@ func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err
 				fds = append(fds, int(c.r.fd))
 			}
 		}
-		if n == maxMoved || n > 0 && i == len(h.conns)-1 {
+		if n == maxMoved || n > 0 && (len(e.B) >= maxState || i == len(h.conns)-1) {
 			if err := batch(e.B, fds); err != nil {
 				return moved, err
 			}

@@ -17,7 +17,7 @@ func TestMoveFlight(t *testing.T) {
 	gone.Leave()
 	client.Send(0x81, "hello")
 	client.Expect(0x81, "hello")
-	wstest.Eventually(t, "one is open", func() bool { return openConns(old) == 1 })
+	wstest.Eventually(t, "one is left", func() bool { return openConns(old) == 1 && len(old.exportFlights()) == 1 })
 	for c := range old.Conns() {
 		c.NoteRefusal(103)
 		c.NoteRefusal(103)

@@ -473,6 +473,35 @@ func TestMovePostponedRequest(t *testing.T) {
 	}
 }
 
+// TestExportInParts exports clients that do not read: they come in parts of bounded size, whatever waits for them.
+func TestExportInParts(t *testing.T) {
+	const clients, waits = 8, 400 << 10
+	old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})
+	for range clients {
+		wstest.Connect(t, addr)
+	}
+	text := make([]byte, 30<<10)
+	for c := range old.Conns() {
+		for c.Queued() < waits {
+			if err := c.Push(ws.OpBinary, text); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	h := hold(t, old)
+	defer h.Thaw()
+	parts := 0
+	moved, err := h.Export(func(state []byte, fds []int) error {
+		if parts++; len(state) > maxState+waits+2*len(text) {
+			t.Errorf("a part of %d connections has %d bytes", len(fds), len(state))
+		}
+		return nil
+	})
+	if err != nil || moved != clients || parts < clients*waits/(maxState+waits+2*len(text)) || parts < 2 {
+		t.Errorf("%d connections in %d parts, %v", moved, parts, err)
+	}
+}
+
 // TestMoveLeavesNothing counts descriptors and registrations before and after a move: the old server has none left.
 func TestMoveLeavesNothing(t *testing.T) {
 	old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})
