@@ -141,7 +141,7 @@ func (c *peer) ends() bool {
 // was killed.
 const stopTime = time.Second
 
-// kill kills the new process, if it still is who it was.
+// kill kills the new process, unless another one may have its pid by now.
 func (c *peer) kill() {
 	switch {
 	case c.cmd != nil:

@@ -97,7 +97,7 @@ func oldProcess(inPlace bool) int {
 	return s.tell(v, err)
 }
 
-// A side is what a process has that gives everything to another one.
+// A side has everything that a process gives to another one.
 type side struct {
 	name                   string
 	report                 *os.File
