@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"webim/room/engine"
@@ -235,7 +234,7 @@ func (c *collector) scan(use func(id uint64)) error {
 		return err
 	}
 	for _, name := range names {
-		class, ok := subject.ClassWith(strings.TrimPrefix(name, subject.StreamPrefix))
+		class, ok := subject.ClassOfStream(name)
 		if !ok || class.Age > 0 && class.Age <= c.e.cfg.unused.fresh {
 			continue
 		}

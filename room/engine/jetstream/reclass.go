@@ -41,7 +41,7 @@ func (e *Engine) followClasses(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		c, ok := subject.ClassWith(strings.TrimPrefix(name, subject.StreamPrefix))
+		c, ok := subject.ClassOfStream(name)
 		if !ok {
 			continue // not made by webim
 		}

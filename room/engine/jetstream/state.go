@@ -94,8 +94,7 @@ func (e *Engine) endOfState(ctx context.Context) (uint64, error) {
 
 // markState stores the marker of the State. It stays, and the next one replaces it: a copy may already have to come to it.
 func (e *Engine) markState(ctx context.Context) (uint64, error) {
-	marker, value := state.Marker()
-	return e.stateLeader.Mark(ctx, state.Stream, marker, value)
+	return state.Mark(ctx, e.stateLeader)
 }
 
 // proveState asks the leader of the stream for the last message, which the copy must have.

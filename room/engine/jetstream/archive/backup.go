@@ -191,11 +191,10 @@ func (a *archiver) end(ctx context.Context, name string) (seq uint64, err error)
 		return 0, nil
 	}
 	leader := a.read.Leader()
-	if class, ok := subject.ClassWith(strings.TrimPrefix(name, subject.StreamPrefix)); ok {
+	if class, ok := subject.ClassOfStream(name); ok {
 		seq, err = leader.End(ctx, name, class.Markers())
 	} else if name == state.Stream {
-		marker, value := state.Marker()
-		seq, err = leader.Mark(ctx, name, marker, value)
+		seq, err = state.Mark(ctx, leader)
 	}
 	if errors.Is(err, logread.ErrFull) {
 		return 0, nil

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"log/slog"
 	"sync"
 	"time"
@@ -93,6 +94,12 @@ type ahead struct {
 type proof struct {
 	seq uint64
 	at  time.Time // zero: there is no proof
+}
+
+// Mark stores the marker of the stream, and returns its sequence: see logread.Leader.Mark.
+func Mark(ctx context.Context, leader logread.Leader) (seq uint64, err error) {
+	subj, value := Marker()
+	return leader.Mark(ctx, Stream, subj, value)
 }
 
 // StreamConfig returns the settings of the stream, without those that all streams share. The server

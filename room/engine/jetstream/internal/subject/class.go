@@ -3,6 +3,7 @@ package subject
 import (
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -47,6 +48,15 @@ func ClassWith(token string) (c Class, ok bool) {
 		return c, false
 	}
 	return ClassOf(time.Duration(seconds) * time.Second), true
+}
+
+// ClassOfStream returns the class whose publications a stream has. It reports false if it is no such stream.
+func ClassOfStream(name string) (c Class, ok bool) {
+	token, ok := strings.CutPrefix(name, StreamPrefix)
+	if !ok {
+		return c, false
+	}
+	return ClassWith(token)
 }
 
 // Prefix begins the subjects of the publications of all rooms.
