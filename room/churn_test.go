@@ -16,7 +16,6 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
-	"webim/room/engine/enginetest"
 )
 
 // churn is a broadcast that goes on while clients come and go.
@@ -121,7 +120,7 @@ func (r *run) bounds(missed, owed int64) error {
 // part of it, and those who stay get all.
 func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 	clients, visits, stayers := 300, 3, 6
-	if enginetest.Long() {
+	if wstest.Long() {
 		clients, visits, stayers = 3000, 20, 30
 	}
 	for _, c := range []netpoll.Config{{Workers: 1, Loops: 1}, {Workers: 2, Loops: 2}} {

@@ -13,7 +13,6 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room"
-	"webim/room/engine/enginetest"
 	"webim/room/mux"
 )
 
@@ -62,10 +61,10 @@ func (n *node) idle(room string) {
 func TestUnsweptIsBounded(t *testing.T) {
 	const senders = 250
 	size, bound := 100_000, 256<<10
-	if enginetest.Long() {
+	if wstest.Long() {
 		size, bound = 400_000, 0
 	}
-	m := &meter{Handler: mux.New(newHub(open(room.Config{MaxUnswept: bound})))}
+	m := &meter{Handler: mux.New(newHub(open(room.Config{MaxUnswept: bound, MaxPublication: size})))}
 	n := startWith(t, m.Hub(), netpoll.Config{Workers: 2}, m)
 	clients := n.joinAll(senders, "/r", plain)
 	r := n.room("r")
@@ -111,8 +110,8 @@ func TestUnsweptIsBounded(t *testing.T) {
 // sender, and that the unswept bytes stay below the bound, or are one message.
 func TestSendersTakeTurns(t *testing.T) {
 	senders, each := 14, 12
-	if enginetest.Long() {
-		senders = 250
+	if wstest.Long() {
+		senders = 80
 	}
 	const bound, largest = 20_000, 50_000
 	sizeOf := func(sender, k int) int { return []int{largest - 4, 10, 3000, 9000, 300, 19_000, 128}[(sender+k)%7] }
