@@ -75,7 +75,7 @@ var rules = []rule{
 	{"room/token", "room/name"},
 	{"room/wire", "room/name"},
 	{"room/engine", "room/budget room/name"},
-	{"room/engine/enginetest", "room/engine room/budget"},
+	{"room/engine/enginetest", "room/engine room/budget netpoll/wstest"},
 	{"room/engine/window", "room/engine"},
 	{"room/engine/entries", "room/engine room/budget"},
 	{"room/engine/hubs", "room/engine"},

@@ -20,7 +20,7 @@ import (
 // published, in order, once; or it is told that it missed some.
 func TestRecoveryUnderLoad(t *testing.T) {
 	count := 300
-	if enginetest.Long() {
+	if wstest.Long() {
 		count = 2000
 	}
 	seed := uint64(time.Now().UnixNano())

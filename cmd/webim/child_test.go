@@ -21,7 +21,7 @@ import (
 )
 
 // startTimeout is for the first line of a child.
-const startTimeout = wstest.Patience
+var startTimeout = wstest.Patience
 
 // The tests of this package share a program and a browser. The first test that needs one of them
 // makes it, and TestMain ends it.

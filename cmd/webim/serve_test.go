@@ -22,7 +22,7 @@ import (
 )
 
 // patience is the deadline for everything that a test waits for.
-const patience = wstest.Patience
+var patience = wstest.Patience
 
 // startProgram runs the program of `webim serve` in this process. At the end of the test it stops the
 // program, and fails the test if a goroutine is left.

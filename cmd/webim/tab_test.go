@@ -28,10 +28,10 @@ const (
 
 	// screenshots is below bin, which git ignores.
 	screenshots = "../../bin/screenshots"
-
-	// waitTimeout is for one state of a page.
-	waitTimeout = wstest.Patience
 )
+
+// waitTimeout is for one state of a page.
+var waitTimeout = wstest.Patience
 
 // browser is the Chromium of all tests. Each tab has cookies and a cache of its own, so
 // that they share nothing but the process.

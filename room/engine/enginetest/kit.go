@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -15,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 
+	"webim/netpoll/wstest"
 	"webim/room/budget"
 	"webim/room/engine"
 )
@@ -22,16 +22,13 @@ import (
 // NoPayer stands for the server itself.
 var NoPayer budget.Owner
 
-// Long reports whether the tests run at full size.
-func Long() bool { return os.Getenv("WEBIM_LONG") != "" }
-
 // Checks makes rapid check n random cases of what takes long, instead of a hundred, until the test ends. At full size, and
 // if the command line names a number, it does nothing.
 func Checks(t *testing.T, n int) {
 	t.Helper()
 	checks := flag.Lookup("rapid.checks")
 	before := checks.Value.String()
-	if Long() || before != checks.DefValue {
+	if wstest.Long() || before != checks.DefValue {
 		return
 	}
 	if err := checks.Value.Set(strconv.Itoa(n)); err != nil {

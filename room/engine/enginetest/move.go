@@ -12,6 +12,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"webim/netpoll/snapshot"
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 )
 
@@ -39,7 +40,7 @@ func (n *movingNode) engine() engine.Engine { return *n.now.Load() }
 // freeze freezes the engine, and returns its state.
 func freeze(t TB, e engine.Engine) []byte {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	ctx, cancel := context.WithTimeout(context.Background(), wstest.Patience)
 	defer cancel()
 	if err := e.(engine.Movable).Freeze(ctx); err != nil {
 		t.Fatalf("Freeze: %v", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 )
 
@@ -99,7 +100,7 @@ func testLogOracle(t *testing.T, with Implementation) {
 	case with.Slow:
 		times = 1
 		Checks(t, slowChecks)
-	case Long():
+	case wstest.Long():
 		times = 500
 	}
 	for range times {

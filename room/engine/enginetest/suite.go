@@ -55,7 +55,7 @@ type Implementation struct {
 
 // Run checks that an engine fulfils the contracts of package engine. Each test makes engines of its
 // own. Calls of the engine may be done late, and from any goroutine: the tests wait for them, and fail
-// after Patience.
+// after wstest.Patience.
 func Run(t *testing.T, with Implementation) {
 	for _, one := range []struct {
 		name string

@@ -6,10 +6,9 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-)
 
-// Patience is how long tests wait for an engine: for a done, a delivery, or the effect of a change.
-const Patience = time.Minute
+	"webim/netpoll/wstest"
+)
 
 // call starts a call of an engine, and waits for its done. A second call of done ends the process,
 // because it may come after the test.
@@ -29,12 +28,12 @@ func call(t rapid.TB, method string, start func(done func())) {
 	}
 	select {
 	case <-ended:
-	case <-time.After(Patience):
-		t.Fatalf("%s is not done within %v", method, Patience)
+	case <-time.After(wstest.Patience):
+		t.Fatalf("%s is not done within %v", method, wstest.Patience)
 	}
 }
 
-// eventually waits until check returns no error, and fails the test with its last one after Patience.
+// eventually waits until check returns no error, and fails the test with its last one after wstest.Patience.
 func eventually(t rapid.TB, check func() error) {
 	t.Helper()
 	err := check()
@@ -43,9 +42,9 @@ func eventually(t rapid.TB, check func() error) {
 	}
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(Patience); err != nil; err = check() {
+	for deadline := time.Now().Add(wstest.Patience); err != nil; err = check() {
 		if <-tick.C; time.Now().After(deadline) {
-			t.Fatalf("not within %v: %v", Patience, err)
+			t.Fatalf("not within %v: %v", wstest.Patience, err)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 	"pgregory.net/rapid"
 
+	"webim/netpoll/wstest"
 	"webim/room/engine"
 	"webim/room/engine/enginetest"
 )
@@ -167,7 +168,7 @@ func sameWhole(a, b engine.Publication) bool {
 // the oracle does, and an answer that it has given must not change afterwards.
 func TestWindowOracle(t *testing.T) {
 	times := 10 // of a hundred
-	if enginetest.Long() {
+	if wstest.Long() {
 		times = 500
 	}
 	for range times {

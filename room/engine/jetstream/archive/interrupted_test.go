@@ -12,7 +12,7 @@ import (
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
-	"webim/room/engine/enginetest"
+	"webim/netpoll/wstest"
 	"webim/room/engine/jetstream"
 	"webim/room/engine/jetstream/archive"
 	"webim/room/engine/jetstream/internal/erasures"
@@ -74,7 +74,7 @@ func storeWithRemovals(t *testing.T) (s *store, backup string) {
 func TestInterruptedRestore(t *testing.T) {
 	s, backup := storeWithRemovals(t)
 	by := 9 // odd, so that the two ways to die take turns
-	if enginetest.Long() {
+	if wstest.Long() {
 		by = 1
 	}
 	began, step := false, rand.IntN(by)
