@@ -1,6 +1,7 @@
 package netpoll_test
 
 import (
+	"cmp"
 	"log/slog"
 	"testing"
 
@@ -22,6 +23,8 @@ func start(t testing.TB, cfg netpoll.Config, h netpoll.Handler) (*netpoll.Server
 	if cfg.PingInterval == 0 {
 		cfg.PingInterval = -1 // the client's frames are counted one by one
 	}
+	// A client that waits for a processor is not slow.
+	cfg.HandshakeTimeout, cfg.WriteTimeout = cmp.Or(cfg.HandshakeTimeout, wstest.Patience), cmp.Or(cfg.WriteTimeout, wstest.Patience)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -3,6 +3,7 @@ package netpoll
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -27,6 +28,8 @@ func serve(t testing.TB, cfg Config, h Handler) *Server {
 	if cfg.PingInterval == 0 {
 		cfg.PingInterval = -1
 	}
+	// A client that waits for a processor is not slow.
+	cfg.HandshakeTimeout, cfg.WriteTimeout = cmp.Or(cfg.HandshakeTimeout, wstest.Patience), cmp.Or(cfg.WriteTimeout, wstest.Patience)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -121,7 +121,7 @@ func (r *run) bounds(missed, owed int64) error {
 func TestJoiningAndLeavingDuringBroadcast(t *testing.T) {
 	clients, visits, stayers := 300, 3, 6
 	if wstest.Long() {
-		clients, visits, stayers = 3000, 20, 30
+		clients, visits, stayers = 3000, 10, 30
 	}
 	for _, c := range []netpoll.Config{{Workers: 1, Loops: 1}, {Workers: 2, Loops: 2}} {
 		t.Run(fmt.Sprint(c.Workers, " workers"), func(t *testing.T) {

@@ -2,6 +2,7 @@ package room_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,6 +91,8 @@ func startWith(t testing.TB, hub *room.Hub, nc netpoll.Config, h netpoll.Handler
 	if nc.PingInterval == 0 {
 		nc.PingInterval = -1 // frames are counted one by one
 	}
+	// A client that waits for a processor is not slow.
+	nc.HandshakeTimeout, nc.WriteTimeout = cmp.Or(nc.HandshakeTimeout, wstest.Patience), cmp.Or(nc.WriteTimeout, wstest.Patience)
 	if nc.Logger == nil {
 		nc.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -22,10 +22,10 @@ import (
 // variants returns each of the encodings for every third client.
 func variants(i int) string { return []string{noDeflate, deflate, deflateSmall}[i%3] }
 
-// roomy raises the limits of queues and of times, for tests whose clients answer and read late.
+// roomy raises the limits of queues, for tests that read late.
 func roomy(c netpoll.Config) netpoll.Config {
 	c.MaxQueue, c.MaxQueued = 256<<20, 1<<30
-	c.HandshakeTimeout, c.WriteTimeout, c.CloseTimeout = wstest.Patience, wstest.Patience, wstest.Patience
+	c.CloseTimeout = wstest.Patience
 	return c
 }
 
