@@ -56,6 +56,29 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// TestMemberIsSettled checks that a member that waits for the outcome of a message, or has one to send again, is not settled: the
+// message may still come into the log.
+func TestMemberIsSettled(t *testing.T) {
+	const room = "r"
+	end, one := position{"e", 7}, &message{id: "c1-1", room: room, key: true}
+	for _, c := range []struct {
+		name    string
+		waiting map[uint32]command
+		again   []*message
+		want    bool
+	}{
+		{"nothing", nil, nil, true},
+		{"a read waits", map[uint32]command{1: {kind: audit.Read, room: room}}, nil, true},
+		{"a message waits", map[uint32]command{1: {kind: audit.Acked, room: room, message: one}}, nil, false},
+		{"a message has to be sent again", nil, []*message{one}, false},
+	} {
+		m := &member{rooms: []string{room}, in: map[string]bool{room: true}, at: map[string]position{room: end}, waiting: c.waiting, again: c.again}
+		if got := m.has(room, end); got != c.want {
+			t.Errorf("%s: has reports %v", c.name, got)
+		}
+	}
+}
+
 func TestWrongOptions(t *testing.T) {
 	good := Options{For: time.Minute, Clients: 20, Rooms: 2, Rate: 1, Webim: os.Args[0], NATS: os.Args[0]}
 	for says, change := range map[string]func(*Options){

@@ -52,8 +52,9 @@ type message struct {
 	until    time.Duration
 }
 
-// A message with an id is sent again for this long. Nodes and servers know an id for two minutes.
-const repeatFor = 60 * time.Second
+// A message with an id is sent again for this long after it was sent first. The store knows an id for a minute, and the last
+// repetition may be on its way to the store for the rest of it.
+const repeatFor = 20 * time.Second
 
 // note records an event. m.mu is held.
 func (m *member) note(e audit.Event) {

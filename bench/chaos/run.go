@@ -164,13 +164,18 @@ func (l *lab) uneven(ctx context.Context) string {
 	return ""
 }
 
-// has reports whether the member has seen a room up to a position and is in it, or has nothing to do with it, and knows the
-// outcome of all that it has sent again.
+// has reports whether the member has seen a room up to a position and is in it, or has nothing to do with it, and neither waits for
+// the outcome of a message nor has one to send again.
 func (m *member) has(room string, at position) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.record.Plain || !slices.Contains(m.rooms, room) {
 		return true
+	}
+	for _, c := range m.waiting {
+		if c.message != nil {
+			return false
+		}
 	}
 	return m.in[room] && m.at[room] == at && len(m.again) == 0
 }
