@@ -69,7 +69,8 @@
 // If a publish or broadcast repeats an idempotency_key within five minutes in the same
 // room, the room does not get the message again. The response has the offset of the first
 // message. If data or tags differ from the first message, the request fails with error 113.
-// The engine remembers 65,536 keys by default, and forgets the oldest first.
+// The engine remembers 65,536 keys by default, and forgets the oldest first. Engines with a store
+// know a key for a minute.
 //
 // # Authors
 //
