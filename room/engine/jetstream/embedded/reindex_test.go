@@ -33,7 +33,7 @@ const (
 func TestIndexAfterKill(t *testing.T) {
 	rounds, steps := 3, 100
 	if wstest.Long() {
-		rounds, steps = 40, 600
+		rounds, steps = 20, 600
 	}
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
