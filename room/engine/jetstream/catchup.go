@@ -197,17 +197,6 @@ func (t *topic) check() {
 	t.reaches(at.Offset)
 }
 
-// reachLeader makes histories wait until the topic has all that the leader of the stream has.
-func (t *topic) reachLeader() error {
-	at, err := t.e.logOf(t.class, t.room).LastOfLeader()
-	if err != nil {
-		return err
-	}
-	t.hasMade(at.Offset)
-	t.reaches(at.Offset)
-	return nil
-}
-
 // reaches says that the log has this offset, or a higher one.
 func (t *topic) reaches(offset uint64) {
 	t.mu.Lock()

@@ -146,6 +146,32 @@ func TestClientIsAheadOfTheNode(t *testing.T) {
 	checkChain(t, r.got)
 }
 
+// TestClientIsAheadInARoomWithoutMembersHere does the same in rooms without members here, whose first read a server answers that has nothing
+// of the log: of clients that come back, of those that read on, and of those that only ask for the end.
+func TestClientIsAheadInARoomWithoutMembersHere(t *testing.T) {
+	s := startServer(t)
+	var lies atomic.Int64
+	e := open(t, s, Config{Keep: always, empty: func() bool { return lies.Add(-1) >= 0 }})
+	other := open(t, s, Config{Keep: always})
+	for i, part := range []engine.Span{{Limit: -1, Places: true}, {Limit: 10}, {Limit: 0}, {Limit: 10, Newest: true, Before: 1000}} {
+		for _, ahead := range []uint64{0, 9} {
+			room := fmt.Sprint("r", i, "-", ahead)
+			var end engine.Position
+			for range 4 {
+				end = publish(t, other, room, text("x")).pos
+			}
+			lies.Store(2) // the answers where the log begins, and where it ends
+			part.Behind = end.Offset + ahead
+			if h := history(t, e, room, part); h.Top != end || len(h.Publications) != 0 {
+				t.Errorf("%+v: %d publications up to %+v, want none up to %+v", part, len(h.Publications), h.Top, end)
+			}
+			if lies.Load() > 0 {
+				t.Error("not all lies were told, so the test proves nothing")
+			}
+		}
+	}
+}
+
 // TestLeaderDecidesWhatIsGone lets a room look for publications that a server never finds: the leader has them, so the members get all.
 // What the leader does not have either was removed, and the room begins anew at the end that the leader knows.
 func TestLeaderDecidesWhatIsGone(t *testing.T) {

@@ -24,7 +24,13 @@ func (e *Engine) History(room string, part engine.Span, done func(engine.History
 		done(engine.History{}, engine.ErrUnavailable)
 		return
 	}
-	e.whenCurrent(room, part, done)
+	e.whenCurrent(room, part, func(h engine.History, err error) {
+		if err == nil && part.Behind > h.Top.Offset && e.unavailable() == nil {
+			e.whenAhead(room, part, done)
+			return
+		}
+		done(h, err)
+	})
 }
 
 // whenCurrent answers when the room's topic, if it has one, has all that this node has published.
@@ -37,10 +43,6 @@ func (e *Engine) whenCurrent(room string, part engine.Span, done func(engine.His
 	t.whenCurrent(func(err error) {
 		switch err {
 		case nil:
-			if isRecovery(part) && part.Behind > t.lastTip().Offset && e.unavailable() == nil {
-				e.ahead(room, t, part, done)
-				return
-			}
 			e.history(room, t, part, done)
 		case errEnded:
 			e.whenCurrent(room, part, done)
@@ -50,25 +52,31 @@ func (e *Engine) whenCurrent(room string, part engine.Span, done func(engine.His
 	})
 }
 
-// ahead answers a client that names a publication which the topic does not have. The client has it from another node, or it is of a
-// former epoch: the leader of the stream knows. One job asks for all clients of the room that wait.
-func (e *Engine) ahead(room string, t *topic, part engine.Span, done func(engine.History, error)) {
-	e.ends.Do(room, e.jobs.Go, t.reachLeader, func(err error) {
+// whenAhead answers a client that names a publication which this node does not know. The client has it from another node, or it is of
+// a former epoch: the leader of the stream knows. One job asks for all clients of the room that wait.
+func (e *Engine) whenAhead(room string, part engine.Span, done func(engine.History, error)) {
+	e.ends.Do(room, e.jobs.Go, func() error { return e.reachLeader(room) }, func(err error) {
 		if err != nil {
 			done(engine.History{}, err)
 			return
 		}
-		t.whenCurrent(func(err error) {
-			switch err {
-			case nil:
-				e.history(room, t, part, done)
-			case errEnded:
-				e.whenCurrent(room, part, done)
-			default:
-				done(engine.History{}, err)
-			}
-		})
+		e.whenCurrent(room, part, done)
 	})
+}
+
+// reachLeader makes later histories of a room wait until this node has all that the leader of the stream has.
+func (e *Engine) reachLeader(room string) error {
+	c := e.class(room)
+	epoch, _ := e.epochOf(c, room)
+	at, err := e.logOf(c, room).LastOfLeader()
+	if err != nil {
+		return err
+	}
+	e.topics.made(room, epoch, at)
+	if t := e.topic(room); t != nil {
+		t.reaches(at.Offset)
+	}
+	return nil
 }
 
 // history answers for a room without a topic, or with one that has begun.

@@ -15,12 +15,12 @@ type table struct {
 	mu    sync.RWMutex
 	rooms map[string]*topic // by room
 	lives map[string]*topic // by the subject on which the server sends
-	// own and older have the last publication that this node has made in a room while that had no topic. When own is full, it becomes
-	// older.
+	// own and older have the last publication that this node has made, or that the leader has named, in a room while that had no topic.
+	// When own is full, it becomes older.
 	own, older map[string]ownTip
 }
 
-// ownTip is the tip that a publication of this node has made, in its epoch.
+// ownTip is the tip that this node knows of a room without a topic, in its epoch.
 type ownTip struct {
 	codec.Tip
 	epoch string
@@ -84,8 +84,8 @@ func (s *table) remove(room string, leave func(*topic) bool) {
 	}
 }
 
-// made remembers the last publication that this node has made in a room: in the topic, if there is one, or for the
-// next publication and the next reader.
+// made remembers the last publication that this node has made in a room, or that the leader of the stream has named: in the topic, if
+// there is one, or for the next publication and the next reader.
 func (s *table) made(room, epoch string, at codec.Tip) {
 	if t := s.of(room); t != nil {
 		t.hasMade(at.Offset)
