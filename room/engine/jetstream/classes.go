@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/fault"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/roomlog"
@@ -188,6 +189,19 @@ func (e *Engine) epochOf(c *class, room string) (epoch string, offset uint64) {
 	}
 	cut := e.cuts.Get(c.cutOf(room))
 	return cut.Epoch(incarnation), cut.Offset
+}
+
+// errAnew: the stream got another incarnation after a message was sent to it.
+var errAnew = errors.New("jetstream: the stream was made anew, or has lost messages")
+
+// positionIn returns the position of a message that the store has had at an offset in an incarnation of the stream. It is unknown whether
+// another incarnation has the message, and there the offset belongs to another one.
+func (e *Engine) positionIn(incarnation string, c *class, room string, offset uint64) (engine.Position, error) {
+	epoch, _ := e.epochOf(c, room)
+	if cuts.Incarnation(epoch) != incarnation {
+		return engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, errAnew)
+	}
+	return engine.Position{Epoch: epoch, Offset: offset}, nil
 }
 
 // logOf returns the log of a room.

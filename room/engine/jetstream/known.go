@@ -35,6 +35,7 @@ func (e *Engine) known(c *class, room string, m engine.Message, done func(engine
 func (e *Engine) askFor(c *class, room string, m engine.Message, id ids.ID, done func(engine.Position, error)) {
 	header := id.Header()
 	header.Set(jetstream.MsgRollup, neverRollup)
+	incarnation := c.known.Last().Incarnation
 	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: header, Done: func(a acks.Ack, err error) {
 		var refused *acks.Refusal
 		switch {
@@ -43,7 +44,7 @@ func (e *Engine) askFor(c *class, room string, m engine.Message, id ids.ID, done
 		case err != nil:
 			done(engine.Position{}, fault.Of(err))
 		default:
-			e.repeated(c, room, m, a.Seq, done, func(error) { e.askFor(c, room, m, id.After(a.Seq), done) })
+			e.repeated(c, room, m, incarnation, a.Seq, done, func(error) { e.askFor(c, room, m, id.After(a.Seq), done) })
 		}
 	}})
 }

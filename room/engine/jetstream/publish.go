@@ -12,7 +12,6 @@ import (
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/fault"
 	"webim/room/engine/jetstream/internal/ids"
-	"webim/room/engine/jetstream/internal/streams"
 )
 
 // Publish implements engine.Log. It does not block: the message waits in a queue, and if that is full or
@@ -117,7 +116,6 @@ func (e *Engine) publish(c *class, room string, m engine.Message, done func(engi
 
 // store seals a message, and gives it to the store with this id.
 func (e *Engine) store(c *class, room string, m engine.Message, id ids.ID, done func(engine.Position, error)) {
-	before := c.known.Last()
 	back, depth := e.topics.hint(room)
 	env := codec.Encode(&m, e.now(), back, depth)
 	payer := m.Payer
@@ -129,13 +127,13 @@ func (e *Engine) store(c *class, room string, m engine.Message, id ids.ID, done 
 			done(engine.Position{}, fault.Of(err))
 			return
 		}
-		e.send(c, room, m, env, s, id, before, done)
+		e.send(c, room, m, env, s, id, done)
 	})
 }
 
-// send gives a sealed message to the store. before is the highest sequence that was known when the message came.
-func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, before streams.Seen,
-	done func(engine.Position, error)) {
+// send gives a sealed message to the store.
+func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, done func(engine.Position, error)) {
+	before := c.known.Last()
 	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: id.Header(), Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
 		if errors.Is(err, acks.ErrNoStream) {
 			e.lookFor(c)
@@ -149,11 +147,11 @@ func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Env
 			case err != nil:
 				done(engine.Position{}, fmt.Errorf("%w: %w", engine.ErrUnknown, err))
 			case a.Duplicate:
-				e.repeated(c, room, m, a.Seq, done, func(why error) { e.storeAgain(c, room, m, id.After(a.Seq), why, done) })
+				e.repeated(c, room, m, before.Incarnation, a.Seq, done, func(why error) { e.storeAgain(c, room, m, id.After(a.Seq), why, done) })
 			default:
 				e.acknowledged(c, a.Seq, before)
 				kept := func() {
-					e.published(c, room, m, codec.Tip{Offset: a.Seq, Back: env.Back, Depth: env.Depth}, done)
+					e.published(c, room, m, before.Incarnation, codec.Tip{Offset: a.Seq, Back: env.Back, Depth: env.Depth}, done)
 				}
 				e.confirm(env.From.User, s, done, kept, func() { e.sendAgain(c, room, m, env, s, id.After(a.Seq), done, kept) })
 			}
@@ -161,14 +159,17 @@ func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Env
 	}})
 }
 
-// published is called when the store has a message.
-func (e *Engine) published(c *class, room string, m engine.Message, at codec.Tip, done func(engine.Position, error)) {
-	epoch, _ := e.epochOf(c, room)
-	pos := engine.Position{Epoch: epoch, Offset: at.Offset}
+// published is called when the store has a message, in this incarnation of the stream.
+func (e *Engine) published(c *class, room string, m engine.Message, incarnation string, at codec.Tip, done func(engine.Position, error)) {
+	pos, err := e.positionIn(incarnation, c, room, at.Offset)
+	if err != nil {
+		done(pos, err)
+		return
+	}
 	if m.Key != "" {
 		e.keys.Add(room, m, pos, e.now())
 	}
-	e.topics.made(room, epoch, at)
+	e.topics.made(room, pos.Epoch, at)
 	done(pos, nil)
 }
 
@@ -216,7 +217,7 @@ func (e *Engine) sendAgain(c *class, room string, m engine.Message, env *envelop
 			done(engine.Position{}, unknown(err))
 			return
 		}
-		e.send(c, room, m, opened, s, id, c.known.Last(), done)
+		e.send(c, room, m, opened, s, id, done)
 	})
 }
 

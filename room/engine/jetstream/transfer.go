@@ -84,7 +84,7 @@ func (e *Engine) ImportMessage(room string, m engine.Message, at time.Time) (eng
 				done(err)
 				return
 			}
-			e.send(c, room, m, env, s, "", c.known.Last(), func(p engine.Position, err error) { pos = p; done(err) })
+			e.send(c, room, m, env, s, "", func(p engine.Position, err error) { pos = p; done(err) })
 		})
 	})
 	return pos, fault.Of(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
 )
 
@@ -61,7 +62,7 @@ func (s *Store) erase(ctx context.Context, seq uint64) (gone bool, err error) {
 
 // absent returns an error if there is a message with this sequence, or may be.
 func (s *Store) absent(ctx context.Context, seq uint64) error {
-	m, err := s.found(s.leader.At(ctx, Stream, seq))
+	m, err := s.found(func() (logread.Stored, error) { return s.leader.At(ctx, Stream, seq) })
 	if err == nil && m.Seq == seq {
 		err = fmt.Errorf("%w: the server has refused to delete a message of the keys", engine.ErrUnavailable)
 	}

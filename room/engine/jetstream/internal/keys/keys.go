@@ -136,8 +136,12 @@ func (s *Store) Known() *streams.Known { return &s.known }
 // Incarnation returns the incarnation of the stream when it was opened.
 func (s *Store) Incarnation() string { return *s.incarnation.Load() }
 
-// knows notes the sequence of a key.
-func (s *Store) knows(seq uint64) { s.known.See(s.Incarnation(), seq) }
+// knowing returns a function that notes the sequence of a key in an answer. It is called before the request: when the answer comes, the
+// stream may have been made anew, and its sequences begin again.
+func (s *Store) knowing() (note func(seq uint64)) {
+	incarnation := s.Incarnation()
+	return func(seq uint64) { s.known.See(incarnation, seq) }
+}
 
 // MaxKeys is the maximum number of keys: above it, there is no space for those of new users. They take some 130 bytes each
 // on the disk.
@@ -206,15 +210,17 @@ func (s *Store) Get(user string, id uint64, sure bool, done func(record []byte, 
 
 // newest returns the key with a subject. If there is none, its Seq is 0.
 func (s *Store) newest(ctx context.Context, name string) (logread.Stored, error) {
-	return s.found(s.leader.Last(ctx, Stream, name))
+	return s.found(func() (logread.Stored, error) { return s.leader.Last(ctx, Stream, name) })
 }
 
-// found notes the sequence of a message that the leader of the stream has returned. If there is none, its Seq is 0.
-func (s *Store) found(m logread.Stored, err error) (logread.Stored, error) {
+// found notes the sequence of a message that the leader of the stream returns. If there is none, its Seq is 0.
+func (s *Store) found(read func() (logread.Stored, error)) (logread.Stored, error) {
+	note := s.knowing()
+	m, err := read()
 	if errors.Is(err, logread.ErrNone) {
 		return logread.Stored{}, nil
 	}
-	s.knows(m.Seq)
+	note(m.Seq)
 	return m, fault(err)
 }
 
@@ -268,6 +274,7 @@ func (s *Store) create(ctx context.Context, name string, record []byte, mark str
 	if mark != "" {
 		m.Header = nats.Header{hdrGroup: []string{mark}}
 	}
+	note := s.knowing()
 	ack, err := s.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithRetryAttempts(0))
 	switch {
 	case codes.IsWrongSequence(codes.Of(err)):
@@ -275,7 +282,7 @@ func (s *Store) create(ctx context.Context, name string, record []byte, mark str
 	case err != nil:
 		return false, changeError(err)
 	}
-	s.knows(ack.Sequence)
+	note(ack.Sequence)
 	return true, nil
 }
 

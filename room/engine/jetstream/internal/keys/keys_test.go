@@ -13,6 +13,7 @@ import (
 
 	"webim/netpoll/wstest"
 	"webim/room/engine/jetstream/internal/format"
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
 	"webim/room/engine/jetstream/natstest"
 )
@@ -199,5 +200,26 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := Open(t.Context(), nc, Config{}); !errors.Is(err, format.ErrNewer) {
 		t.Errorf("a newer format: %v", err)
+	}
+}
+
+// TestStreamIsMadeAnewBeforeTheAnswer deletes the stream, and makes it again, before an answer comes: its sequence says nothing about the
+// new stream, which has lost nothing.
+func TestStreamIsMadeAnewBeforeTheAnswer(t *testing.T) {
+	s := open(t, natstest.Connect(t, natstest.Start(t, t.TempDir())), Config{})
+	_, err := s.found(func() (logread.Stored, error) {
+		if err := s.js.DeleteStream(t.Context(), Stream); err != nil {
+			t.Fatal(err)
+		}
+		if lost, err := s.Reopen(t.Context()); !lost || err != nil {
+			t.Fatal(lost, err)
+		}
+		return logread.Stored{Seq: 1000}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if lost, err := s.Reopen(t.Context()); lost || err != nil {
+		t.Errorf("the new stream has lost keys: %v, %v", lost, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/retire"
 	"webim/room/engine/jetstream/internal/seal"
 )
@@ -56,7 +57,7 @@ func listSome(c jetstream.Consumer, most int, all *[]retire.Ref) (n int, err err
 func (s *Store) Remove(ctx context.Context, k retire.Ref) (removed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	m, err := s.found(s.leader.At(ctx, Stream, k.Seq))
+	m, err := s.found(func() (logread.Stored, error) { return s.leader.At(ctx, Stream, k.Seq) })
 	if err != nil {
 		return false, err
 	}

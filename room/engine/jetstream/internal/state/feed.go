@@ -37,6 +37,7 @@ func (s *Store) Load(ctx context.Context, incarnation string, need uint64) error
 	f := &feed{s: s, name: consumer.CachedInfo().Name, need: need, loaded: make(chan struct{}), failed: make(chan error, 1)}
 	s.mu.Lock()
 	if s.incarnation != incarnation {
+		s.pending.renewed()
 		s.proved = time.Time{}
 		clear(s.ahead)
 		s.entries.Reload()

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"time"
 
 	"webim/room/engine"
@@ -12,6 +13,7 @@ type write struct {
 	subject  string
 	version  uint64 // that the entry must have; or engine.AnyVersion
 	expected uint64 // the sequence that the server compares; of a marker, if version is 0 and there is one
+	sentTo   string // the incarnation of the stream when it was sent
 	tries    int    // how often the server was asked for a marker
 	ttl      time.Duration
 	data     []byte
@@ -100,6 +102,18 @@ func (p *pending) applied(name engine.Key, seq uint64) (ready []waiter) {
 	}
 	k.seen = max(k.seen, seq)
 	return p.take(name, k, nil, func(w *waiter) bool { return w.seq <= seq })
+}
+
+// renewed says that the stream has another incarnation. Sequences of the former one say nothing any more, so the next tick ends the
+// writes that wait for one.
+func (p *pending) renewed() {
+	for _, k := range p.keys {
+		k.seen = 0
+		for i := range k.waiting {
+			w := &k.waiting[i]
+			w.seq, w.err, w.until = 0, cmp.Or(w.err, engine.ErrUnknown), time.Time{}
+		}
+	}
 }
 
 // takeAll takes the waiters for which is reports true.

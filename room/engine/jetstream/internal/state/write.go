@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,9 @@ func (s *Store) start(w *write, check func() error) {
 
 // send sends a write to the server.
 func (s *Store) send(w *write) {
+	s.mu.Lock()
+	w.sentTo = s.incarnation
+	s.mu.Unlock()
 	h := nats.Header{}
 	if w.version != engine.AnyVersion {
 		h.Set(nats.ExpectedLastSubjSeqHdr, strconv.FormatUint(w.expected, 10))
@@ -121,6 +125,9 @@ func (s *Store) send(w *write) {
 func (s *Store) wait(w *write, until waiter) {
 	until.dones, until.until = w.dones, time.Now().Add(patience)
 	s.mu.Lock()
+	if w.sentTo != s.incarnation { // the sequence says nothing about another one
+		until.seq, until.err = 0, cmp.Or(until.err, engine.ErrUnknown)
+	}
 	// Of a refusal, the copy may have had the reason before this write began.
 	has := s.ahead[w.key].seq >= until.seq || until.err != nil && s.position >= until.seq
 	ready, next := s.pending.answered(w, until, has)

@@ -1,0 +1,116 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"webim/netpoll/wstest"
+	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/state"
+	"webim/room/engine/jetstream/natstest"
+)
+
+// startLate opens a node that learns from the store that something is on the disk only when the test calls the function that held has.
+func startLate(t *testing.T, connect *natstest.Hold) (e *Engine, holds *atomic.Bool, held chan func(error)) {
+	t.Helper()
+	holds, held = new(atomic.Bool), make(chan func(error), 1)
+	e = openWith(t, Config{Keep: always, Connect: connect.Connect, Commit: func(_ string, done func(error)) {
+		if holds.Load() {
+			held <- done
+			return
+		}
+		done(nil)
+	}})
+	return e, holds, held
+}
+
+// deleteStream deletes a stream.
+func deleteStream(t *testing.T, e *Engine, name string) {
+	t.Helper()
+	if err := e.js.DeleteStream(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestStreamIsMadeAnewBeforeTheAnswer deletes the stream of a room, and makes it again, before a node gets the answer for a message: that the
+// message is stored, and that it was stored before. The node does not say that the new stream has it.
+func TestStreamIsMadeAnewBeforeTheAnswer(t *testing.T) {
+	s := startServer(t)
+	other := open(t, s, Config{Keep: always})
+	e, holds, held := startLate(t, natstest.NewHold(s))
+	again := keyed("ann", "said before", "k")
+	for _, m := range []engine.Message{text("is stored"), again} {
+		for _, first := range []engine.Message{text("opens the stream"), again} {
+			publish(t, other, "r", first)
+		}
+		before := publish(t, e, "r", text("before"))
+		holds.Store(true)
+		got := make(chan outcome, 1)
+		e.Publish("r", m, func(pos engine.Position, err error) { got <- outcome{pos, err} })
+		answer := receive(t, held)
+		holds.Store(false)
+		deleteStream(t, e, ever)
+		if err := e.openClass(t.Context(), e.class("r")); err != nil {
+			t.Fatal(err)
+		}
+		answer(nil)
+		if got := receive(t, got); !errors.Is(got.err, engine.ErrUnknown) {
+			t.Errorf("with the key %q: %+v", m.Key, got)
+		}
+		other.compare()
+		if after := publish(t, e, "r", text("after")); after.err != nil || after.pos.Epoch == before.pos.Epoch {
+			t.Errorf("after it: %+v, before it: %+v", after, before)
+		}
+		wstest.Eventually(t, "the other node follows", func() bool {
+			return *other.class("r").incarnation.Load() == *e.class("r").incarnation.Load()
+		})
+	}
+}
+
+// TestStateIsMadeAnewBeforeTheAnswer does the same with the stream of the State: while the answer is on its way, and while a write that
+// was answered waits for the copy.
+func TestStateIsMadeAnewBeforeTheAnswer(t *testing.T) {
+	s := startServer(t)
+	hold := natstest.NewHold(s)
+	e, holds, held := startLate(t, hold)
+	mark := func(name string) engine.Entry {
+		return engine.Entry{Key: engine.Key{Table: engine.TableMark, Of: "r", Name: name}, Value: []byte("1"), Version: engine.AnyVersion}
+	}
+	for _, waits := range []bool{false, true} {
+		for i := range 3 {
+			if _, err := put(t, e, mark(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waits {
+			hold.Begin(t)
+		}
+		holds.Store(true)
+		got := make(chan error, 1)
+		e.Put(mark("late"), func(_ uint64, err error) { got <- err })
+		answer := receive(t, held)
+		if waits {
+			answer(nil)
+		}
+		holds.Store(false)
+		deleteStream(t, e, state.Stream)
+		hold.End()
+		eventually(t, func() error { return e.openState(t.Context()) })
+		if !waits {
+			answer(nil)
+		}
+		for i := range 100 {
+			if _, err := put(t, e, mark(fmt.Sprint("new", i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := receive(t, got); !errors.Is(err, engine.ErrUnknown) {
+			t.Errorf("a write that waits for the copy: %v: %v", waits, err)
+		}
+		if is := get(t, e, mark("late").Key); is.Version != 0 {
+			t.Errorf("the entry is there: %+v", is)
+		}
+	}
+}
