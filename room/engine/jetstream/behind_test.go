@@ -119,7 +119,7 @@ func TestCountWithAServerBehind(t *testing.T) {
 	for i := range 6 {
 		offsets = append(offsets, publish(t, e, "r", text(fmt.Sprint(i))).pos.Offset)
 	}
-	at, err := e.scan("r", &engine.Retention{Messages: 1, Bytes: 1 << 20}, math.MaxUint64, codec.Tip{})
+	at, err := e.logOf(e.class("r"), "r").Scan(&engine.Retention{Messages: 1, Bytes: 1 << 20}, math.MaxUint64, codec.Tip{})
 	if err != nil {
 		t.Fatal(err)
 	}

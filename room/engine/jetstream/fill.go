@@ -6,16 +6,15 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/recent"
-	"webim/room/engine/jetstream/internal/roomlog"
 )
 
-// scan prepares to read the newest publications of a room's log before an offset. tip is that of roomlog.Log.Scan.
-func (e *Engine) scan(room string, keep *engine.Retention, before uint64, tip codec.Tip) (*roomlog.Scan, error) {
+// readLog reads the newest publications of a room's log before an offset: see roomlog.Log.Recent.
+func (e *Engine) readLog(room string, keep *engine.Retention, before uint64, tip codec.Tip) (top engine.Position, all []engine.Publication, whole bool, err error) {
 	c := e.class(room)
 	if err := e.ready(c); err != nil {
-		return nil, err
+		return top, nil, false, err
 	}
-	return e.logOf(c, room).Scan(keep, before, tip)
+	return e.logOf(c, room).Recent(keep, before, tip)
 }
 
 // fill reads the newest part of a room's log. If the room has a topic, its recent publications go on from
@@ -33,16 +32,12 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *recent.Par
 	if is, _ := e.epochOf(t.class, room); is != epoch {
 		tip = codec.Tip{} // the log is another one now
 	}
-	s, err := e.scan(room, keep, floor+1, tip)
+	top, older, whole, err := e.readLog(room, keep, floor+1, tip)
+	t.reaches(top.Offset) // the server may have sent it in vain, and new members wait for it
 	if err != nil {
 		return &recent.Part{Err: err}
 	}
-	t.reaches(s.Top.Offset) // the server may have sent it in vain, and new members wait for it
-	older, whole, err := s.Recent()
-	if err != nil {
-		return &recent.Part{Err: err}
-	}
-	f, ok := t.extend(s.Top.Epoch, erasures, floor, older, whole, keep)
+	f, ok := t.extend(top.Epoch, erasures, floor, older, whole, keep)
 	if !ok {
 		return e.fillUnknown(room, keep) // those that were read may not be kept
 	}
@@ -52,15 +47,11 @@ func (e *Engine) fill(room string, t *topic, keep *engine.Retention) *recent.Par
 
 // fillUnknown reads the newest part of the log of a room that has no subscribers on this node.
 func (e *Engine) fillUnknown(room string, keep *engine.Retention) *recent.Part {
-	s, err := e.scan(room, keep, math.MaxUint64, codec.Tip{})
+	top, all, whole, err := e.readLog(room, keep, math.MaxUint64, codec.Tip{})
 	if err != nil {
 		return &recent.Part{Err: err}
 	}
-	all, whole, err := s.Recent()
-	if err != nil {
-		return &recent.Part{Err: err}
-	}
-	return e.recent.NewPart(s.Top, all, whole, keep)
+	return e.recent.NewPart(top, all, whole, keep)
 }
 
 // fillSince reads the publications of a room after one, up to the recent publications of its topic. The result
@@ -76,7 +67,7 @@ func (e *Engine) fillSince(room string, t *topic, behind uint64, keep *engine.Re
 	if err != nil {
 		return &recent.Part{Err: err}
 	}
-	if len(missed) == 0 {
+	if is, _ := e.epochOf(t.class, room); is != epoch || len(missed) == 0 { // a part of them may have been removed
 		return &recent.Part{}
 	}
 	f, ok := t.extend(epoch, erasures, floor, missed, whole, keep)

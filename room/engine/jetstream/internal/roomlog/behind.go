@@ -33,6 +33,9 @@ func (s *Scan) stored(offset uint64) (logread.Stored, error) {
 		if !errors.Is(err, logread.ErrNone) || offset > s.top.Offset {
 			return one, err
 		}
+		if is, _ := s.epoch(); is != s.Top.Epoch {
+			return logread.Stored{}, errRemoved
+		}
 		select {
 		case <-time.After(behindPause):
 		case <-s.r.ctx.Done():

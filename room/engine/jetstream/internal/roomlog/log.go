@@ -3,6 +3,7 @@ package roomlog
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 
 	"webim/room/engine"
@@ -107,11 +108,15 @@ func (l *Log) endOf(from lastReader) (codec.Tip, error) {
 }
 
 // Top returns the position of the newest publication of the room.
-func (l *Log) Top() (engine.Position, error) {
-	epoch, _ := l.epoch()
-	at, err := l.Last()
-	at = l.r.Known(l.room, epoch, at)
-	return engine.Position{Epoch: epoch, Offset: at.Offset}, err
+func (l *Log) Top() (top engine.Position, err error) {
+	err = l.steady(func() error {
+		epoch, _ := l.epoch()
+		at, err := l.Last()
+		at = l.r.Known(l.room, epoch, at)
+		top = engine.Position{Epoch: epoch, Offset: at.Offset}
+		return err
+	})
+	return top, err
 }
 
 // Expired returns the offset up to which the log has nothing left, because it has become too old.
@@ -133,5 +138,24 @@ func (l *Log) Expired() (uint64, error) {
 	}
 	return gone, nil
 }
+
+// maxReads is how often a read begins anew because the room gets another epoch meanwhile.
+const maxReads = 4
+
+// steady calls read, which reads the log, until the room has the same epoch before and after it. Otherwise the history was removed
+// meanwhile, and read has found only a part of it, or nothing where the log has had something.
+func (l *Log) steady(read func() error) error {
+	for range maxReads {
+		was, _ := l.epoch()
+		err := read()
+		if is, _ := l.epoch(); is == was {
+			return err
+		}
+	}
+	return errRemoved
+}
+
+// errRemoved: the room has got another epoch during a read.
+var errRemoved = fmt.Errorf("%w: the history of the room was removed while it was read", engine.ErrUnavailable)
 
 func (l *Log) epoch() (epoch string, cut uint64) { return l.r.Epoch(l.class, l.room) }

@@ -10,6 +10,14 @@ import (
 
 // Page reads the part of a log that somebody asks for. It has at most 1,000 publications and 4 MiB.
 func (l *Log) Page(part engine.Span, keep *engine.Retention) (h engine.History, err error) {
+	err = l.steady(func() (err error) {
+		h, err = l.page(part, keep)
+		return err
+	})
+	return h, err
+}
+
+func (l *Log) page(part engine.Span, keep *engine.Retention) (h engine.History, err error) {
 	before := part.Before
 	if before == 0 {
 		before = math.MaxUint64

@@ -70,11 +70,20 @@ type found struct {
 	at codec.Tip
 }
 
-// Recent returns the newest publications of the range, in the order of their offsets. whole is true if the room keeps no
-// older ones.
-func (s *Scan) Recent() (all []engine.Publication, whole bool, err error) {
-	all, whole, err = s.backwards()
-	return all, whole || s.isRecent && !s.gaveUp, err
+// Recent returns the recent publications of the room before an offset, in the order of their offsets, and the position of the newest one:
+// see Scan. whole is true if the room keeps no older ones.
+func (l *Log) Recent(keep *engine.Retention, before uint64, tip codec.Tip) (top engine.Position, all []engine.Publication, whole bool, err error) {
+	err = l.steady(func() error {
+		s, err := l.Scan(keep, before, tip)
+		if err != nil {
+			return err
+		}
+		top, tip = s.Top, codec.Tip{} // in another epoch, the log may lack it
+		all, whole, err = s.backwards()
+		whole = whole || s.isRecent && !s.gaveUp
+		return err
+	})
+	return top, all, whole, err
 }
 
 // backwards returns the newest publications of the range, in the order of their offsets. whole is true if
