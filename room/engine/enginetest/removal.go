@@ -20,14 +20,16 @@ func testRemoveHistory(t *testing.T, with Implementation) {
 	awaitCount(t, s, 1)
 	removeHistory(t, m, "a")
 	h := History(t, m, "a", engine.Span{Limit: -1})
-	if len(h.Publications) != 0 || h.Top.Epoch == before.Epoch || h.Top.Offset != before.Offset {
+	// An engine may know only that the room has nothing up to a higher offset, which another room has had.
+	ends := func(at engine.Position) bool { return at.Epoch == h.Top.Epoch && at.Offset >= before.Offset }
+	if len(h.Publications) != 0 || h.Top.Epoch == before.Epoch || !ends(h.Top) {
 		t.Errorf("after it: %+v, before it: %v", h, before)
 	}
 	eventually(t, func() error {
-		if all := s.Begins(); len(all) != 2 || all[1] != h.Top {
+		if all := s.Begins(); len(all) != 2 || !ends(all[1]) {
 			return fmt.Errorf("the subscriber began at %v, want %v at the end", all, h.Top)
 		}
-		if on := History(t, c.node(1), "a", engine.Span{Limit: -1}); len(on.Publications) != 0 || on.Top != h.Top {
+		if on := History(t, c.node(1), "a", engine.Span{Limit: -1}); len(on.Publications) != 0 || !ends(on.Top) {
 			return fmt.Errorf("on another node: %+v, want %+v", on, h)
 		}
 		return nil

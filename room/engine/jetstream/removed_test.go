@@ -61,3 +61,43 @@ func TestHistoryIsRemovedDuringRead(t *testing.T) {
 		}
 	}
 }
+
+// TestHistoryExpiresDuringRead does the same with publications that become too old, all at once.
+func TestHistoryExpiresDuringRead(t *testing.T) {
+	s := startServer(t)
+	var calls atomic.Int64
+	var expire func()
+	e := open(t, s, Config{Keep: always, sweep: time.Hour, empty: func() bool {
+		if calls.Add(-1) == 0 {
+			expire()
+		}
+		return false
+	}})
+	other := open(t, s, Config{Keep: always})
+	c := e.class("r")
+	for i, part := range []engine.Span{{Limit: 0}, {Limit: -1}, {Limit: 10, Newest: true, Before: 1000}} {
+		for n, reached := int64(1), true; reached; n++ {
+			room := fmt.Sprint("r", i, n)
+			var end engine.Position
+			for range 3 {
+				end = publish(t, other, room, text("x")).pos
+			}
+			reached = false
+			expire = func() {
+				reached = true
+				if err := other.stream(c).Purge(t.Context()); err != nil {
+					t.Error(err)
+				}
+				c.emptyMu.Lock()
+				c.emptySeen = time.Time{} // no publication becomes too old as fast as here
+				c.emptyMu.Unlock()
+			}
+			calls.Store(n)
+			h := history(t, e, room, part)
+			calls.Store(0)
+			if all := len(h.Publications); h.Top != end || all != 0 && all != min(3, max(part.Limit, -part.Limit*3)) {
+				t.Errorf("%+v, too old before request %d: %d publications up to %+v", part, n, all, h.Top)
+			}
+		}
+	}
+}

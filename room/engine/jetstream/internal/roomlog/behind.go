@@ -34,7 +34,10 @@ func (s *Scan) stored(offset uint64) (logread.Stored, error) {
 			return one, err
 		}
 		if is, _ := s.epoch(); is != s.Top.Epoch {
-			return logread.Stored{}, errRemoved
+			return logread.Stored{}, errGone
+		}
+		if gone, err := s.Expired(); err == nil && gone >= s.top.Offset {
+			return logread.Stored{}, errGone
 		}
 		select {
 		case <-time.After(behindPause):
@@ -42,5 +45,5 @@ func (s *Scan) stored(offset uint64) (logread.Stored, error) {
 			return logread.Stored{}, engine.ErrUnavailable
 		}
 	}
-	return logread.Stored{}, fmt.Errorf("%w: the server is behind, or the room's newest publication was just removed", engine.ErrUnavailable)
+	return logread.Stored{}, fmt.Errorf("%w: the server that answers is behind", engine.ErrUnavailable)
 }

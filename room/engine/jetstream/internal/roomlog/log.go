@@ -71,40 +71,48 @@ func (l *Log) last(from lastReader) (logread.Stored, error) {
 }
 
 // Last reads the end of the log, of which a server that is behind has only an older one.
-func (l *Log) Last() (codec.Tip, error) { return l.endOf(l.r.Messages) }
-
-// LastOfLeader reads the end of the log, as the leader of the stream has it.
-func (l *Log) LastOfLeader() (codec.Tip, error) { return l.endOf(l.r.Messages.Leader()) }
-
-// sureEnd returns the end of the log, if a server has told an older one than this node knows: that server is behind, or the newest
-// publications were removed.
-func (l *Log) sureEnd(known codec.Tip) (codec.Tip, error) {
-	_, err := l.SureNext(known.Offset)
-	switch {
-	case errors.Is(err, logread.ErrNone):
-		return l.LastOfLeader()
-	case err != nil:
-		return codec.Tip{}, fault.Of(err)
-	}
-	return known, nil
+func (l *Log) Last() (codec.Tip, error) {
+	at, _, err := l.endOf(l.r.Messages)
+	return at, err
 }
 
-func (l *Log) endOf(from lastReader) (codec.Tip, error) {
+// LastOfLeader reads the end of the log, as the leader of the stream has it.
+func (l *Log) LastOfLeader() (codec.Tip, error) {
+	at, _, err := l.endOf(l.r.Messages.Leader())
+	return at, err
+}
+
+// sureEnd returns the end of the log, if a server has told an older one than this node knows: that server is behind, or the newest
+// publications were removed. gone is that of endOf.
+func (l *Log) sureEnd(known codec.Tip) (at codec.Tip, gone uint64, err error) {
+	_, err = l.SureNext(known.Offset)
+	switch {
+	case errors.Is(err, logread.ErrNone):
+		return l.endOf(l.r.Messages.Leader())
+	case err != nil:
+		return codec.Tip{}, 0, fault.Of(err)
+	}
+	return known, 0, nil
+}
+
+// endOf returns the end of the log. If the room has no publication, the log has nothing up to there, and gone is the same offset.
+func (l *Log) endOf(from lastReader) (at codec.Tip, gone uint64, err error) {
 	one, err := l.last(from)
 	if err != nil && !errors.Is(err, logread.ErrNone) {
-		return codec.Tip{}, fault.Of(err)
+		return codec.Tip{}, 0, fault.Of(err)
 	}
 	_, cut := l.epoch()
 	switch {
 	case err == nil && one.Seq >= cut:
-		return codec.TipOf(one.Seq, one.Data), nil
+		return codec.TipOf(one.Seq, one.Data), 0, nil
 	case err == nil:
-		return codec.Tip{Offset: cut}, nil
+		return codec.Tip{Offset: cut}, cut, nil
 	}
 	// The room may have had publications that became too old. Who has seen those before the last of them has
 	// missed some, so the room does not begin at 0.
-	gone, err := l.Expired()
-	return codec.Tip{Offset: max(cut, gone)}, err
+	gone, err = l.Expired()
+	gone = max(gone, cut)
+	return codec.Tip{Offset: gone}, gone, err
 }
 
 // Top returns the position of the newest publication of the room.
@@ -139,23 +147,23 @@ func (l *Log) Expired() (uint64, error) {
 	return gone, nil
 }
 
-// maxReads is how often a read begins anew because the room gets another epoch meanwhile.
+// maxReads is how often a read is tried while publications of the room are removed.
 const maxReads = 4
 
 // steady calls read, which reads the log, until the room has the same epoch before and after it. Otherwise the history was removed
-// meanwhile, and read has found only a part of it, or nothing where the log has had something.
+// meanwhile, and read has found only a part of it, or nothing where the log has had something. All may also have become too old.
 func (l *Log) steady(read func() error) error {
 	for range maxReads {
 		was, _ := l.epoch()
 		err := read()
-		if is, _ := l.epoch(); is == was {
+		if is, _ := l.epoch(); is == was && !errors.Is(err, errGone) {
 			return err
 		}
 	}
-	return errRemoved
+	return errGone
 }
 
-// errRemoved: the room has got another epoch during a read.
-var errRemoved = fmt.Errorf("%w: the history of the room was removed while it was read", engine.ErrUnavailable)
+// errGone: the publications of the room were removed during a read, or became too old.
+var errGone = fmt.Errorf("%w: the history of the room was removed while it was read", engine.ErrUnavailable)
 
 func (l *Log) epoch() (epoch string, cut uint64) { return l.r.Epoch(l.class, l.room) }

@@ -34,14 +34,12 @@ type Scan struct {
 // holds. math.MaxUint64 means up to the newest one. The log has at least the publication at tip, if that is not zero.
 func (l *Log) Scan(keep *engine.Retention, before uint64, tip codec.Tip) (*Scan, error) {
 	s := &Scan{Log: l, places: true, messages: true, isRecent: IsRecent(keep)}
-	gone, err := l.Expired()
+	epoch, cut := l.epoch()
+	told, none, err := l.endOf(l.r.Messages)
 	if err != nil {
 		return nil, err
 	}
-	epoch, cut := l.epoch()
-	s.cut = max(cut, gone)
-	s.behind = s.cut
-	told, err := l.Last()
+	gone, err := l.Expired() // after the end: whatever becomes too old between the two is gone
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +48,14 @@ func (l *Log) Scan(keep *engine.Retention, before uint64, tip codec.Tip) (*Scan,
 		s.top = tip // the room has no topic any more
 	}
 	if s.top.Offset > told.Offset {
-		if s.top, err = l.sureEnd(s.top); err != nil {
+		sure := uint64(0)
+		if s.top, sure, err = l.sureEnd(s.top); err != nil {
 			return nil, err
 		}
+		none = max(none, sure)
 	}
+	s.cut = max(cut, gone, none)
+	s.behind = s.cut
 	s.Top = engine.Position{Epoch: epoch, Offset: s.top.Offset}
 	s.before = min(before, s.top.Offset+1)
 	recent := Recent(keep)
