@@ -11,7 +11,6 @@ import (
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/fault"
-	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/roomlog"
 	"webim/room/engine/jetstream/internal/streams"
 	"webim/room/engine/jetstream/internal/subject"
@@ -49,7 +48,7 @@ func (e *Engine) openClass(ctx context.Context, c *class) error {
 // openClassLocked is openClass with c.openMu held.
 func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	was := c.incarnation.Load()
-	s, incarnation, err := e.openStream(ctx, &c.known, e.markOf(func(ctx context.Context) (uint64, error) { return e.read.Leader().End(ctx, c.Stream, c.Markers()) }), jetstream.StreamConfig{
+	s, incarnation, err := e.openStream(ctx, &c.known, func(ctx context.Context) (uint64, error) { return e.read.Leader().End(ctx, c.Stream, c.Markers()) }, jetstream.StreamConfig{
 		Name:              c.Stream,
 		Description:       "webim: the publications of rooms",
 		Subjects:          []string{c.Rooms()},
@@ -86,8 +85,11 @@ func (e *Engine) stream(c *class) jetstream.Stream {
 const lookAgain = 6 * time.Second
 
 // openStream finds or makes a stream, and returns it with its incarnation. Calls with the same known do not overlap.
-func (e *Engine) openStream(ctx context.Context, known *streams.Known, mark streams.Mark, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
-	s, lost, err := e.streams.OpenKnown(ctx, cfg, known, mark)
+func (e *Engine) openStream(ctx context.Context, known *streams.Known, end streams.End, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
+	if e.cfg.Sole {
+		end = nil
+	}
+	s, lost, err := e.streams.OpenKnown(ctx, cfg, known, end)
 	if lost {
 		e.jobs.After(lookAgain, e.reopen)
 	}
@@ -97,18 +99,27 @@ func (e *Engine) openStream(ctx context.Context, known *streams.Known, mark stre
 	return s, streams.Incarnation(s), nil
 }
 
-// markOf returns the Mark that stores a message by end; nil if only one server has the streams.
-func (e *Engine) markOf(end streams.Mark) streams.Mark {
-	if e.cfg.Sole {
-		return nil
+// proveLog is logread.Leader.Reach for the log of a class.
+func (e *Engine) proveLog(ctx context.Context, c subject.Class) error {
+	return e.read.Leader().Reach(ctx, c.Stream, c.Markers())
+}
+
+// eachClass calls f with each class that has a stream, and ends with its first error. It is an error if it is not certain that these are all.
+func (e *Engine) eachClass(ctx context.Context, f func(subject.Class) error) error {
+	names, err := e.streams.Names(ctx, subject.StreamPrefix)
+	if err != nil {
+		return err
 	}
-	return func(ctx context.Context) (uint64, error) {
-		seq, err := end(ctx)
-		if errors.Is(err, logread.ErrFull) {
-			return 0, nil
+	for _, name := range names {
+		c, ok := subject.ClassOfStream(name)
+		if !ok {
+			continue // not made by webim
 		}
-		return seq, err
+		if err := f(c); err != nil {
+			return fmt.Errorf("stream %s: %w", name, err)
+		}
 	}
+	return nil
 }
 
 // ready opens the stream of a class, if that was not done yet. It may wait. Of callers that come at the same time one tries,

@@ -229,33 +229,34 @@ func (c *collector) deleteDoomed() error {
 // keyuse.ErrNewer after the first stream that has messages of a newer webim. It leaves out logs whose messages are gone
 // before a copy of the State is too old: what was sealed there by a node that did not know of the round has gone, too.
 func (c *collector) scan(use func(id uint64)) error {
-	names, err := c.e.streams.Names(c.e.ctx, subject.StreamPrefix)
+	err := c.e.eachClass(c.e.ctx, func(class subject.Class) error {
+		if class.Age > 0 && class.Age <= c.e.cfg.unused.fresh {
+			return nil
+		}
+		return c.scanClass(class, use)
+	})
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		class, ok := subject.ClassOfStream(name)
-		if !ok || class.Age > 0 && class.Age <= c.e.cfg.unused.fresh {
-			continue
-		}
-		s, err := c.e.streams.Find(c.e.ctx, class.Stream)
-		if err != nil {
-			return fmt.Errorf("jetstream: stream %s: %w", class.Stream, err)
-		}
-		p := c.read[class.Stream]
-		if is := streams.Incarnation(s); is != p.incarnation {
-			p = position{incarnation: is} // its sequences may have come again
-		}
-		if p.seq, err = keyuse.Scan(c.e.ctx, c.e.js, c.e.read.Leader(), class, p.seq, c.rest, use, &c.newer); err != nil {
-			return err
-		}
-		c.read[class.Stream] = p
-		if err := c.newer.Err(); err != nil {
-			return err // no key is removed, whatever the others need
-		}
-	}
 	c.eachStub(use) // after the streams: a message is deleted when its stub is there
 	return c.newer.Err()
+}
+
+// scanClass is scan for the log of a class.
+func (c *collector) scanClass(class subject.Class, use func(id uint64)) error {
+	s, err := c.e.streams.Find(c.e.ctx, class.Stream)
+	if err != nil {
+		return err
+	}
+	p := c.read[class.Stream]
+	if is := streams.Incarnation(s); is != p.incarnation {
+		p = position{incarnation: is} // its sequences may have come again
+	}
+	if p.seq, err = keyuse.Scan(c.e.ctx, c.e.js, c.e.read.Leader(), class, p.seq, c.rest, use, &c.newer); err != nil {
+		return err
+	}
+	c.read[class.Stream] = p
+	return c.newer.Err() // no key is removed, whatever the others need
 }
 
 // eachStub calls use with the id of each key that a stub needs.

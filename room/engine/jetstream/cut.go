@@ -42,7 +42,7 @@ func (e *Engine) removeHistoryOf(c *class, room string) error {
 		return err
 	}
 	epoch, _ := e.epochOf(c, room)
-	last = e.noOlder(room, epoch, last) // a full log takes no proof
+	last = e.noOlder(room, epoch, last) // the proof of a full log is a weaker one
 	t := e.topic(room)
 	if _, offset := e.epochOf(c, room); t == nil && last.Offset <= offset {
 		return nil // there is nothing to remove, and nobody to tell

@@ -92,3 +92,36 @@ func TestFailedStore(t *testing.T) {
 		t.Errorf("not healthy: %s", why)
 	}
 }
+
+// TestFullLogIsProved removes and exports a history whose log is full, so that it takes no marker: that works, and costs no space. If the
+// leader of the log cannot be proved either, nothing is believed.
+func TestFullLogIsProved(t *testing.T) {
+	e := open(t, startServer(t), Config{Keep: always})
+	for _, room := range []string{"r", "s"} {
+		publish(t, e, room, text("text of "+room))
+	}
+	full := e.stream(e.class("r")).CachedInfo().Config
+	full.MaxMsgs = 2
+	deny := func(deletes bool) {
+		t.Helper()
+		full.DenyDelete = deletes // as if no leader answered
+		if _, err := e.js.UpdateStream(t.Context(), full); err != nil {
+			t.Fatal(err)
+		}
+	}
+	works := func(room string) error {
+		removed := make(chan error, 1)
+		e.RemoveHistory(room, func(err error) { removed <- err })
+		err := e.ExportRooms(t.Context(), "unknown", func(string, engine.Publication) error { return nil })
+		return errors.Join(receive(t, removed), err)
+	}
+	deny(false)
+	if err := works("r"); err != nil {
+		t.Errorf("in a full log: %v", err)
+	}
+	full.MaxMsgs = 1 // the history that was removed is overwritten
+	deny(true)
+	if err := works("s"); !errors.Is(err, engine.ErrUnavailable) || strings.Count(err.Error(), "not permitted") != 2 {
+		t.Errorf("without a proof: %v", err)
+	}
+}

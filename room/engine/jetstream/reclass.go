@@ -36,18 +36,8 @@ func (e *Engine) followClasses(ctx context.Context) error {
 	if streams.Note(s, noteClasses) == e.cfg.Classes {
 		return nil
 	}
-	names, err := e.streams.Names(ctx, subject.StreamPrefix)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		c, ok := subject.ClassOfStream(name)
-		if !ok {
-			continue // not made by webim
-		}
-		if err := e.movedFrom(ctx, c); err != nil {
-			return fmt.Errorf("jetstream: looking for rooms that have changed their history age: stream %s: %w", name, err)
-		}
+	if err := e.eachClass(ctx, func(c subject.Class) error { return e.movedFrom(ctx, c) }); err != nil {
+		return fmt.Errorf("jetstream: looking for rooms that have changed their history age: %w", err)
 	}
 	if err := e.streams.SetNote(ctx, s, noteClasses, e.cfg.Classes); err != nil {
 		return fmt.Errorf("jetstream: stream %s: %w", state.Stream, err)
@@ -81,16 +71,6 @@ func (e *Engine) movedFrom(ctx context.Context, from subject.Class) error {
 		}
 	}
 	return nil
-}
-
-// proveLog is logread.Leader.Prove for the log of a class. Only a full log is believed without a proof: nodes start, and export,
-// nevertheless.
-func (e *Engine) proveLog(ctx context.Context, c subject.Class) error {
-	err := e.read.Leader().Prove(ctx, c.Stream, c.Markers())
-	if errors.Is(err, logread.ErrFull) {
-		return nil
-	}
-	return err
 }
 
 // moved cuts the log of a room in its class, if the room has lived in another stream since.

@@ -59,7 +59,7 @@ func (e *Engine) openState(ctx context.Context) error {
 	e.stateMu.Lock()
 	defer e.stateMu.Unlock()
 	e.stateKnown.See(e.state.Incarnation(), e.state.Position())
-	_, incarnation, err := e.openStream(ctx, &e.stateKnown, e.markOf(e.markState), state.StreamConfig(e.cfg.MaxState))
+	_, incarnation, err := e.openStream(ctx, &e.stateKnown, e.lastOfState, state.StreamConfig(e.cfg.MaxState))
 	if err != nil {
 		return err
 	}
@@ -75,26 +75,26 @@ func (e *Engine) openState(ctx context.Context) error {
 	return e.proveState(ctx)
 }
 
-// endOfState returns a sequence that the stream of the State has, and that is above those of all changes that were confirmed; 0: only one
-// server has the stream.
+// lastOfState is a streams.End.
+func (e *Engine) lastOfState(ctx context.Context) (uint64, error) {
+	return state.End(ctx, e.stateLeader)
+}
+
+// endOfState returns a sequence to which a copy of the State comes when it has all changes that were confirmed; 0: only one server has the
+// stream.
 func (e *Engine) endOfState(ctx context.Context) (uint64, error) {
 	if e.cfg.Sole {
 		return 0, nil
 	}
-	seq, err := e.markState(ctx)
-	if !errors.Is(err, logread.ErrFull) {
-		return seq, err
+	end, err := e.lastOfState(ctx)
+	if err != nil {
+		return 0, err
 	}
 	last, err := e.stateLeader.Last(ctx, state.Stream, state.Subjects)
 	if errors.Is(err, logread.ErrNone) {
 		err = nil
 	}
-	return last.Seq, err
-}
-
-// markState stores the marker of the State. It stays, and the next one replaces it: a copy may already have to come to it.
-func (e *Engine) markState(ctx context.Context) (uint64, error) {
-	return state.Mark(ctx, e.stateLeader)
+	return min(end, last.Seq), err // the message at the end may have expired
 }
 
 // proveState asks the leader of the stream for the last message, which the copy must have.

@@ -17,18 +17,7 @@ import (
 // come in their order. It leaves out publications that were removed, redacted or erased, or are not in the history. It may
 // wait, and ends with the first error of f. Whatever the number of publications, it holds one in memory.
 func (e *Engine) ExportRooms(ctx context.Context, room string, f func(room string, p engine.Publication) error) error {
-	names, err := e.streams.Names(ctx, subject.StreamPrefix)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if c := e.classWith(strings.TrimPrefix(name, subject.StreamPrefix)); c != nil {
-			if err := e.exportClass(ctx, c, room, f); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return e.eachClass(ctx, func(c subject.Class) error { return e.exportClass(ctx, e.named(c), room, f) })
 }
 
 func (e *Engine) exportClass(ctx context.Context, c *class, room string, f func(string, engine.Publication) error) error {

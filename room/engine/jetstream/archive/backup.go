@@ -184,22 +184,20 @@ func (a *archiver) copyStream(ctx context.Context, dir, name string) (s archiveS
 	return s, err
 }
 
-// end returns a sequence that is above those of all messages that were acknowledged before; 0: only one server has the stream, or the
-// stream has no space for a marker.
-func (a *archiver) end(ctx context.Context, name string) (seq uint64, err error) {
+// end returns a sequence that is not below that of any message that was acknowledged before; 0: only one server has the stream.
+func (a *archiver) end(ctx context.Context, name string) (last uint64, err error) {
 	if a.sole() != nil {
 		return 0, nil
 	}
 	leader := a.read.Leader()
-	if class, ok := subject.ClassOfStream(name); ok {
-		seq, err = leader.End(ctx, name, class.Markers())
-	} else if name == state.Stream {
-		seq, err = state.Mark(ctx, leader)
+	if name == state.Stream {
+		return state.End(ctx, leader)
 	}
-	if errors.Is(err, logread.ErrFull) {
-		return 0, nil
+	class, ok := subject.ClassOfStream(name)
+	if !ok {
+		return 0, nil // not made by webim
 	}
-	return seq, err
+	return leader.End(ctx, name, class.Markers())
 }
 
 // counter hashes and counts bytes.

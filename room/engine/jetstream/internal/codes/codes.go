@@ -28,6 +28,11 @@ func IsWrongSequence(code jetstream.ErrorCode) bool {
 // IsRollup reports whether a code says that a message has asked for a rollup that its stream does not do.
 func IsRollup(code jetstream.ErrorCode) bool { return code == 10111 }
 
+// IsAbsent reports whether a message was not deleted because there is none with its sequence.
+func IsAbsent(e *jetstream.APIError) bool {
+	return e.ErrorCode == 10043 || e.ErrorCode == 10057 && e.Description == "no message found"
+}
+
 // Of returns the code in an error of the client library; 0: it has none.
 func Of(err error) jetstream.ErrorCode {
 	var refused *jetstream.APIError

@@ -109,11 +109,11 @@ func (s *Store) Reopen(ctx context.Context) (lost bool, err error) {
 // find finds or makes the stream. Afterwards another server may answer, or others may have deleted keys.
 func (s *Store) find(ctx context.Context) (jetstream.Stream, error) {
 	s.Doubt()
-	var mark streams.Mark
+	var end streams.End
 	if s.cfg.Sole == nil {
-		mark = s.mark
+		end = s.end
 	}
-	stream, _, err := s.opener.OpenKnown(ctx, streamConfig(), &s.known, mark)
+	stream, _, err := s.opener.OpenKnown(ctx, streamConfig(), &s.known, end)
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
@@ -121,13 +121,10 @@ func (s *Store) find(ctx context.Context) (jetstream.Stream, error) {
 	return stream, nil
 }
 
-// mark is a streams.Mark.
-func (s *Store) mark(ctx context.Context) (uint64, error) {
-	seq, err := s.leader.End(ctx, Stream, markers)
-	if errors.Is(err, logread.ErrFull) {
-		return 0, nil
-	}
-	return seq, fault(err)
+// end is a streams.End.
+func (s *Store) end(ctx context.Context) (uint64, error) {
+	last, err := s.leader.End(ctx, Stream, markers)
+	return last, fault(err)
 }
 
 // Known returns what this node knows of the sequences of the stream.

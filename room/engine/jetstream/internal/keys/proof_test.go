@@ -119,7 +119,7 @@ func TestDoubt(t *testing.T) {
 	s.Doubt()
 	read("after another round", 1)
 	s.Doubt()
-	cfg.MaxMsgs, cfg.DenyPurge = 1, true
+	cfg.MaxMsgs, cfg.DenyDelete = 1, true
 	if _, err := s.js.UpdateStream(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}

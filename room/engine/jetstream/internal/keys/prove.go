@@ -42,7 +42,7 @@ func (s *Store) Prove(done func(error)) {
 // them.
 func (s *Store) Doubt() { s.doubts.Add(1) }
 
-// settle makes the proof for all calls of Doubt, unless it was made. A full stream takes none, so logread.Leader.Deleted is enough,
+// settle makes the proof for all calls of Doubt, unless it was made. A full stream takes none, so logread.Leader.Applied is enough,
 // until there is space: otherwise the users that have keys could not speak so long.
 func (s *Store) settle(ctx context.Context) error {
 	doubts := s.doubts.Load()
@@ -56,7 +56,7 @@ func (s *Store) settle(ctx context.Context) error {
 	case errors.Is(err, logread.ErrFull) && s.deleted.Load() >= doubts:
 		return nil
 	case errors.Is(err, logread.ErrFull):
-		if err = s.leader.Deleted(ctx, Stream, markers); err != nil {
+		if err = s.leader.Applied(ctx, Stream); err != nil {
 			return fmt.Errorf("%w: %w", seal.ErrUnproven, fault(err))
 		}
 		raise(&s.deleted, doubts)

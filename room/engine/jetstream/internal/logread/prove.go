@@ -2,11 +2,13 @@ package logread
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 
+	"github.com/nats-io/nats.go/jetstream"
+
+	"webim/room/engine/jetstream/internal/codes"
 	"webim/room/engine/jetstream/internal/subject"
 )
 
@@ -72,13 +74,54 @@ func (l Leader) Prove(ctx context.Context, stream string, m subject.Markers) err
 		}
 		return nil
 	}
-	_, err := l.End(ctx, stream, m)
+	_, err := l.prove(ctx, stream, m)
 	return err
 }
 
-// End is Prove for a stream that several servers may have, and returns the sequence of the marker: it is above those of all messages
-// that were acknowledged before the call.
-func (l Leader) End(ctx context.Context, stream string, m subject.Markers) (seq uint64, err error) {
+// Reach is Prove also for a stream without space, for which it makes the weaker proof: see Applied.
+func (l Leader) Reach(ctx context.Context, stream string, m subject.Markers) error {
+	err := l.Prove(ctx, stream, m)
+	if errors.Is(err, ErrFull) {
+		return l.Applied(ctx, stream)
+	}
+	return err
+}
+
+// End is Reach for a stream that several servers may have, and returns the last sequence of the stream: it is not below that of any message
+// that was acknowledged before the call.
+func (l Leader) End(ctx context.Context, stream string, m subject.Markers) (last uint64, err error) {
+	return l.EndBefore(ctx, stream, func() (uint64, error) { return l.prove(ctx, stream, m) })
+}
+
+// EndBefore is End with a function that stores a marker, and returns its sequence.
+func (l Leader) EndBefore(ctx context.Context, stream string, mark func() (uint64, error)) (last uint64, err error) {
+	seq, err := mark()
+	if err == nil {
+		return seq - 1, nil
+	}
+	if errors.Is(err, ErrFull) {
+		err = l.Applied(ctx, stream)
+	}
+	if err != nil {
+		return 0, err
+	}
+	var info struct {
+		State struct {
+			LastSeq uint64 `json:"last_seq"`
+		} `json:"state"`
+		Cluster *struct {
+			Leader string `json:"leader"`
+		} `json:"cluster"`
+	}
+	err = l.ask(ctx, "$JS.API.STREAM.INFO."+stream, "", &info)
+	if err == nil && info.Cluster != nil && info.Cluster.Leader == "" {
+		err = fmt.Errorf("%w: the stream %s has no leader now", ErrUnavailable, stream) // any server has answered
+	}
+	return info.State.LastSeq, err
+}
+
+// prove makes a proof, or waits for one that another call makes, and returns the sequence of its marker.
+func (l Leader) prove(ctx context.Context, stream string, m subject.Markers) (seq uint64, err error) {
 	for {
 		v, p, first := l.r.join(stream, m)
 		if first {
@@ -202,21 +245,20 @@ func (l Leader) Unmark(ctx context.Context, stream string, seq uint64) error {
 	return fmt.Errorf("logread: deleting the marker in the stream %s: %w", stream, err)
 }
 
-// Deleted returns nil if the server that answers has deleted everything that was deleted before the call. That is for a stream
-// without space, which takes no marker: a purge needs none. It goes through Raft, so the server that answers leads the stream,
-// and has come to everything that was acknowledged before. It is weaker than Prove: a server that has left out a message, because
-// it could not store it, refuses the marker, whose sequence does not fit, and answers a purge. And it is for small streams: an older
-// server looks into all blocks for the subject.
+// Applied returns nil if the server that answers has done everything that was acknowledged before the call. That is for a stream without
+// space, which takes no marker: it deletes the message with the sequence 0, which no stream has. A deletion goes through Raft, so the server
+// that answers it leads the stream, and has come to everything before it. It is weaker than Prove: a server that has left out a message,
+// because it could not store it, refuses the marker, whose sequence does not fit, and answers a deletion.
 //
-// To delete a sequence that does not exist goes through Raft, too. But an older server whose stream has to delete a sequence
-// after its last one takes the stream for damaged, and fetches it anew.
-func (l Leader) Deleted(ctx context.Context, stream string, m subject.Markers) error {
-	query, err := json.Marshal(map[string]string{"filter": m.New()}) // there is no such message
+// To delete a sequence after the last one would do as well. But an older server takes its stream for damaged then, and fetches it anew.
+func (l Leader) Applied(ctx context.Context, stream string) error {
+	err := l.ask(ctx, "$JS.API.STREAM.MSG.DELETE."+stream, `{"seq":0,"no_erase":true}`, &struct{}{})
+	var refused *jetstream.APIError
+	if errors.As(err, &refused) && codes.IsAbsent(refused) {
+		return nil
+	}
 	if err == nil {
-		err = l.ask(ctx, "$JS.API.STREAM.PURGE."+stream, string(query), &struct{}{})
+		err = fmt.Errorf("%w: the server has deleted a message that is not there", ErrUnavailable)
 	}
-	if err != nil {
-		return fmt.Errorf("logread: purging nothing in the stream %s: %w", stream, err)
-	}
-	return nil
+	return fmt.Errorf("logread: deleting nothing in the stream %s: %w", stream, err)
 }

@@ -150,7 +150,17 @@ func TestNoProof(t *testing.T) {
 	if err := l.Prove(t.Context(), stream, markers); !errors.Is(err, ErrFull) || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("in a full stream: %v", err)
 	}
+	if err := l.Reach(t.Context(), stream, markers); err != nil {
+		t.Errorf("the proof of a full stream: %v", err)
+	}
+	if last, err := l.End(t.Context(), stream, markers); last != 1 || err != nil {
+		t.Errorf("the end of a full stream is %d, %v", last, err)
+	}
+	wantMessages(t, s, 1)
 	if err := l.Prove(t.Context(), "Y", subject.Markers{Prefix: "y."}); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("without a stream: %v", err)
+	}
+	if err := l.Applied(t.Context(), "Y"); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a stream: %v", err)
 	}
 	if err := l.Unmark(t.Context(), stream, 1); err != nil {
@@ -169,5 +179,12 @@ func TestNoProof(t *testing.T) {
 	v.turn <- struct{}{}
 	if err := l.Prove(ended, stream, markers); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("without a turn: %v", err)
+	}
+	full.DenyDelete = true
+	if _, err := js.UpdateStream(t.Context(), full); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Applied(t.Context(), stream); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("with another refusal: %v", err)
 	}
 }

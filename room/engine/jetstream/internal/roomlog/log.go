@@ -29,15 +29,14 @@ func (l *Log) Next(offset uint64) (logread.Stored, error) {
 	return l.orStub(offset, one, err)
 }
 
-// SureNext is Next, and proves that there is no such message if it returns logread.ErrNone. Only of a full stream, which takes no proof,
-// the leader is believed.
+// SureNext is Next, and proves that there is no such message if it returns logread.ErrNone: see logread.Leader.Reach.
 func (l *Log) SureNext(offset uint64) (logread.Stored, error) {
 	leader := l.r.Messages.Leader()
-	one, err := leader.Sure(l.r.ctx, l.class.Stream, l.class.Markers(), func() (logread.Stored, error) {
-		return leader.Next(l.r.ctx, l.class.Stream, l.subj, offset)
-	})
-	if errors.Is(err, logread.ErrFull) {
-		err = logread.ErrNone
+	one, err := leader.Next(l.r.ctx, l.class.Stream, l.subj, offset)
+	if errors.Is(err, logread.ErrNone) {
+		if err = leader.Reach(l.r.ctx, l.class.Stream, l.class.Markers()); err == nil {
+			one, err = leader.Next(l.r.ctx, l.class.Stream, l.subj, offset)
+		}
 	}
 	return l.orStub(offset, one, err)
 }

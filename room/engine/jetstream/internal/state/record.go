@@ -48,7 +48,7 @@ func keyOf(s string) (k engine.Key, err error) {
 	return k, nil
 }
 
-// Marker returns the message of Mark: the removal of an entry that nobody ever makes.
+// Marker returns the marker of the stream: the removal of an entry that nobody ever makes.
 func Marker() (subj string, value []byte) {
 	return subjectOf(engine.Key{Table: "proof"}), encode(&engine.Entry{})
 }

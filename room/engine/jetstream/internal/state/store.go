@@ -96,10 +96,10 @@ type proof struct {
 	at  time.Time // zero: there is no proof
 }
 
-// Mark stores the marker of the stream, and returns its sequence: see logread.Leader.Mark.
-func Mark(ctx context.Context, leader logread.Leader) (seq uint64, err error) {
+// End is logread.Leader.End for the stream. The marker stays, and the next one replaces it: a copy may already have to come to it.
+func End(ctx context.Context, leader logread.Leader) (last uint64, err error) {
 	subj, value := Marker()
-	return leader.Mark(ctx, Stream, subj, value)
+	return leader.EndBefore(ctx, Stream, func() (uint64, error) { return leader.Mark(ctx, Stream, subj, value) })
 }
 
 // StreamConfig returns the settings of the stream, without those that all streams share. The server

@@ -100,15 +100,16 @@ func (o *Opener) FindKnown(ctx context.Context, name string, k *Known) (s jetstr
 	return s, err
 }
 
-// A Mark stores a message of no effect in a stream, and returns its sequence, which is above those of all messages that were
-// acknowledged before; 0: the stream has no space for it.
-type Mark func(ctx context.Context) (seq uint64, err error)
+// An End returns the last sequence of a stream, which is not below that of any message that was acknowledged before. The server that tells
+// the state of a stream may be behind the others: for a moment after it began to lead the stream, or for as long as it is cut off from
+// them. So an End proves it: see package logread.
+type End func(ctx context.Context) (last uint64, err error)
 
 // OpenKnown finds or makes a stream whose sequences others know. Calls for the same stream must not overlap. The stream gets a new
 // incarnation after an unclean end of the machine, because the last messages may be lost then, and their sequences
-// come again; and if it has lost messages while this node was running: then lost is true, also after an error. mark may be nil if
+// come again; and if it has lost messages while this node was running: then lost is true, also after an error. end may be nil if
 // only one server has the stream.
-func (o *Opener) OpenKnown(ctx context.Context, want jetstream.StreamConfig, k *Known, mark Mark) (s jetstream.Stream, lost bool, err error) {
+func (o *Opener) OpenKnown(ctx context.Context, want jetstream.StreamConfig, k *Known, end End) (s jetstream.Stream, lost bool, err error) {
 	undone := false
 	s, err = o.open(ctx, want, func(s jetstream.Stream) (err error) {
 		undone, err = k.check(Incarnation(s), cmp.Or(o.undone, undoneFor))
@@ -122,7 +123,7 @@ func (o *Opener) OpenKnown(ctx context.Context, want jetstream.StreamConfig, k *
 		s, err = o.Renew(ctx, s)
 	}
 	if err == nil {
-		s, lost, err = o.renewIfBack(ctx, s, k, mark)
+		s, lost, err = o.renewIfBack(ctx, s, k, end)
 	}
 	lost = lost || undone
 	if err != nil {
@@ -133,15 +134,17 @@ func (o *Opener) OpenKnown(ctx context.Context, want jetstream.StreamConfig, k *
 }
 
 // renewIfBack gives a stream another incarnation if it does not have a sequence that this node knows of.
-func (o *Opener) renewIfBack(ctx context.Context, s jetstream.Stream, k *Known, mark Mark) (now jetstream.Stream, lost bool, err error) {
+func (o *Opener) renewIfBack(ctx context.Context, s jetstream.Stream, k *Known, end End) (now jetstream.Stream, lost bool, err error) {
 	was := Incarnation(s)
 	seq := k.open(was)
 	if s.CachedInfo().State.LastSeq >= seq {
 		return s, false, nil
 	}
-	last, err := o.end(ctx, s, mark)
-	if err != nil || last >= seq {
-		return s, false, err
+	last := s.CachedInfo().State.LastSeq
+	if end != nil {
+		if last, err = end(ctx); err != nil || last >= seq {
+			return s, false, err
+		}
 	}
 	if s, err = o.Find(ctx, s.CachedInfo().Config.Name); err != nil {
 		return nil, false, err
@@ -156,31 +159,4 @@ func (o *Opener) renewIfBack(ctx context.Context, s jetstream.Stream, k *Known, 
 	}
 	k.open(Incarnation(s))
 	return s, true, nil
-}
-
-// askAgain is how long end waits before it believes a server that may not have everything yet.
-const askAgain = 2 * time.Second
-
-// end returns the last sequence of a stream. The server that has told its state may be behind the others: for a moment after it began to
-// lead the stream, or for as long as it is cut off from them. So what counts is the sequence before that of a new message. Only if a
-// stream has no space, a server is believed that says the same after a while: otherwise the stream would not open.
-func (o *Opener) end(ctx context.Context, s jetstream.Stream, mark Mark) (last uint64, err error) {
-	if mark != nil {
-		switch seq, err := mark(ctx); {
-		case err != nil:
-			return 0, err
-		case seq > 0:
-			return seq - 1, nil
-		}
-		select {
-		case <-time.After(askAgain):
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-	}
-	s, err = o.Find(ctx, s.CachedInfo().Config.Name)
-	if err != nil {
-		return 0, err
-	}
-	return s.CachedInfo().State.LastSeq, nil
 }
