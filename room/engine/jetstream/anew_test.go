@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"webim/netpoll/wstest"
 	"webim/room/engine"
+	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/natstest"
 )
@@ -24,6 +26,13 @@ func startLate(t *testing.T, connect *natstest.Hold) (e *Engine, holds *atomic.B
 		done(nil)
 	}})
 	return e, holds, held
+}
+
+// askAgain makes a node ask again how far the sequences of an empty stream have come. No publication becomes too old as fast as in a test.
+func askAgain(c *class) {
+	c.emptyMu.Lock()
+	c.emptySeen = time.Time{}
+	c.emptyMu.Unlock()
 }
 
 // deleteStream deletes a stream.
@@ -111,6 +120,60 @@ func TestStateIsMadeAnewBeforeTheAnswer(t *testing.T) {
 		}
 		if is := get(t, e, mark("late").Key); is.Version != 0 {
 			t.Errorf("the entry is there: %+v", is)
+		}
+	}
+}
+
+// TestRoomBeginsInTheNewStream makes the stream of rooms anew: those that were empty, those that begin just then, and those that begin anew
+// begin where the new stream ends. Otherwise their members would miss all publications up to their former offset.
+func TestRoomBeginsInTheNewStream(t *testing.T) {
+	e := open(t, startServer(t), Config{Keep: always, sweep: time.Hour})
+	c := e.class("r")
+	r := subscribe(t, e, "r")
+	for range 3 {
+		publish(t, e, "r", text("in the former stream"))
+	}
+	r.wait(t, "the publications", func() bool { return len(r.got) == 3 })
+	former, _ := e.epochOf(c, "r")
+	if err := e.stream(c).Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	askAgain(c)
+	if last, err := e.emptyAt(c); last != 3 || err != nil {
+		t.Fatalf("nothing is left up to %d, %v", last, err)
+	}
+	deleteStream(t, e, ever)
+	if err := e.openClass(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	o := e.newTopic(c, "opens", newRecorder())
+	o.mu.Lock()
+	if o.openLocked(former, codec.Tip{Offset: 3}) || o.began {
+		t.Error("a topic begins at the end of the former stream")
+	}
+	o.mu.Unlock()
+	e.topic("r").beginAnew()
+	late := subscribe(t, e, "empty")
+	for room, of := range map[string]*recorder{"r": r, "empty": late} {
+		pos := publish(t, e, room, text("in the new stream")).pos
+		of.wait(t, "a publication in the room "+room, func() bool { return len(of.got) > 0 && of.got[len(of.got)-1].Offset == pos.Offset })
+		if at := of.begins[len(of.begins)-1]; at.Epoch != pos.Epoch || at.Offset != 0 {
+			t.Errorf("the room %s begins at %+v", room, at)
+		}
+	}
+}
+
+// TestNothingIsRemoved removes the history of rooms that have none, in a stream whose first messages are gone: the State gets no entry.
+func TestNothingIsRemoved(t *testing.T) {
+	e := open(t, startServer(t), Config{Keep: always})
+	publish(t, e, "r", text("x"))
+	if err := e.stream(e.class("r")).Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, room := range []string{"r", "unknown"} {
+		removeHistory(t, e, room)
+		if is := e.state.Entry(e.class(room).cutOf(room).Entry()); is.Version != 0 {
+			t.Errorf("the room %s has the cut %+v", room, is)
 		}
 	}
 }

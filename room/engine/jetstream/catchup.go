@@ -116,6 +116,7 @@ func (t *topic) beginAnew() {
 		return
 	}
 	was := t.known()
+	epoch, _ := t.e.epochOf(t.class, t.room)
 	at, err := t.e.logOf(t.class, t.room).LastOfLeader() // whatever the topic knew to come counts as removed
 	if err != nil {
 		t.e.failed("a room cannot read its log", t.room, err)
@@ -124,16 +125,23 @@ func (t *topic) beginAnew() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if at.Offset < t.tip.Offset {
+	if at.Offset < t.tip.Offset && cuts.Incarnation(epoch) == cuts.Incarnation(t.epoch) {
 		at = t.tip // the answer is from a server that is behind
 	}
-	t.beginLocked(at, was)
+	if !t.beginLocked(epoch, at, was) {
+		t.e.jobs.Go(t.beginAnew)
+	}
 }
 
 // beginLocked continues at a position: publications before it are not delivered. was is upTo before the position
-// was read from the log: publications that the server has sent since then are read again.
-func (t *topic) beginLocked(at codec.Tip, was uint64) {
-	t.epoch, t.cut = t.e.epochOf(t.class, t.room)
+// was read from the log: publications that the server has sent since then are read again. It reports false if the room has another epoch
+// now than before the position was read: then that may be of another log.
+func (t *topic) beginLocked(epoch string, at codec.Tip, was uint64) bool {
+	is, cut := t.e.epochOf(t.class, t.room)
+	if is != epoch {
+		return false
+	}
+	t.epoch, t.cut = is, cut
 	if t.upTo == was {
 		t.upTo = at.Offset // if the log once went farther, it does not any more
 	}
@@ -147,6 +155,7 @@ func (t *topic) beginLocked(at codec.Tip, was uint64) {
 	if t.upTo > at.Offset {
 		t.catchUpLocked()
 	}
+	return true
 }
 
 // known returns upTo, for beginLocked.
@@ -177,10 +186,6 @@ func (t *topic) check() {
 		t.e.jobs.After(retry, t.check) // after a loss of the connection, back checks as well
 		return
 	}
-	if now, _ := t.e.epochOf(t.class, t.room); now != is {
-		t.e.jobs.Go(t.check) // the log may be another one than that whose end was read
-		return
-	}
 	if is != was {
 		t.mu.Lock()
 		defer t.mu.Unlock()
@@ -190,8 +195,12 @@ func (t *topic) check() {
 		if cuts.Incarnation(is) == cuts.Incarnation(t.epoch) && at.Offset < t.tip.Offset {
 			at = t.tip // the history was removed, and publications go on
 		}
-		t.beginLocked(at, t.upTo) // otherwise, another log has taken its place
-		t.e.jobs.Go(t.check)      // publications that came meanwhile may have been taken for an old publication
+		t.beginLocked(is, at, t.upTo) // otherwise, another log has taken its place
+		t.e.jobs.Go(t.check)          // publications that came meanwhile may have been taken for an old publication
+		return
+	}
+	if now, _ := t.e.epochOf(t.class, t.room); now != is {
+		t.e.jobs.Go(t.check) // the log may be another one than that whose end was read
 		return
 	}
 	t.reaches(at.Offset)

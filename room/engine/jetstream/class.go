@@ -31,6 +31,7 @@ type class struct {
 	emptyMu   sync.Mutex // held while the server is asked
 	emptySeen time.Time  // when the leader was asked
 	emptyLast uint64     // the sequence up to which it had nothing then
+	emptyOf   *string    // the incarnation then
 }
 
 // keyWindow returns how long the stream knows ids: the server does not take more than the age.

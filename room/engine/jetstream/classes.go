@@ -24,12 +24,13 @@ const emptyFor = time.Second
 func (e *Engine) emptyAt(c *class) (uint64, error) {
 	c.emptyMu.Lock()
 	defer c.emptyMu.Unlock()
-	if now := e.now(); c.emptySeen.IsZero() || now.Sub(c.emptySeen) > emptyFor {
+	incarnation := c.incarnation.Load() // before the question: another one has sequences of its own
+	if now := e.now(); c.emptySeen.IsZero() || now.Sub(c.emptySeen) > emptyFor || c.emptyOf != incarnation {
 		s, err := e.streams.Find(e.ctx, c.Stream)
 		if err != nil {
 			return 0, fmt.Errorf("%w: %w", engine.ErrUnavailable, err)
 		}
-		c.emptySeen, c.emptyLast = now, max(s.CachedInfo().State.FirstSeq, 1)-1
+		c.emptySeen, c.emptyLast, c.emptyOf = now, max(s.CachedInfo().State.FirstSeq, 1)-1, incarnation
 	}
 	return c.emptyLast, nil
 }

@@ -37,14 +37,14 @@ func (e *Engine) removeHistoryOf(c *class, room string) error {
 	if err := e.proveLog(e.ctx, c.Class); err != nil { // otherwise the history would stay, or a part of it
 		return fault.Of(err)
 	}
-	last, err := e.logOf(c, room).LastOfLeader()
+	last, gone, err := e.logOf(c, room).EndOfLeader()
 	if err != nil {
 		return err
 	}
 	epoch, _ := e.epochOf(c, room)
 	last = e.noOlder(room, epoch, last) // the proof of a full log is a weaker one
 	t := e.topic(room)
-	if _, offset := e.epochOf(c, room); t == nil && last.Offset <= offset {
+	if t == nil && last.Offset <= gone {
 		return nil // there is nothing to remove, and nobody to tell
 	}
 	// A power cut must not take back messages before the cut: others would get their offsets.

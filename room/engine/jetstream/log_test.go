@@ -508,9 +508,10 @@ func TestArrivalBeforeBegin(t *testing.T) {
 	c := e.class("r")
 	r := newRecorder()
 	o := e.newTopic(c, "r", r)
+	epoch, _ := e.epochOf(c, "r")
 	o.arrived(first, 0, nil)
 	o.mu.Lock()
-	o.beginLocked(codec.Tip{}, 0)
+	o.beginLocked(epoch, codec.Tip{}, 0)
 	o.mu.Unlock()
 	r.wait(t, "the publication", func() bool { return len(r.got) == 1 && r.got[0].Offset == first })
 	// The same when it begins again, because it has missed too many.
@@ -521,13 +522,13 @@ func TestArrivalBeforeBegin(t *testing.T) {
 	o.mu.Unlock()
 	o.arrived(second, first, nil)
 	o.mu.Lock()
-	o.beginLocked(codec.Tip{Offset: first}, was)
+	o.beginLocked(epoch, codec.Tip{Offset: first}, was)
 	o.mu.Unlock()
 	r.wait(t, "the publication after the second beginning", func() bool { return len(r.got) == 2 && r.got[1].Offset == second })
 	// A publication that the log has no longer is not waited for.
 	o.mu.Lock()
 	o.upTo = second + 1
-	o.beginLocked(codec.Tip{Offset: second}, o.upTo)
+	o.beginLocked(epoch, codec.Tip{Offset: second}, o.upTo)
 	catching := o.catching
 	o.mu.Unlock()
 	if catching {

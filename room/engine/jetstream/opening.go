@@ -13,11 +13,13 @@ func (t *topic) load() {
 		err = t.listen()
 	}
 	var at codec.Tip
+	epoch, _ := t.e.epochOf(t.class, t.room)
 	if err == nil {
 		// The server handles the commands of a connection in order: it knows that this node listens before it
 		// answers. So whatever is stored after the answer is sent, or is seen to be missing.
+		// If the answer is from a server that is behind, the topic begins at an older publication, and delivers those of other nodes
+		// that follow as new ones: when the next one comes, or with the next sweep. Members get each of them once, in order.
 		at, err = t.e.logOf(t.class, t.room).Last()
-		epoch, _ := t.e.epochOf(t.class, t.room)
 		at = t.e.noOlder(t.room, epoch, at)
 	}
 	if err != nil {
@@ -27,26 +29,28 @@ func (t *topic) load() {
 		return
 	}
 	t.mu.Lock()
-	t.openLocked(at)
+	opened := t.openLocked(epoch, at)
 	t.mu.Unlock()
+	if !opened {
+		t.e.jobs.Go(t.load)
+		return
+	}
 	t.answer(nil)
 }
 
 // openLocked begins at the end of the log, or where the subscriber has been in another process: then it reads the publications
-// behind that.
-func (t *topic) openLocked(end codec.Tip) {
-	from := t.resumes
+// behind that. epoch and the result are those of beginLocked.
+func (t *topic) openLocked(epoch string, end codec.Tip) bool {
+	at := end
+	if from := t.resumes; from != nil && from.Epoch == epoch && from.Offset != end.Offset {
+		t.upTo = max(t.upTo, end.Offset)
+		at = codec.Tip{Offset: from.Offset}
+	}
+	if !t.beginLocked(epoch, at, 0) {
+		return false
+	}
 	t.resumes = nil
-	if from == nil || from.Offset == end.Offset {
-		t.beginLocked(end, 0)
-		return
-	}
-	if epoch, _ := t.e.epochOf(t.class, t.room); epoch != from.Epoch {
-		t.beginLocked(end, 0)
-		return
-	}
-	t.upTo = max(t.upTo, end.Offset)
-	t.beginLocked(codec.Tip{Offset: from.Offset}, 0)
+	return true
 }
 
 // whenBegun calls f when the topic has begun, or with an error if that has to be tried again. The calls are in the

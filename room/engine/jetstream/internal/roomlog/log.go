@@ -77,8 +77,13 @@ func (l *Log) Last() (codec.Tip, error) {
 
 // LastOfLeader reads the end of the log, as the leader of the stream has it.
 func (l *Log) LastOfLeader() (codec.Tip, error) {
-	at, _, err := l.endOf(l.r.Messages.Leader())
+	at, _, err := l.EndOfLeader()
 	return at, err
+}
+
+// EndOfLeader is LastOfLeader, and returns the offset up to which the log of the room has nothing: the same if the room has no publication.
+func (l *Log) EndOfLeader() (at codec.Tip, gone uint64, err error) {
+	return l.endOf(l.r.Messages.Leader())
 }
 
 // sureEnd returns the end of the log, if a server has told an older one than this node knows: that server is behind, or the newest
@@ -87,7 +92,7 @@ func (l *Log) sureEnd(known codec.Tip) (at codec.Tip, gone uint64, err error) {
 	_, err = l.SureNext(known.Offset)
 	switch {
 	case errors.Is(err, logread.ErrNone):
-		return l.endOf(l.r.Messages.Leader())
+		return l.EndOfLeader()
 	case err != nil:
 		return codec.Tip{}, 0, fault.Of(err)
 	}
