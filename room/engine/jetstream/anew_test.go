@@ -43,8 +43,8 @@ func deleteStream(t *testing.T, e *Engine, name string) {
 	}
 }
 
-// TestStreamIsMadeAnewBeforeTheAnswer deletes the stream of a room, and makes it again, before a node gets the answer for a message: that the
-// message is stored, and that it was stored before. The node does not say that the new stream has it.
+// TestStreamIsMadeAnewBeforeTheAnswer deletes the stream of a room, and makes it again, before a node gets the answer for a message: that
+// the message is stored, and that it was stored before. The node does not say that the new stream has it.
 func TestStreamIsMadeAnewBeforeTheAnswer(t *testing.T) {
 	s := startServer(t)
 	other := open(t, s, Config{Keep: always})

@@ -49,7 +49,8 @@ func (e *Engine) openClass(ctx context.Context, c *class) error {
 // openClassLocked is openClass with c.openMu held.
 func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	was := c.incarnation.Load()
-	s, incarnation, err := e.openStream(ctx, &c.known, func(ctx context.Context) (uint64, error) { return e.read.Leader().End(ctx, c.Stream, c.Markers()) }, jetstream.StreamConfig{
+	end := func(ctx context.Context) (uint64, error) { return e.read.Leader().End(ctx, c.Stream, c.Markers()) }
+	s, incarnation, err := e.openStream(ctx, &c.known, end, jetstream.StreamConfig{
 		Name:              c.Stream,
 		Description:       "webim: the publications of rooms",
 		Subjects:          []string{c.Rooms()},
@@ -86,7 +87,8 @@ func (e *Engine) stream(c *class) jetstream.Stream {
 const lookAgain = 6 * time.Second
 
 // openStream finds or makes a stream, and returns it with its incarnation. Calls with the same known do not overlap.
-func (e *Engine) openStream(ctx context.Context, known *streams.Known, end streams.End, cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
+func (e *Engine) openStream(ctx context.Context, known *streams.Known, end streams.End,
+	cfg jetstream.StreamConfig) (s jetstream.Stream, incarnation string, err error) {
 	if e.cfg.Sole {
 		end = nil
 	}
@@ -105,7 +107,8 @@ func (e *Engine) proveLog(ctx context.Context, c subject.Class) error {
 	return e.read.Leader().Reach(ctx, c.Stream, c.Markers())
 }
 
-// eachClass calls f with each class that has a stream, and ends with its first error. It is an error if it is not certain that these are all.
+// eachClass calls f with each class that has a stream, and ends with its first error. It is an error if it is not certain that these are
+// all.
 func (e *Engine) eachClass(ctx context.Context, f func(subject.Class) error) error {
 	names, err := e.streams.Names(ctx, subject.StreamPrefix)
 	if err != nil {

@@ -32,8 +32,9 @@ func TestProofWithoutSpace(t *testing.T) {
 		return nc, js
 	}
 	_, js := connect(servers[0])
+	full := jetstream.StreamConfig{Name: name, Subjects: []string{"f.>"}, Replicas: 3, MaxMsgs: 2, Discard: jetstream.DiscardNew}
 	eventually(t, func() error {
-		_, err := js.CreateOrUpdateStream(t.Context(), jetstream.StreamConfig{Name: name, Subjects: []string{"f.>"}, Replicas: 3, MaxMsgs: 2, Discard: jetstream.DiscardNew})
+		_, err := js.CreateOrUpdateStream(t.Context(), full)
 		return err
 	})
 	var nc *nats.Conn

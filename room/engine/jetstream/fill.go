@@ -9,7 +9,8 @@ import (
 )
 
 // readLog reads the newest publications of a room's log before an offset: see roomlog.Log.Recent.
-func (e *Engine) readLog(room string, keep *engine.Retention, before uint64, tip codec.Tip) (top engine.Position, all []engine.Publication, whole bool, err error) {
+func (e *Engine) readLog(room string, keep *engine.Retention, before uint64,
+	tip codec.Tip) (top engine.Position, all []engine.Publication, whole bool, err error) {
 	c := e.class(room)
 	if err := e.ready(c); err != nil {
 		return top, nil, false, err

@@ -146,8 +146,8 @@ func TestClientIsAheadOfTheNode(t *testing.T) {
 	checkChain(t, r.got)
 }
 
-// TestClientIsAheadInARoomWithoutMembersHere does the same in rooms without members here, whose first read a server answers that has nothing
-// of the log: of clients that come back, of those that read on, and of those that only ask for the end.
+// TestClientIsAheadInARoomWithoutMembersHere does the same in rooms without members here, whose first read a server answers that has
+// nothing of the log: of clients that come back, of those that read on, and of those that only ask for the end.
 func TestClientIsAheadInARoomWithoutMembersHere(t *testing.T) {
 	s := startServer(t)
 	var lies atomic.Int64
@@ -169,6 +169,29 @@ func TestClientIsAheadInARoomWithoutMembersHere(t *testing.T) {
 				t.Error("not all lies were told, so the test proves nothing")
 			}
 		}
+	}
+}
+
+// TestTopicBeginsEarly opens a room while a server answers that has nothing of the log. Its members get what it lacks when another node says
+// the next thing: each publication once, in order.
+func TestTopicBeginsEarly(t *testing.T) {
+	s := startServer(t)
+	var lies atomic.Int64
+	e := open(t, s, Config{Keep: always, sweep: time.Hour, empty: func() bool { return lies.Add(-1) >= 0 }})
+	other := open(t, s, Config{Keep: always})
+	for range 3 {
+		publish(t, other, "r", text("before"))
+	}
+	lies.Store(2)
+	r := subscribe(t, e, "r")
+	if at := r.begins[0]; at.Offset != 0 {
+		t.Fatalf("the room begins at %+v, so the test proves nothing", at)
+	}
+	publish(t, other, "r", text("the next one"))
+	r.wait(t, "all", func() bool { return len(r.got) == 4 })
+	checkChain(t, r.got)
+	if len(r.begins) != 1 {
+		t.Errorf("the room has begun %d times", len(r.begins))
 	}
 }
 

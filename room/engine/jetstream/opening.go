@@ -13,8 +13,9 @@ func (t *topic) load() {
 		err = t.listen()
 	}
 	var at codec.Tip
-	epoch, _ := t.e.epochOf(t.class, t.room)
+	epoch := ""
 	if err == nil {
+		epoch, _ = t.e.epochOf(t.class, t.room)
 		// The server handles the commands of a connection in order: it knows that this node listens before it
 		// answers. So whatever is stored after the answer is sent, or is seen to be missing.
 		// If the answer is from a server that is behind, the topic begins at an older publication, and delivers those of other nodes
@@ -43,13 +44,15 @@ func (t *topic) load() {
 func (t *topic) openLocked(epoch string, end codec.Tip) bool {
 	at := end
 	if from := t.resumes; from != nil && from.Epoch == epoch && from.Offset != end.Offset {
-		t.upTo = max(t.upTo, end.Offset)
 		at = codec.Tip{Offset: from.Offset}
 	}
 	if !t.beginLocked(epoch, at, 0) {
 		return false
 	}
 	t.resumes = nil
+	if t.upTo = max(t.upTo, end.Offset); t.upTo > at.Offset {
+		t.catchUpLocked()
+	}
 	return true
 }
 

@@ -132,7 +132,8 @@ func (e *Engine) store(c *class, room string, m engine.Message, id ids.ID, done 
 }
 
 // send gives a sealed message to the store.
-func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID, done func(engine.Position, error)) {
+func (e *Engine) send(c *class, room string, m engine.Message, env *envelope.Envelope, s sealing, id ids.ID,
+	done func(engine.Position, error)) {
 	before := c.known.Last()
 	e.acks.Publish(acks.Message{Subject: c.Room(room), Header: id.Header(), Data: envelope.Append(nil, env), Done: func(a acks.Ack, err error) {
 		if errors.Is(err, acks.ErrNoStream) {

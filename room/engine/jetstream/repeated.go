@@ -31,10 +31,11 @@ func (e *Engine) noteUnsaved(room string, m engine.Message, done func(engine.Pos
 	}
 }
 
-// repeated is called when the store knows the id of a message, which this node does not: it was published at seq, on
-// another node or before a restart, in this incarnation of the stream. A job compares the two messages. It calls lost with the reason if the stored one cannot be
-// read by anybody: its node may have ended before it confirmed the key, and the sender was told nothing.
-func (e *Engine) repeated(c *class, room string, m engine.Message, incarnation string, seq uint64, done func(engine.Position, error), lost func(why error)) {
+// repeated is called when the store knows the id of a message, which this node does not: it was published at seq, on another node or
+// before a restart, in this incarnation of the stream. A job compares the two messages. It calls lost with the reason if the stored one
+// cannot be read by anybody: its node may have ended before it confirmed the key, and the sender was told nothing.
+func (e *Engine) repeated(c *class, room string, m engine.Message, incarnation string, seq uint64, done func(engine.Position, error),
+	lost func(why error)) {
 	pos, err := e.positionIn(incarnation, c, room, seq)
 	if err != nil {
 		done(pos, err)

@@ -99,10 +99,10 @@ func (e *Engine) endOfState(ctx context.Context) (uint64, error) {
 
 // proveState asks the leader of the stream for the last message, which the copy must have.
 //
-// A leader that is cut off from the other servers answers until it notices that, which takes it 20 s at most (nats-server 2.15.3). So the copy
-// of a node that is cut off with it may be that much older than engine.MaxStateAge says. To ask with a request that goes through Raft, as
-// logread.Leader.Applied, would help, but the server counts each answer to that as an error. A shorter age would refuse clients for no
-// reason: to elect a leader may take 9 s.
+// A leader that is cut off from the other servers answers until it notices that, which takes it 20 s at most (nats-server 2.15.3). So the
+// copy of a node that is cut off with it may be that much older than engine.MaxStateAge says. To ask with a request that goes through
+// Raft, as logread.Leader.Applied, would help, but the server counts each answer to that as an error. A shorter age would refuse clients
+// for no reason: to elect a leader may take 9 s.
 func (e *Engine) proveState(ctx context.Context) error {
 	asked := time.Now()
 	last, err := e.stateLeader.Last(ctx, state.Stream, state.Subjects)

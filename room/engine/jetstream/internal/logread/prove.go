@@ -246,9 +246,9 @@ func (l Leader) Unmark(ctx context.Context, stream string, seq uint64) error {
 }
 
 // Applied returns nil if the server that answers has done everything that was acknowledged before the call. That is for a stream without
-// space, which takes no marker: it deletes the message with the sequence 0, which no stream has. A deletion goes through Raft, so the server
-// that answers it leads the stream, and has come to everything before it. It is weaker than Prove: a server that has left out a message,
-// because it could not store it, refuses the marker, whose sequence does not fit, and answers a deletion.
+// space, which takes no marker: it deletes the message with the sequence 0, which no stream has. A deletion goes through Raft, so the
+// server that answers it leads the stream, and has come to everything before it. It is weaker than Prove: a server that has left out a
+// message, because it could not store it, refuses the marker, whose sequence does not fit, and answers a deletion.
 //
 // To delete a sequence after the last one would do as well. But an older server takes its stream for damaged then, and fetches it anew.
 func (l Leader) Applied(ctx context.Context, stream string) error {

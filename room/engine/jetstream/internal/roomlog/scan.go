@@ -74,7 +74,8 @@ type found struct {
 
 // Recent returns the recent publications of the room before an offset, in the order of their offsets, and the position of the newest one:
 // see Scan. whole is true if the room keeps no older ones.
-func (l *Log) Recent(keep *engine.Retention, before uint64, tip codec.Tip) (top engine.Position, all []engine.Publication, whole bool, err error) {
+func (l *Log) Recent(keep *engine.Retention, before uint64,
+	tip codec.Tip) (top engine.Position, all []engine.Publication, whole bool, err error) {
 	err = l.steady(func() error {
 		s, err := l.Scan(keep, before, tip)
 		if err != nil {
