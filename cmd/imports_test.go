@@ -39,7 +39,7 @@ var rules = []rule{
 	{"cmd/webim/internal/listen", "netpoll"},
 	{"cmd/webim/internal/manager", "netpoll"},
 	{"cmd/webim/internal/origins", "netpoll"},
-	{"cmd/webim/internal/upgrade", "netpoll/fdpass"},
+	{"cmd/webim/internal/upgrade", "cmd/webim/internal/children netpoll/fdpass"},
 	{"cmd/webim/internal/...", ""},
 	{"cmd/internal/...", ""},
 	{"cmd/webim-bench", "bench/..."},

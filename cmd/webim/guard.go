@@ -2,42 +2,45 @@ package main
 
 import (
 	"os"
-	"os/signal"
 	"syscall"
+	"time"
 
+	"webim/cmd/webim/internal/children"
 	"webim/cmd/webim/internal/manager"
+	"webim/cmd/webim/internal/upgrade"
 )
+
+// orphanTime is the time between two looks for the end of the process that waits for this one.
+const orphanTime = time.Second
+
+// orphanLooks returns the channel of the looks; nil if nobody waits for this process, or a service manager knows of it.
+func orphanLooks(m *manager.Manager) <-chan time.Time {
+	if !upgrade.Guarded() || m.There() {
+		return nil
+	}
+	return time.NewTicker(orphanTime).C
+}
 
 // guard waits until another process has ended, which serves in place of this one, and passes signals on to it. It returns the exit
 // code. A supervisor knows only this process, and a container ends with it.
-func guard(m *manager.Manager, pid int, first ...os.Signal) (code int) {
-	m.Main(pid)
+func guard(m *manager.Manager, s *signalled, standIn *children.Child) (code int) {
+	m.Main(standIn.PID)
 	m.Serving()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
-	defer signal.Stop(signals)
-	p, err := os.FindProcess(pid)
-	if err != nil {
-		return exitFailed
-	}
-	ended := make(chan int, 1)
-	go func() {
-		state, err := p.Wait()
-		if err != nil {
-			ended <- exitFailed
-			return
-		}
-		ended <- state.ExitCode()
-	}()
-	for _, sig := range first {
-		_ = p.Signal(sig) // it fails only if the process has ended
-	}
+	orphaned := orphanLooks(m)
 	for {
+		var sig os.Signal
 		select {
-		case sig := <-signals:
-			_ = p.Signal(sig)
-		case code := <-ended:
-			return code
+		case <-orphaned:
+			if !upgrade.Orphaned() {
+				continue
+			}
+			orphaned, sig = nil, syscall.SIGTERM
+		case sig = <-s.ends:
+		case sig = <-s.hangups:
+		case sig = <-s.upgrades:
+		case <-standIn.Ended():
+			return standIn.Wait()
 		}
+		standIn.Signal(sig.(syscall.Signal))
 	}
 }

@@ -245,6 +245,9 @@ func (h *handover) export(e *snapshot.Encoder) {
 	e.Uint(2, uint64(h.server.Stats().Open))
 	e.String(3, h.cfg.StoreEngine)
 	e.Message(4, h.flights.Export)
+	if h.from.standsIn() {
+		e.Uint(5, uint64(max(0, h.from.stayed)))
+	}
 }
 
 func (h *handover) commit() error {

@@ -19,7 +19,7 @@ func (r *runner) replaceProgram(ctx context.Context, a *asker) error {
 	if err != nil {
 		return err
 	}
-	old.Mute, old.LeaveTime = r.signals.mute, r.now.ShutdownTimeout+stopReserve
+	old.Mute, old.LeaveTime = r.mute, r.now.ShutdownTimeout+stopReserve
 	r.manager.Reloading()
 	err = old.Exec(ctx, func(v upgrade.Verdict) {
 		a.leave()

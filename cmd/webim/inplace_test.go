@@ -3,6 +3,8 @@ package main_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/binary"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -231,7 +233,71 @@ func testFirstProcess(t *testing.T, program string) {
 	m.await("ended", 0)
 }
 
-// testInPlaceTLS checks that clients over TLS are told to reconnect before the program is replaced, and that others stay.
+// testInPlaceOrphan kills the first process of an upgrade in place, without a service manager that would know of another one. Whatever
+// it did then, the stand-in serves no longer: it ends as after SIGTERM.
+func testInPlaceOrphan(t *testing.T, program string) {
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		back    = `test -z "$WEBIM_UPGRADE_RETURN" || `
+		vanish  = `test -z "$WEBIM_UPGRADE_STAND_IN" || rm "$0"`
+		standIn = "another process stands in while this one gets the new program"
+	)
+	for _, c := range []struct {
+		name, script string
+		kill         func(m *moving, path string)
+	}{
+		{"in_the_hand-back", back + "kill -9 $$", nil},
+		{"by_SIGTERM_at_the_start_of_the_new_program", back + "kill -TERM $$", nil},
+		{"while_it_waits", vanish, func(m *moving, _ string) {
+			m.await(linesHalfway, 0)
+			m.kill()
+		}},
+		{"after_the_next_upgrade", vanish, func(m *moving, path string) {
+			pid := int(m.await(standIn, 0)["pid"].(float64))
+			m.await(linesHalfway, 0)
+			putInPlace(m.t, path, string(b))
+			wstest.Eventually(m.t, "the stand-in is upgraded", func() bool {
+				_ = syscall.Kill(pid, syscall.SIGUSR2) // it is refused until the hand-back has failed
+				return len(m.lines(linesInPlace)) > 0
+			})
+			m.kill()
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), "webim")
+			putInPlace(t, path, string(b))
+			m := startMoving(t, path, "--open", "--engine", "memory", "--upgrade-by", "exec")
+			client := dial(t, "tcp", m.addr)
+			putInPlace(t, path, "#!/bin/sh\n"+c.script+"\nexec '"+program+"' \"$@\"\n")
+			m.signalUpgrade()
+			pid := int(m.await(standIn, 0)["pid"].(float64))
+			defer syscall.Kill(pid, syscall.SIGKILL)
+			if c.kill != nil {
+				c.kill(m, path)
+			}
+			if code := client.awaitClose(); code != ws.StatusGoingAway {
+				t.Errorf("the client gets %d", code)
+			}
+			m.await("shutting down", 0)
+			wstest.Eventually(t, "the stand-in ends", func() bool { return hasEnded(pid) })
+		})
+	}
+}
+
+// kill kills the first process.
+func (m *moving) kill() {
+	m.t.Helper()
+	if err := syscall.Kill(m.pid, syscall.SIGKILL); err != nil {
+		m.t.Error(err)
+	}
+}
+
+// testInPlaceTLS checks that clients over TLS are told to reconnect, be they clients of the first process or of the stand-in, that others stay, and that the
+// stand-in, which waits for its clients, is not forgotten in the next upgrade.
 func testInPlaceTLS(t *testing.T, program string) {
 	dir := t.TempDir()
 	cert, key := testcert.New(t, 0, time.Hour, "localhost")
@@ -240,50 +306,85 @@ func testInPlaceTLS(t *testing.T, program string) {
 			t.Fatal(err)
 		}
 	}
-	m := startMoving(t, program, "--open", "--engine", "memory", "--tls-listen", "127.0.0.1:0", "--tls-cert", filepath.Join(dir, "cert"), "--tls-key", filepath.Join(dir, "key"), "--upgrade-by", "exec")
+	m := startMoving(t, program, "--open", "--engine", "memory", "--tls-listen", "127.0.0.1:0", "--tls-cert", filepath.Join(dir, "cert"), "--tls-key", filepath.Join(dir, "key"),
+		"--upgrade-by", "exec", "--close-timeout", "1h", "--shutdown-timeout", "1h")
 	m.inPlace = true
 	secure := m.lines("listening")[1]["addr"].(string)
-	var over []*socket
-	for range 3 {
+	dialTLS := func() *socket {
+		t.Helper()
 		d := ws.Dialer{Timeout: startTimeout, TLSConfig: &tls.Config{InsecureSkipVerify: true}}
 		conn, _, _, err := d.Dial(t.Context(), "wss://"+secure+"/room")
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
-		over = append(over, &socket{conn, t})
+		return &socket{conn, t}
 	}
-	plain := dial(t, "tcp", m.addr)
-	begun := make(chan map[string]any, 1)
-	go func() { begun <- m.upgrade() }()
-	for _, s := range over {
-		if code := s.awaitClose(); code != ws.StatusGoingAway {
-			t.Errorf("a client over TLS gets %d", code)
+	told := func(s *socket) {
+		t.Helper()
+		_ = s.SetDeadline(time.Now().Add(startTimeout))
+		if f, err := ws.ReadFrame(s); err != nil || f.Header.OpCode != ws.OpClose || ws.StatusCode(binary.BigEndian.Uint16(f.Payload)) != ws.StatusGoingAway {
+			t.Errorf("a client over TLS gets %v, %v", f, err)
 		}
 	}
-	if line := <-begun; line["clients"].(float64) != 1 || line["stayed"].(float64) != 0 {
+	of := []*socket{dialTLS(), dialTLS()}
+	plain := dial(t, "tcp", m.addr)
+	m.signalUpgrade()
+	standIn := int(m.await("another process stands in while this one gets the new program", 0)["pid"].(float64))
+	late := dialTLS()
+	for _, s := range of {
+		told(s)
+		s.Close()
+	}
+	if line := m.await(linesInPlace, 0); line["clients"].(float64) != 1 || line["stayed"].(float64) != 3 {
+		t.Errorf("%v", line)
+	}
+	told(late) // the stand-in waits for its answer
+	m.await("limit of open files", 2)
+	if line := m.upgrade(); line["clients"].(float64) != 1 || line["stayed"].(float64) != 0 {
 		t.Errorf("%v", line)
 	}
 	plain.echo("it was not told anything")
+	late.Close()
+	wstest.Eventually(t, "the first stand-in is no zombie", func() bool { return processState(standIn) == 0 })
+}
+
+// testInPlaceWatchdog checks that the watchdog of a service manager is fed while the old program waits for a request to its internal
+// address.
+func testInPlaceWatchdog(t *testing.T, program string) {
+	dir := t.TempDir()
+	manager, await := listenNotify(t, filepath.Join(dir, "notify"))
+	defer manager.Close()
+	file, internal := filepath.Join(dir, "key"), filepath.Join(dir, "internal")
+	putInPlace(t, file, "0123456789abcdef0123456789abcdef")
+	m := startMovingBy(t, []string{"env", "NOTIFY_SOCKET=" + filepath.Join(dir, "notify"), "WATCHDOG_USEC=400000"}, program, "--open", "--engine", "memory",
+		"--upgrade-by", "exec", "--internal", "unix:"+internal, "--api-key-file", file, "--shutdown-timeout", "1h")
+	m.inPlace = true
+	await("READY=1")
+	slow, err := net.Dial("unix", internal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := fmt.Fprintf(slow, "GET /debug/pprof/trace?seconds=60 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: 0123456789abcdef0123456789abcdef\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	m.await("a profile is taken", 0)
+	m.signalUpgrade()
+	m.await("another process stands in while this one gets the new program", 0)
+	for range 10 {
+		await("WATCHDOG=1")
+	}
+	slow.Close()
+	m.await(linesInPlace, 0)
+	await("READY=1")
 }
 
 // testInPlaceManager checks what the service manager is told: the main process stays the same. Signals work in the new program.
 func testInPlaceManager(t *testing.T, program string) {
 	socket := filepath.Join(t.TempDir(), "notify")
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
+	manager, await := listenNotify(t, socket)
 	defer manager.Close()
-	await := func(want string) {
-		t.Helper()
-		b := make([]byte, 4096)
-		manager.SetReadDeadline(time.Now().Add(startTimeout))
-		n, err := manager.Read(b)
-		if err != nil || !strings.HasPrefix(string(b[:n]), want) {
-			t.Fatalf("%q, %v; want %s", b[:n], err, want)
-		}
-	}
 	m := startMovingBy(t, []string{"env", "NOTIFY_SOCKET=" + socket}, program, "--open", "--engine", "memory", "--upgrade-by", "exec")
 	m.inPlace = true
 	await("READY=1")
@@ -302,4 +403,29 @@ func testInPlaceManager(t *testing.T, program string) {
 	}
 	await("STOPPING=1")
 	m.await("ended", 0)
+}
+
+// listenNotify returns the socket of a service manager, and a function that awaits a message. In between, the watchdog may be fed.
+func listenNotify(t *testing.T, name string) (manager *net.UnixConn, await func(want string)) {
+	t.Helper()
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return manager, func(want string) {
+		t.Helper()
+		manager.SetReadDeadline(time.Now().Add(startTimeout))
+		for {
+			b := make([]byte, 4096)
+			n, err := manager.Read(b)
+			switch got := string(b[:n]); {
+			case err != nil:
+				t.Fatalf("%s did not come: %v", want, err)
+			case strings.HasPrefix(got, want):
+				return
+			case got != "WATCHDOG=1" && want != "WATCHDOG=1":
+				t.Fatalf("%q came instead of %s", got, want)
+			}
+		}
+	}
 }

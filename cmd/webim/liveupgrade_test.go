@@ -145,6 +145,8 @@ func TestLiveUpgrade(t *testing.T) {
 		{"InPlaceFirst", testFirstProcess},
 		{"InPlaceTLS", testInPlaceTLS},
 		{"InPlaceManager", testInPlaceManager},
+		{"InPlaceOrphan", testInPlaceOrphan},
+		{"InPlaceWatchdog", testInPlaceWatchdog},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			t.Parallel()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"webim/cmd/webim/internal/children"
 	"webim/cmd/webim/internal/config"
 	"webim/cmd/webim/internal/manager"
 	"webim/cmd/webim/internal/upgrade"
@@ -59,13 +60,14 @@ func (cli *commands) configured() map[string]configured {
 }
 
 func main() {
-	if pid := upgrade.Guards(); pid != 0 {
-		os.Exit(guard(manager.New(slog.Default()), pid))
-	}
+	children.Reap()
 	var err error
 	if inherited, err = upgrade.Inherit(); err != nil {
 		fmt.Fprintf(os.Stderr, "webim: %v.\n", err)
 		os.Exit(exitFailed)
+	}
+	if pid := upgrade.Guards(); pid != 0 {
+		os.Exit(guard(manager.New(slog.Default()), newSignalled(), children.Find(pid)))
 	}
 	code := run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if code != 0 && inherited.InPlace() {

@@ -54,6 +54,7 @@ type program struct {
 	plain   []net.Addr // bound addresses, in the order of --listen
 	secure  []net.Addr
 
+	signals *signalled
 	manager *manager.Manager
 	use     storeUse         // of the engine
 	opened  jetstream.Config // of the store that was opened; Connect also for others than the engine
@@ -155,16 +156,11 @@ func (p *program) closeServers(ctx context.Context) {
 	if err := p.server.Shutdown(ctx, p.now.ShutdownSpread); err != nil {
 		p.log.Warn("some clients did not leave in time and were cut", "timeout", p.now.ShutdownTimeout)
 	}
-	p.inner.close(ctx)
-	p.close()
-}
-
-// close closes the listener after the clients have left: until then load balancers may still
-// ask for /health, and operators may watch the shutdown.
-func (in *internal) close(ctx context.Context) {
-	if in != nil {
-		_ = in.server.Shutdown(ctx, 0) // cuts off connections that remain when ctx ends
+	if p.inner != nil { // until now load balancers have asked for /health, and operators have watched the shutdown
+		p.manager.Watch(p.inner.server)
+		_ = p.inner.server.Shutdown(ctx, 0) // cuts off connections that remain when ctx ends
 	}
+	p.close()
 }
 
 // internalConfig returns the configuration of the internal server.

@@ -47,9 +47,10 @@ func reloadTimes(t *testing.T) *reloading {
 	const rest = "open: true\nclose_timeout: 1h\ndrain_delay: 1h\n"
 	stop := func(r *reloading) {
 		t.Helper()
-		signals, ended := make(chan os.Signal, 1), make(chan error, 1)
-		signals <- syscall.SIGTERM
-		go func() { ended <- r.run(signalled{ends: signals}) }()
+		come, ended := make(chan os.Signal, 1), make(chan error, 1)
+		come <- syscall.SIGTERM
+		r.signals = &signalled{ends: come}
+		go func() { ended <- newRunner(r.program).run() }()
 		select {
 		case err := <-ended:
 			if err != nil {

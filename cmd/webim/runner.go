@@ -9,35 +9,54 @@ import (
 	"syscall"
 	"time"
 
+	"webim/cmd/webim/internal/children"
 	"webim/cmd/webim/internal/upgrade"
 )
 
 // signalled has the signals that come.
 type signalled struct{ ends, hangups, upgrades chan os.Signal }
 
-func (s signalled) notify() {
+// newSignalled returns the signals that come from now on.
+func newSignalled() *signalled {
+	s := &signalled{make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)}
+	s.notify()
+	return s
+}
+
+func (s *signalled) notify() {
 	signal.Notify(s.ends, syscall.SIGTERM, syscall.SIGINT)
 	signal.Notify(s.hangups, syscall.SIGHUP)
 	signal.Notify(s.upgrades, syscall.SIGUSR2)
 }
 
-// mute makes the process ignore the signals that would end a program which has just started, except SIGTERM, and returns the
-// function that undoes that. A new program has read its settings, so it loses nothing by a SIGHUP.
-func (s signalled) mute() (undo func()) {
-	signal.Ignore(syscall.SIGHUP, syscall.SIGINT, syscall.SIGUSR2)
-	return s.notify
+// mute ends notify before the program is replaced. From now on, SIGTERM and SIGINT end the process at once, as they end a program that
+// starts, so neither is lost: the stand-in notices the end. Those that have come before are in s.ends. The others are ignored until the
+// new program handles them: it has read its settings, so it loses nothing by a SIGHUP.
+func (s *signalled) mute() {
+	signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2)
+	signal.Stop(s.ends)
+}
+
+// passOn is mute, and sends the signals that nobody has received to the stand-in.
+func (s *signalled) passOn(standIn *children.Child) {
+	s.mute()
+	for len(s.ends) > 0 {
+		standIn.Signal((<-s.ends).(syscall.Signal))
+	}
 }
 
 // A runner is the goroutine that starts and ends a program.
 type runner struct {
 	*program
-	signals signalled
-	ended   chan struct{} // closed when the program has ended; nil: it serves
-	failed  error         // the error with which it ends
-	upgrade *underway     // nil: no upgrade is under way
-	after   os.Signal     // ends the program when the upgrade has failed; nil: none
-	standIn int           // the pid of a process that serves for good in place of this one; 0: there is none
+	muted   chan chan struct{} // see mute
+	ended   chan struct{}      // closed when the program has ended; nil: it serves
+	failed  error              // the error with which it ends
+	upgrade *underway          // nil: no upgrade is under way
+	after   os.Signal          // ends the program when the upgrade has failed; nil: none
+	standIn *children.Child    // serves for good in place of this process; nil: there is none
 }
+
+func newRunner(p *program) *runner { return &runner{program: p, muted: make(chan chan struct{})} }
 
 // underway is an upgrade under way.
 type underway struct {
@@ -64,6 +83,39 @@ func (r *runner) busy() error {
 		return fmt.Errorf("an upgrade is under way already, since %s", r.upgrade.since.Format(time.TimeOnly))
 	}
 	return nil
+}
+
+// mute mutes the signals, and returns when the runner has received those that have come before. It runs on the goroutine of an upgrade.
+func (r *runner) mute() (undo func()) {
+	r.signals.mute()
+	seen := make(chan struct{})
+	r.muted <- seen
+	<-seen
+	return r.signals.notify
+}
+
+// receive receives SIGTERM or SIGINT. It returns an error if the program ends at once.
+func (r *runner) receive(sig os.Signal) error {
+	switch {
+	case r.upgrade != nil && r.upgrade.back:
+		r.log.Info("a signal is left to the process before this one, which passes it on", "signal", sig.String())
+		r.after = sig // if that process cannot take everything back
+	case r.ended != nil || r.after != nil:
+		return fmt.Errorf("a second signal (%v) ended it before all clients had left", sig)
+	default:
+		r.end(sig)
+	}
+	return nil
+}
+
+// endOrphan ends a program whose process stands in, or has stood in, for one that was killed: nobody else knows of it, and whoever starts
+// the program again needs its addresses and its store.
+func (r *runner) endOrphan() {
+	if r.ended != nil || r.after != nil || r.upgrade != nil && r.upgrade.back || !upgrade.Orphaned() {
+		return
+	}
+	r.log.Error("the process that waits for the end of this one was killed, so this one ends, too")
+	r.end(syscall.SIGTERM)
 }
 
 // end begins the end of the program. Only SIGTERM begins with --drain-delay: a person at a terminal has no load balancer. During an

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"os/signal"
 
 	"webim/cmd/webim/internal/config"
@@ -15,12 +13,12 @@ import (
 // to errs.
 func serve(c *config.Config, _ io.Reader, out, errs io.Writer) error {
 	// Register first, so that no signal is missed.
-	s := signalled{make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)}
-	s.notify()
+	s := newSignalled()
 	defer signal.Stop(s.ends)
 
 	janitor.SetGC()
 	p := newProgram(c, errs)
+	p.signals = s
 	slog.SetDefault(p.log)
 	p.from = newTakeover(p, inherited)
 	if err := p.start(); err != nil {
@@ -34,18 +32,21 @@ func serve(c *config.Config, _ io.Reader, out, errs io.Writer) error {
 	if !p.from.standsIn() {
 		p.manager.Ready(p.server)
 	}
-	return p.run(s)
+	return newRunner(p).run()
 }
 
 // run serves until a signal arrives, or another process has taken over. Then it waits until all clients have left or a second signal
 // arrives.
-func (p *program) run(s signalled) error {
-	r := &runner{program: p, signals: s}
+func (r *runner) run() error {
+	p, s := r.program, r.signals
 	if p.from.standsIn() {
 		r.begin(&underway{back: true}, r.handBack)
 	}
+	orphaned := orphanLooks(p.manager)
 	for {
 		select {
+		case <-orphaned:
+			r.endOrphan()
 		case <-s.hangups:
 			if err := r.busy(); err == nil {
 				p.reload("SIGHUP")
@@ -62,18 +63,20 @@ func (p *program) run(s signalled) error {
 			r.beginUpgrade(q)
 		case o := <-r.outcome():
 			r.endUpgrade(o)
-			if r.standIn != 0 {
+			if r.standIn != nil {
 				return r.guardStandIn()
 			}
 		case sig := <-s.ends:
-			if r.upgrade != nil && r.upgrade.back {
-				r.log.Info("a signal is left to the process before this one, which passes it on", "signal", sig.String())
-				continue
+			if err := r.receive(sig); err != nil {
+				return err
 			}
-			if r.ended != nil || r.after != nil {
-				return fmt.Errorf("a second signal (%v) ended it before all clients had left", sig)
+		case seen := <-r.muted:
+			for len(s.ends) > 0 {
+				if err := r.receive(<-s.ends); err != nil {
+					return err
+				}
 			}
-			r.end(sig)
+			close(seen)
 		case <-r.ended:
 			return r.failed
 		}

@@ -55,11 +55,12 @@ func startProgramOf(t *testing.T, file string, flags ...string) *program {
 
 // running runs a program that has started, until SIGINT, which end sends.
 func (p *program) running(t *testing.T) (end func()) {
-	signals, ended := make(chan os.Signal, 1), make(chan error, 1)
-	go func() { ended <- p.run(signalled{ends: signals}) }()
+	come, ended := make(chan os.Signal, 1), make(chan error, 1)
+	p.signals = &signalled{ends: come}
+	go func() { ended <- newRunner(p).run() }()
 	return func() {
 		t.Helper()
-		signals <- syscall.SIGINT
+		come <- syscall.SIGINT
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}

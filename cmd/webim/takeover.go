@@ -5,11 +5,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"webim/cmd/webim/internal/children"
 	"webim/cmd/webim/internal/operator"
 	"webim/cmd/webim/internal/upgrade"
 	"webim/cmd/webim/internal/version"
@@ -29,7 +32,7 @@ type takeover struct {
 	from        *upgrade.New
 	held, inner *netpoll.Held
 	before      int      // open connections of the old process
-	stayed      int      // those of them that this one has not
+	stayed      int      // those of them that this one has not, and, in place, those that had not come to the stand-in
 	gc          int      // the GC percentage for afterwards
 	asker       *os.File // of a stand-in: see handover
 }
@@ -99,6 +102,8 @@ func (t *takeover) importProgram(state []byte) error {
 			if err := t.flights.Import(d.Message()); err != nil {
 				return err
 			}
+		case 5:
+			t.stayed = int(min(d.Uint(), 1<<31))
 		}
 	}
 	return d.Err()
@@ -174,7 +179,7 @@ func (t *takeover) restore() error {
 		case upgrade.InnerConns:
 			err = t.adoptInner(payload, fds)
 		case upgrade.Ending:
-			t.stayed = t.before - int(t.server.Stats().Open)
+			t.stayed += t.before - int(t.server.Stats().Open)
 			if err := t.hub.Resume(stayed); err != nil {
 				return err
 			}
@@ -254,12 +259,16 @@ func (t *takeover) report(note string) {
 func (t *takeover) fail(err error) {
 	t.from.Fail(err)
 	fmt.Fprintf(os.Stderr, "webim: %v.\n", err)
+	if t.from.InPlace() {
+		t.signals.passOn(children.Find(t.from.Other()))
+	}
 	os.Exit(notTaken(t.from))
 }
 
 // notTaken returns the exit code of a program that cannot take over. In place it does not return: this process waits for the stand-in.
 func notTaken(from *upgrade.New) int {
 	if from.InPlace() {
+		signal.Ignore(syscall.SIGHUP, syscall.SIGUSR2) // see mute
 		fmt.Fprintf(os.Stderr, "webim: %v.\n", from.Guard())
 	}
 	return exitFailed

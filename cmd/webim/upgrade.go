@@ -78,14 +78,13 @@ func (r *runner) endUpgrade(o outcome) {
 	case errors.As(o.err, &standIn):
 		if r.after == nil {
 			r.log.Error("the upgrade has failed halfway: a process with the new program serves, and this one waits for its end",
-				"pid", standIn.PID, "err", o.err)
+				"pid", standIn.StandIn.PID, "err", o.err)
 		}
 		u.asked.reply(answer{err: o.err})
-		r.standIn = standIn.PID
+		r.standIn = standIn.StandIn
 	default:
 		if u.back {
 			r.log.Error("the process before this one cannot take everything back, so this one serves in its place", "err", o.err)
-			r.endAlone()
 		} else {
 			r.log.Error("the upgrade is rolled back, and this process serves as before", "err", o.err)
 		}
@@ -98,22 +97,13 @@ func (r *runner) endUpgrade(o outcome) {
 	}
 }
 
-// endAlone ends a stand-in whose other process was killed, unless a service manager knows of it: whoever starts the program again needs
-// its addresses and its store.
-func (r *runner) endAlone() {
-	if r.from.from.Other() != os.Getppid() && os.Getenv("NOTIFY_SOCKET") == "" {
-		r.after = syscall.SIGTERM
-	}
-}
-
 // guardStandIn waits for the end of the process that serves in place of this one.
 func (r *runner) guardStandIn() error {
-	var first []os.Signal
 	if r.after != nil {
-		first = append(first, r.after)
+		r.standIn.Signal(r.after.(syscall.Signal))
 	}
-	if code := guard(r.manager, r.standIn, first...); code != 0 {
-		return fmt.Errorf("the process %d, which served in place of this one, has ended with %d", r.standIn, code)
+	if code := guard(r.manager, r.signals, r.standIn); code != 0 {
+		return fmt.Errorf("the process %d, which served in place of this one, has ended with %d", r.standIn.PID, code)
 	}
 	r.log.Info("ended")
 	return nil

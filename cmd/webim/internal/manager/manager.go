@@ -26,9 +26,12 @@ type Manager struct {
 // New returns the service manager. It logs to log if that cannot be notified.
 func New(log *slog.Logger) *Manager { return &Manager{log: log} }
 
+// There reports whether there is a service manager.
+func (m *Manager) There() bool { return os.Getenv("NOTIFY_SOCKET") != "" }
+
 // notify sends a state to the service manager, if there is one.
 func (m *Manager) notify(state string) {
-	if os.Getenv("NOTIFY_SOCKET") == "" {
+	if !m.There() {
 		return
 	}
 	sent := make(chan error, 1)
@@ -47,14 +50,19 @@ func (m *Manager) notify(state string) {
 	}
 }
 
-// Ready reports that the program serves, and starts the watchdog, which watches s.
+// Ready reports that the program serves, and calls Watch.
 func (m *Manager) Ready(s *netpoll.Server) {
 	m.Serving()
+	m.Watch(s)
+}
+
+// Watch feeds the watchdog of the service manager, if there is one, while s works, until s has ended.
+func (m *Manager) Watch(s *netpoll.Server) {
 	every, err := daemon.SdWatchdogEnabled(false)
 	switch {
 	case err != nil:
 		m.log.Warn("the service manager's watchdog is not notified", "err", err)
-	case every > 0 && os.Getenv("NOTIFY_SOCKET") != "":
+	case every > 0 && m.There():
 		m.feedWatchdog(s, every)
 	}
 }

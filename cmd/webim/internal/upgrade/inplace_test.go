@@ -22,15 +22,25 @@ const pidEnv = "WEBIM_UPGRADE_PID" // the pid of the old process
 
 // execute puts another program into the place of the old process. It reports why that has failed.
 func (s *side) execute(o *Old) int {
+	ends := make(chan os.Signal, 1)
+	signal.Notify(ends, syscall.SIGTERM)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	o.Mute = func() func() {
 		signal.Ignore(syscall.SIGHUP)
+		signal.Stop(ends)
 		return func() { fmt.Fprintln(s.report, "signals come again") }
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	die := os.Getenv(dieEnv)
 	switch die {
+	case "SIGTERM":
+		o.step = func(step string) {
+			if step == "last look" {
+				unix.Kill(os.Getpid(), unix.SIGTERM)
+				<-ends // never: the process ends
+			}
+		}
 	case "commit fails":
 		o.Commit = func() error { return errors.New("a connection has changed") }
 	case "hangs at once":
@@ -49,12 +59,7 @@ func (s *side) execute(o *Old) int {
 	if !errors.As(err, &alone) {
 		return s.tell(Verdict{}, err)
 	}
-	standIn, err := os.FindProcess(alone.PID)
-	if err != nil {
-		return 1
-	}
-	state, _ := standIn.Wait()
-	fmt.Fprintln(s.report, "old has failed:", alone.Unwrap(), state)
+	fmt.Fprintln(s.report, "old has failed:", alone.Unwrap(), "and the stand-in ends with", alone.StandIn.Wait())
 	return 0
 }
 
@@ -86,8 +91,9 @@ func TestInPlace(t *testing.T) {
 		"hangs at once":     {isLate},
 		"hang new part":     {hangs},
 		"new go":            {"lost: the new process has failed after it had taken over: the new process has ended: its log says why"},
-		"does not start":    {standIn, "signals come again", "old has failed: starting the new program: permission denied exit status 0"},
-		"ends":              {standIn, "old has failed: context canceled exit status 0"},
+		"does not start":    {standIn, "signals come again", "old has failed: starting the new program: permission denied and the stand-in ends with 0"},
+		"ends":              {standIn, "signals come again", "old has failed: context canceled and the stand-in ends with 0"},
+		"SIGTERM":           {standIn},
 		"hang placed hello": {"stand-in owns: the new process was not ready in time"},
 		"hang placed part":  {"stand-in owns: the new process hangs"},
 		"hang placed ready": {"stand-in owns: the new process hangs"},
@@ -129,7 +135,7 @@ func TestStop(t *testing.T) {
 	if err := c.end(os.ErrDeadlineExceeded); err == nil {
 		t.Error("there is no reason")
 	}
-	n := &New{conn: conn, files: map[string]int{}}
+	n := &New{conn: conn}
 	if err := n.Ready(); err == nil {
 		t.Error("the process takes over")
 	}

@@ -18,7 +18,7 @@ import (
 // New is a process that takes over from another one. One goroutine uses it.
 type New struct {
 	conn    *fdpass.Conn
-	files   map[string]int
+	files   map[string][]int // in the order in which they came
 	stream  *reader
 	fds     []int // of the connections of the part
 	borrow  func(ids []byte, fds []int) error
@@ -36,6 +36,8 @@ type New struct {
 // Inherit returns the New of this process; nil if it was not started by an upgrade. It is called first of all: it closes
 // the descriptors that the old process has left open by accident.
 func Inherit() (*New, error) {
+	guardPID, _ = strconv.Atoi(os.Getenv(envGuarded)) // nobody else sets it
+	os.Unsetenv(envGuarded)
 	text, standIn, back := os.Getenv(envName), os.Getenv(envStandIn), os.Getenv(envReturn)
 	if text == "" {
 		return nil, nil
@@ -43,8 +45,9 @@ func Inherit() (*New, error) {
 	for _, name := range ownVariables {
 		os.Unsetenv(name) // processes that this one starts are no upgrades
 	}
-	n := &New{files: map[string]int{}, other: os.Getppid()}
+	n := &New{files: map[string][]int{}, other: os.Getppid()}
 	if standIn != "" {
+		guardPID = n.other
 		if _, err := fmt.Sscan(standIn, (*int64)(&n.within)); err != nil || n.within <= 0 {
 			return nil, fmt.Errorf("%s is %q, which only webim itself sets: unset it", envStandIn, standIn)
 		}
@@ -129,11 +132,15 @@ func (n *New) Hello(version string, files uint64, borrow func(ids []byte, fds []
 // Version returns the version of the state, after Hello.
 func (n *New) Version() uint64 { return n.version }
 
-// File returns the descriptor of a file that the old process has passed on. The caller owns it from then on.
+// File returns the descriptor of a file that the old process has passed on: the next one, if several have the name, as listeners on any
+// free port do. The caller owns it from then on.
 func (n *New) File(name string) (fd int, ok bool) {
-	fd, ok = n.files[name]
-	delete(n.files, name)
-	return fd, ok
+	all := n.files[name]
+	if len(all) == 0 {
+		return 0, false
+	}
+	n.files[name] = all[1:]
+	return all[0], true
 }
 
 // receive takes the next message of the old process.
@@ -155,7 +162,8 @@ func (n *New) receive() error {
 	case msg[0] == msgFile && len(fds) == 1 && string(msg[1:]) == stateFile:
 		n.stream = &reader{file: os.NewFile(uintptr(fds[0]), stateFile)}
 	case msg[0] == msgFile && len(fds) == 1:
-		n.files[string(msg[1:])] = fds[0]
+		name := string(msg[1:])
+		n.files[name] = append(n.files[name], fds[0])
 	case msg[0] == msgPart && n.stream != nil && size > 0 && int64(end) > n.stream.end && n.fds == nil:
 		n.stream.end, n.fds = int64(end), fds
 		n.stream.fds += uint64(len(fds))
@@ -235,19 +243,8 @@ func (n *New) Verdict(version string, conns int, note string) Verdict {
 func (n *New) Done(note string) {
 	_ = send(n.conn, msgDone, []byte(note)) // the old process may have died
 	n.closeFiles()
-	switch {
-	case n.within > 0:
-		return // HandBack goes on with the pair
-	case n.back:
-		go reap(n.other)
-	}
-	n.conn.Close()
-}
-
-// reap waits for the end of a child that this program has not started.
-func reap(pid int) {
-	if p, err := os.FindProcess(pid); err == nil {
-		_, _ = p.Wait()
+	if n.within == 0 { // otherwise HandBack goes on with the pair
+		n.conn.Close()
 	}
 }
 
@@ -259,8 +256,8 @@ func (n *New) Fail(why error) {
 }
 
 func (n *New) closeFiles() {
-	for _, fd := range n.files {
-		unix.Close(fd)
+	for _, fds := range n.files {
+		closeAll(fds)
 	}
 	closeAll(n.fds)
 	if n.stream != nil {

@@ -40,8 +40,8 @@ type Old struct {
 	// Store: the new process waits for a store before it restores the state.
 	Store bool
 
-	// Mute makes the process ignore the signals that would end a program which starts, before Exec replaces this one. It returns
-	// the function that undoes that. nil: there is nothing to do.
+	// Mute is called before Exec replaces this program, which handles no signals from then on, and has handled those before: one that
+	// asks for the end of the process has ended the context of Exec. It returns the function that undoes that. nil: nothing is to be done.
 	Mute func() (undo func())
 
 	// LeaveTime is how long leave may take, of Exec.
@@ -81,7 +81,6 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 	}
 	if err == nil {
 		c.conn.Close()
-		err = c.cmd.Process.Release()
 	}
 	return v, err
 }
@@ -150,7 +149,7 @@ func (e *LostError) Error() string {
 	return "the new process has failed after it had taken over: " + e.err.Error()
 }
 
-var ownVariables = []string{envName, envStandIn, envReturn, envGuard}
+var ownVariables = []string{envName, envStandIn, envReturn, envGuard, envGuarded}
 
 // withoutOwn returns the environment for a new program, without the variables of this package.
 func withoutOwn(env []string) (all []string) {

@@ -11,15 +11,16 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"webim/cmd/webim/internal/children"
 	"webim/netpoll/fdpass"
 	"webim/netpoll/snapshot"
 )
 
 // peer is the new process, as the old one sees it.
 type peer struct {
-	conn *fdpass.Conn
-	pid  int
-	cmd  *exec.Cmd // nil: the process was there before this one, which stands in for it
+	conn  *fdpass.Conn
+	pid   int
+	child *children.Child // nil: the process was there before this one, which stands in for it
 }
 
 // start starts the new process, with an end of the pair as its descriptor 3, and with more variables in its environment.
@@ -32,11 +33,12 @@ func (o *Old) start(vars ...string) (*peer, error) {
 	cmd := exec.Command(o.Binary, o.Args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{other}
 	cmd.Env = append(append(withoutOwn(o.Env), envName+"=3"), vars...)
-	if err := cmd.Start(); err != nil {
+	child, err := children.Start(cmd)
+	if err != nil {
 		own.Close()
 		return nil, fmt.Errorf("starting the new program: %w", err)
 	}
-	return &peer{own, cmd.Process.Pid, cmd}, nil
+	return &peer{own, child.PID, child}, nil
 }
 
 // hello waits until the new process is there, and checks whether it can take over.
@@ -87,9 +89,9 @@ func (o *Old) lend(c *peer, h Hello) error {
 func (c *peer) end(err error) error {
 	alive := false
 	switch {
-	case c.cmd != nil:
+	case c.child != nil:
 		c.kill()
-		c.cmd.Wait()
+		c.child.Wait()
 	case !isEnd(err):
 		alive = !c.stop()
 	}
@@ -105,7 +107,7 @@ func (c *peer) end(err error) error {
 	switch {
 	case alive:
 		return fmt.Errorf("%w: %w", errAlive, inWords(err))
-	case c.cmd == nil && isEnd(err):
+	case c.child == nil && isEnd(err):
 		return errors.New("the process before this one has not got the new program: its log says why")
 	}
 	return inWords(err)
@@ -144,8 +146,8 @@ const stopTime = time.Second
 // kill kills the new process, unless another one may have its pid by now.
 func (c *peer) kill() {
 	switch {
-	case c.cmd != nil:
-		c.cmd.Process.Kill()
+	case c.child != nil:
+		c.child.Signal(unix.SIGKILL)
 	case c.pid == os.Getppid():
 		unix.Kill(c.pid, unix.SIGKILL)
 	}

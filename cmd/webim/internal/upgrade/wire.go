@@ -26,7 +26,7 @@ const (
 	envStandIn = "WEBIM_UPGRADE_STAND_IN" // of a stand-in: the nanoseconds until the other process must be back
 	envReturn  = "WEBIM_UPGRADE_RETURN"   // in place: the pids of the process and of the stand-in, and the nanoseconds of the stall before
 	envGuard   = "WEBIM_UPGRADE_GUARD"    // the pid of a process for whose end this one only waits
-	envGuarded = "WEBIM_UPGRADE_GUARDED"  // set, and passed on: another process waits for the end of this one
+	envGuarded = "WEBIM_UPGRADE_GUARDED"  // of one that was a stand-in: the pid of the process that waits for its end; 0: there is none
 )
 
 // stateFile is the name of the file that has the state.
