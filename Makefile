@@ -56,7 +56,7 @@ chaos: build ## kill, pause and separate three webim and three NATS processes fo
 	bin/webim-bench chaos --for $(FOR) --seed $(SEED)
 	@.ci/powercut go test -count=1
 
-test: ## all tests, browser included, under the race detector: up to 20 minutes on two cores
+test: ## all tests, browser included, under the race detector: about 10 minutes on two cores
 	@.ci/needs gcc chromium-headless-shell node nginx haproxy caddy systemd-analyze
 	GORACE=atexit_sleep_ms=100 GOFLAGS='$(LINK)' go run $(GOTESTSUM) $(RERUN) --packages=./... -- $(RACE) -timeout 40m
 	$(ALLOCS)

@@ -35,7 +35,10 @@ const (
 	// freezeTime limits the time until everything stands still. The calls that wait for it end with an error after that, and
 	// everybody goes on.
 	freezeTime = 5 * time.Second
-	// moveTime limits the time until the new process has everything.
+	// moveTime limits the time until the new process has everything. While that opens a store, it is the only limit: there is no sign by
+	// which a store that opens slowly differs from one that hangs, because both may wait for a single read or fsync of a slow disk, or
+	// for a server of NATS. A lower limit would give up a move that succeeds, and the old process would have to open the same store,
+	// which takes as long again. Above it, clients that ping every 25 s and wait 10 s for the answer, as SDKs do, would begin to leave.
 	moveTime = 15 * time.Second
 	// requestTime is how long the upgrade waits for a moment without a request to the server API.
 	requestTime = time.Second

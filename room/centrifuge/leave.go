@@ -100,7 +100,8 @@ func (s *session) leaveBanned() {
 	}
 }
 
-// Rejudge implements Session: it ends the memberships that the rights no longer allow, and tells the client.
+// Rejudge implements Session: it ends the memberships that the rights no longer allow, and those in rooms that have become binary, if the
+// client speaks JSON, and tells the client.
 func (s *session) Rejudge() {
 	type membership struct {
 		room string
@@ -114,7 +115,7 @@ func (s *session) Rejudge() {
 	}
 	s.mu.Unlock()
 	for _, one := range all {
-		if !s.mayStay(one.room, one.m) && s.unsubscribe(one.room) {
+		if (!s.mayStay(one.room, one.m) || wire.Admit(s.enc, s.d.hub.Options(one.room).Binary) != nil) && s.unsubscribe(one.room) {
 			s.tell(wire.UnsubscribeNoRight.Push(one.room))
 		}
 	}

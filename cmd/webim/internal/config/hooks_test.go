@@ -16,6 +16,7 @@ func TestHookSettings(t *testing.T) {
 		}
 		return err
 	}
+	const rpc = "--hook-rpc https://backend.example/ "
 	for _, c := range []struct{ flags, want string }{
 		{"--hook-connect https://backend.example/connect --hook-refresh https://backend.example/refresh", ""},
 		{"--hook-connect http://127.0.0.1:1/ --hook-subscribe http://[::1]:1/ --hook-publish http://localhost/", ""},
@@ -30,22 +31,22 @@ func TestHookSettings(t *testing.T) {
 		{"--hook-rpc https://backend.example/ --hook-connect https://backend.example/ --hook-open rpc --hook-open connect", ""},
 		{"--hook-rpc https://backend.example/ --hook-open all", `--hook-open: "all" is unknown: write connect, subscribe, publish or rpc`},
 		{"--hook-rpc https://backend.example/ --hook-open refresh", "is unknown"},
-		{"--hook-headers Cookie --hook-headers X-Request-Id", ""},
-		{"--hook-headers Host", `--hook-headers: "Host" is not a header that can be passed on`},
-		{"--hook-headers content-length", "is not a header"},
-		{"--hook-headers x-webim-signature", "is not a header"},
-		{"--hook-headers a:b", "is not a header"},
-		{"--hook-headers connection", "is not a header"},
-		{"--hook-headers Content-Type", "is not a header"},
-		{"--hook-headers transfer-encoding", "is not a header"},
-		{"--hook-secret short", "--hook-secret has 5 bytes and can be guessed"},
-		{"--hook-secret-file " + short, "--hook-secret-file has 8 bytes and can be guessed"},
-		{"--hook-secret short --insecure", ""},
-		{"--hook-secret= --insecure", "--hook-secret is empty, so that requests would not be signed"},
-		{"--hook-secret-file " + empty + " --insecure", "--hook-secret-file is empty, so that requests would not be signed"},
-		{"--hook-secret short --hook-secret-file " + long, "--hook-secret is there, and --hook-secret-file too"},
-		{"--hook-secret-file " + long, ""},
-		{"--hook-secret-file " + long + ".none", "no such file"},
+		{rpc + "--hook-headers Cookie --hook-headers X-Request-Id", ""},
+		{rpc + "--hook-headers Host", `--hook-headers: "Host" is not a header that can be passed on`},
+		{rpc + "--hook-headers content-length", "is not a header"},
+		{rpc + "--hook-headers x-webim-signature", "is not a header"},
+		{rpc + "--hook-headers a:b", "is not a header"},
+		{rpc + "--hook-headers connection", "is not a header"},
+		{rpc + "--hook-headers Content-Type", "is not a header"},
+		{rpc + "--hook-headers transfer-encoding", "is not a header"},
+		{rpc + "--hook-secret short", "--hook-secret has 5 bytes and can be guessed"},
+		{rpc + "--hook-secret-file " + short, "--hook-secret-file has 8 bytes and can be guessed"},
+		{rpc + "--hook-secret short --insecure", ""},
+		{rpc + "--hook-secret= --insecure", "--hook-secret is empty, so that requests would not be signed"},
+		{rpc + "--hook-secret-file " + empty + " --insecure", "--hook-secret-file is empty, so that requests would not be signed"},
+		{rpc + "--hook-secret short --hook-secret-file " + long, "--hook-secret is there, and --hook-secret-file too"},
+		{rpc + "--hook-secret-file " + long, ""},
+		{rpc + "--hook-secret-file " + long + ".none", "no such file"},
 	} {
 		if err := judge(c.flags); (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.flags, err, c.want)

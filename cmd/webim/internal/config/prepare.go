@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"webim/cmd/webim/internal/acmecert"
@@ -82,6 +83,7 @@ func (c *Config) warnings(p *Prepared) (all []string) {
 	}
 	all = append(all, c.accessWarnings()...)
 	all = append(all, c.storeWarnings()...)
+	all = append(all, c.unusedWarnings()...)
 	all = append(all, c.proxyWarnings()...)
 	all = append(all, c.pageWarnings()...)
 	all = append(all, p.Tokens.Warnings()...)
@@ -108,7 +110,7 @@ func variables() (names []string) {
 func (c *Config) accessWarnings() []string {
 	switch {
 	case c.Dev:
-	case c.Open:
+	case c.Open && !slices.ContainsFunc(c.Rooms, decidesAll):
 		return []string{"open is set: whoever can reach the port can read and write every room that the section rooms does not name"}
 	case !c.hasTokenKeys() && !c.anonymous() && c.HookConnect == "":
 		return []string{"nobody can join a room: there are no token keys, and neither open nor the section rooms admits clients without a token"}

@@ -130,7 +130,7 @@ func (r *reloadable) other(s *setting.Setting) map[string]string {
 		"api_key": {"api_key_file": ""}, "hook_secret": {"hook_secret_file": ""}, "engine": {"data": r.path("data")}, "data": {"engine": ""}, "nats": {"engine": ""},
 		"nats_key": {"nats_cert": r.path("cert")}, "nats_cert": {"nats_key": r.path("key")},
 		"dev": {"listen": "127.0.0.1:0"}, "max_head": {"max_head": "20KiB"}, "max_unfinished": {"max_unfinished": "200MiB"}, "max_queued": {"max_queued": "200MiB"}, "history_total": {"history_total": "100MiB"},
-		"max_store": {"max_store": "1GiB"}, "max_replies": {"max_replies": "100MiB"},
+		"token_jwks_refresh": {"token_jwks": "https://127.0.0.1:1/jwks"}, "max_store": {"max_store": "1GiB"}, "max_replies": {"max_replies": "100MiB"},
 	}
 	if strings.HasPrefix(key, "acme_") {
 		maps.Copy(all, map[string]string{"acme": "chat.example.com", "acme_dir": r.path("acme"), "tls_cert": "", "tls_key": ""})

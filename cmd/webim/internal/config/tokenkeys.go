@@ -16,7 +16,7 @@ import (
 // reports the fetches of the JWKS to log. Without any key no token is valid. Nothing is fetched before Start. The error is a UsageError.
 func (c *Config) VerifierOf(keys []token.Key, log *jwkslog.Log) (*token.Verifier, error) {
 	if len(keys) == 0 && c.TokenJWKS == "" {
-		return &token.Verifier{}, c.noKeys()
+		return &token.Verifier{}, nil
 	}
 	v, err := token.New(token.Config{
 		Keys: keys, JWKS: c.TokenJWKS, Refresh: c.TokenJWKSRefresh,
@@ -30,20 +30,6 @@ func (c *Config) VerifierOf(keys []token.Key, log *jwkslog.Log) (*token.Verifier
 		return nil, Usagef("%v.", err) // the error begins with the key's name
 	}
 	return v, nil
-}
-
-// noKeys returns an error if settings restrict tokens but there are no keys: their author
-// believes that they keep somebody out.
-func (c *Config) noKeys() error {
-	key := "token_issuer"
-	switch {
-	case c.TokenIssuer != "":
-	case len(c.TokenAudience) > 0:
-		key = "token_audience"
-	default:
-		return nil
-	}
-	return c.mistake(key, " has no effect without a key: add {token_secret_file}, {token_public_key} or {token_jwks}.")
 }
 
 // hasTokenKeys reports whether the settings name any key of tokens.

@@ -35,6 +35,9 @@ func (c *Config) validate() error {
 	if err := c.validateHooks(); err != nil {
 		return err
 	}
+	if err := c.validateUnused(); err != nil {
+		return err
+	}
 	if err := c.validateLimits(); err != nil {
 		return err
 	}

@@ -137,6 +137,8 @@ func (r *Entry) check() error {
 		return fmt.Errorf("match has %d bytes, more than the maximum of %d", len(r.Match), token.MaxPattern)
 	case r.Recover && r.History == setting.None:
 		return fmt.Errorf("recover needs something to recover from: add history: 100, or leave recover out")
+	case r.History == setting.None && setting.FormatSize(int64(r.HistoryBytes)) != setting.Lookup(Table, "history_bytes", (*setting.Setting).Key).Def:
+		return fmt.Errorf("history_bytes needs a history: add history: 100, or leave history_bytes out")
 	case r.ForceJoinLeave && !r.JoinLeave:
 		return fmt.Errorf("force_join_leave needs join_leave: add join_leave: true")
 	}
