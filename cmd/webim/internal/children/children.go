@@ -15,7 +15,7 @@ import (
 type Child struct {
 	PID   int
 	ended chan struct{} // closed at its end
-	code  int           // of its exit; -1: a signal has ended it, or it is no child of this process
+	code  int           // of its exit
 }
 
 var (
@@ -52,7 +52,11 @@ func reap() {
 			return
 		}
 		if c := known[pid]; c != nil {
-			c.endLocked(status.ExitStatus())
+			code := status.ExitStatus()
+			if status.Signaled() {
+				code = failed
+			}
+			c.endLocked(code)
 		}
 	}
 }
@@ -84,7 +88,7 @@ func Find(pid int) *Child {
 	c := &Child{PID: pid, ended: make(chan struct{})}
 	known[pid] = c
 	if err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); errors.Is(err, unix.ECHILD) {
-		c.endLocked(-1)
+		c.endLocked(failed)
 	}
 	return c
 }
@@ -92,7 +96,10 @@ func Find(pid int) *Child {
 // Ended returns a channel that is closed when the child has ended.
 func (c *Child) Ended() <-chan struct{} { return c.ended }
 
-// Wait waits for the end of the child, and returns the code of its exit; -1 if a signal has ended it.
+// failed is the code of a child that a signal has ended, or that is no child of this process.
+const failed = 1
+
+// Wait waits for the end of the child, and returns the code of its exit; 1 if a signal has ended it.
 func (c *Child) Wait() (code int) {
 	<-c.ended
 	return c.code

@@ -18,7 +18,7 @@ func TestStart(t *testing.T) {
 		script string
 		signal bool
 		code   int
-	}{{"exit 0", false, 0}, {"exit 7", false, 7}, {"read line", true, -1}} {
+	}{{"exit 0", false, 0}, {"exit 7", false, 7}, {"read line", true, 1}} {
 		in, out, err := os.Pipe() // nobody writes
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +60,7 @@ func TestFind(t *testing.T) {
 	if code := child.Wait(); code != 7 {
 		t.Errorf("the code is %d", code)
 	}
-	if code := Find(1 << 30).Wait(); code != -1 {
+	if code := Find(1 << 30).Wait(); code != 1 {
 		t.Errorf("the code of nobody is %d", code)
 	}
 }
