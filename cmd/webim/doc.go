@@ -76,7 +76,7 @@
 //
 //	main  →  config      the settings: their sources and checks, and the configurations of other packages
 //	         jsonlines   the lines of export and import
-//	         janitor, manager, clock, why
+//	         janitor, manager, children, clock, why
 //	         initial     the first configuration; probe: asking a running server
 //	config  →  certs, cgroup, jwkslog, listen, origins, roomsfile, secrets, version
 //	config, roomsfile  →  setting: the kinds of values, and the YAML that gives them

@@ -62,6 +62,10 @@
 // it. The first process of a container cannot be killed from inside: it finds the message stop in place of go if it ever goes on.
 // It may have a store open, so the stand-in ends too if there is one.
 //
+// A stand-in does not outlive the first process (Orphaned): if that is killed, at whatever step, the stand-in drains and ends, unless
+// a service manager knows of it. This holds for the stand-in that serves on, too, and after its next upgrade. It also
+// covers SIGTERM and SIGINT from the last look before execve until the new program handles signals: they end the first process.
+//
 // # Words
 //
 //	word      meaning
