@@ -44,10 +44,11 @@
 // A file uses only what stands before it in this list, except that a program knows its takeover: a test in cmd reads it.
 //
 //	request.go      requests of an operator to a program that runs
+//	signalled.go    the signals of a program
 //	program.go      a program: its parts, which the other files share, and the settings that are read for each request
 //	handover.go     the old side of an upgrade
 //	live.go         the live picture
-//	runner.go       the goroutine that ends a program, and its signals
+//	runner.go       the goroutine that ends a program
 //	takeover.go     the new side
 //	store.go        opening the engine
 //	newkeys.go      API keys that are not yet in force, for reload

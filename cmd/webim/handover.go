@@ -248,7 +248,7 @@ func (h *handover) export(e *snapshot.Encoder) {
 	e.Uint(2, uint64(h.server.Stats().Open))
 	e.String(3, h.cfg.StoreEngine)
 	e.Message(4, h.flights.Export)
-	if h.from.standsIn() {
+	if t := h.from; t != nil && t.from.StandsIn() {
 		e.Uint(5, uint64(max(0, h.from.stayed)))
 	}
 }
