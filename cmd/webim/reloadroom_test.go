@@ -26,16 +26,15 @@ var roomReloads = []struct {
 	{"max_publication", "1KiB", "", probePublication, "taken", "error 106"},
 	{"recover", "true", "history: 10", probeRecover, "recoverable false", "recoverable true"},
 	{"presence", "true", "", probePresence, "error 108", "2 present"},
-	{"join_leave", "true", "", probeJoins(true), "not told", "told"},
-	{"force_join_leave", "true", "join_leave: true", probeJoins(false), "not told", "told"},
 	{"binary", "true", "", probeBinary, "joined", "disconnected 3506"},
 }
 
-// TestReloadOfEachRoomSetting runs the rows. TestReloadRights has allow, and reloadRooms the age of messages.
+// TestReloadOfEachRoomSetting runs the rows. TestReloadRights has allow, and reloadRooms the age of messages. When members are told of
+// joins is in package room.
 func TestReloadOfEachRoomSetting(t *testing.T) {
-	missing := []string{"match", "allow", "history_age"}
+	rows := []string{"match", "allow", "history_age", "join_leave", "force_join_leave"}
 	for _, row := range roomReloads {
-		missing = append(missing, row.key)
+		rows = append(rows, row.key)
 		t.Run(row.key, func(t *testing.T) {
 			entry := func(more string) string {
 				return "rooms:\n  - match: '*'\n    allow: {join: anonymous, read: anonymous, send: anonymous, history: anonymous, presence: anonymous}\n    " + row.needs + "\n" + more
@@ -51,7 +50,7 @@ func TestReloadOfEachRoomSetting(t *testing.T) {
 		})
 	}
 	for _, s := range roomsfile.Table {
-		if !slices.Contains(missing, s.Key()) {
+		if !slices.Contains(rows, s.Key()) {
 			t.Errorf("no row for %s", s.Key())
 		}
 	}
@@ -110,24 +109,6 @@ func probePresence(t *testing.T, r *reloading) string {
 		return fmt.Sprint("error ", reply.Error.Code)
 	}
 	return fmt.Sprintf("%d present", len(reply.Presence.Presence))
-}
-
-// probeJoins returns a probe for whether a member that asks for it is told when another one joins.
-func probeJoins(asks bool) func(t *testing.T, r *reloading) string {
-	return func(t *testing.T, r *reloading) string {
-		s, other := openProbe(t, r), openProbe(t, r)
-		s.Subscribe(&protocol.SubscribeRequest{Channel: probed, JoinLeave: asks})
-		other.Subscribe(&protocol.SubscribeRequest{Channel: probed})
-		other.Publish(probed, `{}`)
-		for told := "not told"; ; {
-			switch push := s.Push(); {
-			case push.Join != nil && push.Join.Info.Client != "":
-				told = "told"
-			case push.Pub != nil:
-				return told
-			}
-		}
-	}
 }
 
 func probeBinary(t *testing.T, r *reloading) string {
