@@ -6,7 +6,6 @@ import (
 	"webim/netpoll/internal/flight"
 	"webim/netpoll/internal/moving"
 	"webim/netpoll/internal/slab"
-	"webim/netpoll/snapshot"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,26 +20,27 @@ const maxState = 1 << 20
 
 // Export writes down the connections that can move, up to 253 at a time, and passes that and their descriptors to batch, which
 // must not keep them. Descriptors that are lent are not among them. It returns how many move. The server must be frozen. An error of
-// batch ends it; the caller then calls Thaw.
-func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err error) {
-	var e snapshot.Encoder
+// batch ends it; the caller then calls Thaw. shares says that the other process knows output that connections share, as this one does.
+func (h *Held) Export(shares bool, batch func(state []byte, fds []int) error) (moved int, err error) {
+	w := moving.Writer{Shares: shares}
 	var fds []int
 	n := 0
 	h.stayed = 0
 	now := h.s.clock.Look()
 	for i := range h.conns {
-		if c := &h.conns[i]; h.export(c, now, &e) {
+		if c := &h.conns[i]; h.export(c, now, &w) {
 			n++
 			if !h.s.lent.has(c.r) {
 				fds = append(fds, int(c.r.fd))
 			}
 		}
-		if n == maxMoved || n > 0 && (len(e.B) >= maxState || i == len(h.conns)-1) {
-			if err := batch(e.B, fds); err != nil {
+		if n == maxMoved || n > 0 && (len(w.Part()) >= maxState || i == len(h.conns)-1) {
+			if err := batch(w.Part(), fds); err != nil {
 				return moved, err
 			}
 			moved += n
-			e.B, fds, n = e.B[:0], fds[:0], 0
+			w.Reset()
+			fds, n = fds[:0], 0
 		}
 	}
 	return moved, nil
@@ -50,7 +50,7 @@ func (h *Held) Export(batch func(state []byte, fds []int) error) (moved int, err
 func (h *Held) Stayed() int { return h.stayed }
 
 // export writes a connection down, if it can move.
-func (h *Held) export(c *heldConn, now uint32, e *snapshot.Encoder) bool {
+func (h *Held) export(c *heldConn, now uint32, w *moving.Writer) bool {
 	s, r := h.s, c.r
 	m := moving.Conn{Stage: movedStages[r.stage]}
 	open := r.flags.Load()&fOpen != 0
@@ -73,13 +73,13 @@ func (h *Held) export(c *heldConn, now uint32, e *snapshot.Encoder) bool {
 		}
 		return false
 	}
-	r.mu.Lock() // over Append, too: a close would drop the output
+	r.mu.Lock() // over Conn, too: a close would drop the output
 	defer r.mu.Unlock()
 	s.describeLocked(r, now, &m)
 	if s.lent.has(r) {
 		m.Flags |= moving.Lent
 	}
-	e.Message(1, m.Append)
+	w.Conn(&m)
 	c.moves, c.before = true, s.markLocked(r)
 	return true
 }

@@ -49,7 +49,7 @@ type Held struct {
 	stayed    int           // open connections that Export has left
 	listeners []int         // of the process that exports, as listeners of this one
 	reserved  uint32        // records that Restore has taken
-	parsed    []moving.Conn // memory of Adopt
+	reader    moving.Reader // of Adopt
 	borrowed  []uint64      // ids of the connections whose sockets the other process has lent, by number of the record
 	parking   sync.WaitGroup
 	resume    []func()              // of the loops that are paused, because sockets are registered

@@ -153,7 +153,7 @@ func TestLendBlocked(t *testing.T) {
 		}
 	}
 	read(in[:there]) // all that the kernel has
-	if _, err := from.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil {
+	if _, err := from.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil {
 		t.Fatal(err)
 	}
 	if err := to.Adopted(); err != nil {

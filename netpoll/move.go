@@ -79,11 +79,11 @@ func (h *Held) Restore(state []byte) error {
 // on. The server must have the State of the other process, and be frozen. If fds is nil, the
 // connections have no sockets, and the state is only tried. Adopt registers the connections with epoll while the caller goes on: see Adopted. After an
 // error the caller calls Release, and the connections stay with the other process.
-func (h *Held) Adopt(state []byte, fds []int) (err error) {
-	h.parsed, err = moving.ParseAll(h.parsed[:0], state)
+func (h *Held) Adopt(state []byte, fds []int) error {
+	conns, err := h.reader.Parse(state)
 	need := 0
-	for i := range h.parsed {
-		if h.parsed[i].Flags&moving.Lent == 0 {
+	for i := range conns {
+		if conns[i].Flags&moving.Lent == 0 {
 			need++
 		}
 	}
@@ -91,8 +91,8 @@ func (h *Held) Adopt(state []byte, fds []int) (err error) {
 		err = fmt.Errorf("netpoll: %d connections that need descriptors came with %d", need, len(fds))
 	}
 	first := len(h.conns)
-	for i := 0; i < len(h.parsed) && err == nil; i++ {
-		m, fd := &h.parsed[i], -1
+	for i := 0; i < len(conns) && err == nil; i++ {
+		m, fd := &conns[i], -1
 		if len(fds) > 0 && m.Flags&moving.Lent == 0 {
 			fd, fds = fds[0], fds[1:]
 		}
@@ -124,6 +124,7 @@ func (h *Held) park(conns []heldConn) {
 // After an error the caller calls Release, as after one of Adopt.
 func (h *Held) Adopted() error {
 	h.parking.Wait()
+	h.reader = moving.Reader{}
 	h.returnSockets()
 	if err := h.failed.Load(); err != nil {
 		return *err
@@ -218,7 +219,7 @@ func (s *Server) restore(r *record, now uint32, m *moving.Conn) {
 	if m.Flags&moving.High != 0 {
 		r.w |= wHigh
 	}
-	if len(m.Output.Frames)+len(m.Output.Pong) > 0 {
+	if len(m.Output.Refs)+len(m.Output.Pong) > 0 {
 		s.outputLocked(r).Restore(m.Output)
 	}
 	if m.Reason != "" || m.HighWater > 0 || f&fResting != 0 {

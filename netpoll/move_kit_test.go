@@ -1,7 +1,6 @@
 package netpoll
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -194,7 +193,7 @@ func handOverTo(t testing.TB, old *Server, to *Held) (moved int) {
 	t.Helper()
 	from := hold(t, old)
 	to.inherit(t, from)
-	moved, err := from.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) })
+	moved, err := from.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) })
 	if err == nil {
 		err = to.Adopted()
 	}
@@ -239,10 +238,11 @@ func openConns(s *Server) (n int) {
 func stateOf(t testing.TB, h *Held) map[ID]*moving.Conn {
 	t.Helper()
 	all := map[ID]*moving.Conn{}
-	_, err := h.Export(func(state []byte, _ []int) error {
-		conns, err := moving.ParseAll(nil, state)
-		for i := range conns {
-			all[ID(conns[i].ID)] = &conns[i]
+	var r moving.Reader
+	_, err := h.Export(true, func(state []byte, _ []int) error {
+		conns, err := r.Parse(state)
+		for _, c := range conns {
+			all[ID(c.ID)] = &c
 		}
 		return err
 	})
@@ -254,11 +254,15 @@ func stateOf(t testing.TB, h *Held) map[ID]*moving.Conn {
 
 // unsent returns the bytes that a connection will write. A pong that waits comes behind the frame that is partly written.
 func unsent(c *moving.Conn) []byte {
-	frames, first := c.Output.Frames, 0
-	if c.Output.Cut {
-		first = 1
+	var cut, rest []byte
+	for i, r := range c.Output.Refs {
+		if i == 0 && c.Output.Cut {
+			cut = r.B
+		} else {
+			rest = append(rest, r.B...)
+		}
 	}
-	return slices.Concat(bytes.Join(frames[:first], nil), c.Output.Pong, bytes.Join(frames[first:], nil))
+	return slices.Concat(cut, c.Output.Pong, rest)
 }
 
 // entries counts the registrations at the epoll instances of this process.

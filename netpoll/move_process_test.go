@@ -105,7 +105,7 @@ func (p *taker) give(h *Held) (answer string) {
 		p.tell('l', []byte(l.Addr), l.FD)
 	}
 	p.tell('s', h.State())
-	_, err := h.Export(func(state []byte, fds []int) error {
+	_, err := h.Export(true, func(state []byte, fds []int) error {
 		answer = p.tell('c', state, fds...)
 		return nil
 	})

@@ -49,7 +49,7 @@ func TestRollback(t *testing.T) {
 		late.SendBytes(wstest.Upgrade())
 		switch step {
 		case "export":
-			_, err = h.Export(func(_ []byte, fds []int) error {
+			_, err = h.Export(true, func(_ []byte, fds []int) error {
 				for _, fd := range sent(t, fds...) {
 					unix.Close(fd) // the other process has died
 				}
@@ -57,12 +57,12 @@ func TestRollback(t *testing.T) {
 			})
 		case "fail":
 			refused := errors.New("the other process has died")
-			if _, err = h.Export(func([]byte, []int) error { return refused }); err == refused {
+			if _, err = h.Export(true, func([]byte, []int) error { return refused }); err == refused {
 				err = nil
 			}
 		case "adopt":
 			_, _, to := successor(t, movingConfig(), h)
-			_, err = h.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) })
+			_, err = h.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) })
 			to.Release()
 		}
 		if err != nil {
@@ -168,7 +168,7 @@ func TestRehearsal(t *testing.T) {
 	defer h.Thaw()
 	server := h.State()
 	var conns []byte
-	if n, err := h.Export(func(state []byte, _ []int) error { conns = bytes.Clone(state); return nil }); err != nil || n != 2 {
+	if n, err := h.Export(true, func(state []byte, _ []int) error { conns = bytes.Clone(state); return nil }); err != nil || n != 2 {
 		t.Fatal(n, err)
 	}
 	rehearse := func(server, conns []byte) error {
@@ -216,7 +216,7 @@ func TestAdoptedFails(t *testing.T) {
 	client := wstest.Connect(t, addr)
 	h := hold(t, old)
 	_, _, to := successor(t, movingConfig(), h)
-	_, err := h.Export(func(state []byte, fds []int) error {
+	_, err := h.Export(true, func(state []byte, fds []int) error {
 		file, err := unix.Open(os.Args[0], unix.O_RDONLY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
@@ -248,7 +248,7 @@ func TestAdoptFails(t *testing.T) {
 		h := hold(t, old)
 		s, m, to := successor(t, movingConfig(), h)
 		m.took = took
-		if _, err := h.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err == nil {
+		if _, err := h.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err == nil {
 			t.Errorf("%s: adopted", name)
 		}
 		to.Release()

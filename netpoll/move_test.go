@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -135,7 +134,7 @@ func TestMoveKeepsEverything(t *testing.T) {
 			}
 			if !reflect.DeepEqual(g, w) {
 				a, b := len(unsent(g)), len(unsent(w))
-				g.Output.Frames, w.Output.Frames = nil, nil
+				g.Output.Refs, w.Output.Refs = nil, nil
 				t.Errorf("connection %x:\n%+v, %d bytes to write; before\n%+v, %d", id, g, a, w, b)
 			}
 		}
@@ -144,47 +143,6 @@ func TestMoveKeepsEverything(t *testing.T) {
 	half.SendBytes(wstest.Upgrade()[30:])
 	if r := half.Response(); r.StatusCode != http.StatusSwitchingProtocols {
 		t.Errorf("half a head: %s", r.Status)
-	}
-}
-
-// TestMoveFullSocket moves connections in the middle of a frame that their clients do not read, and then reads everything.
-func TestMoveFullSocket(t *testing.T) {
-	for _, extension := range []string{"X: none", "Sec-WebSocket-Extensions: permessage-deflate"} {
-		old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})
-		client := wstest.Connect(t, addr, extension)
-		var conn Conn
-		for conn = range old.Conns() {
-		}
-		n := 0
-		push := func(c Conn) {
-			text := fmt.Sprint(n, strings.Repeat(" x", 20<<10), n)
-			if err := c.Push(ws.OpBinary, []byte(text)); err != nil {
-				t.Fatal(err)
-			}
-			n++
-		}
-		for conn.Queued() < 300<<10 && n < 1000 {
-			push(conn)
-		}
-		s, m, _ := handOver(t, old, movingConfig())
-		conn, ok := s.Conn(conn.ID())
-		if !ok || conn.Data() != "conn 1" {
-			t.Fatalf("the connection is %v, %v", ok, conn.Data())
-		}
-		push(conn)
-		for i := range n {
-			if _, got, err := client.ReadMessage(); err != nil || string(got) != fmt.Sprint(i, strings.Repeat(" x", 20<<10), i) {
-				t.Fatalf("message %d of %d: %.20q, %v", i, n, got, err)
-			}
-		}
-		client.SendBytes(wstest.Frame(0x81, "hello"))
-		if _, got, err := client.ReadMessage(); err != nil || string(got) != "hello" {
-			t.Errorf("%q, %v", got, err)
-		}
-		client.Leave()
-		if why := m.closedAs(t, conn.ID()); why.Cause != ClientClosed {
-			t.Errorf("closed as %v", why)
-		}
 	}
 }
 
@@ -206,7 +164,7 @@ func TestMoveClosing(t *testing.T) {
 	byClient.SendBytes(wstest.Frame(0x88, wstest.ClosePayload(4001, "bye")))
 	gone.Conn.Close()
 	s, m, to := successor(t, movingConfig(), from)
-	if _, err := from.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil {
+	if _, err := from.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil {
 		t.Fatal(err)
 	}
 	from.Release()
@@ -334,7 +292,7 @@ func TestMoveRequest(t *testing.T) {
 	}
 	cfg.HTTP = answer("new")
 	_, _, to := successor(t, cfg, h)
-	if moved, err := h.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
+	if moved, err := h.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
 		t.Fatal(moved, err)
 	}
 	h.Release()
@@ -405,7 +363,7 @@ func TestMoveReturningRequest(t *testing.T) {
 	}
 	cfg.HTTP = answer("new")
 	_, _, to := successor(t, cfg, h)
-	if moved, err := h.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
+	if moved, err := h.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
 		t.Errorf("%d connections have moved: %v", moved, err)
 	}
 	h.Release()
@@ -461,7 +419,7 @@ func TestMovePostponedRequest(t *testing.T) {
 		fmt.Fprint(w, "new ", body.String())
 	})
 	_, _, to := successor(t, cfg, h)
-	if moved, err := h.Export(func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
+	if moved, err := h.Export(true, func(state []byte, fds []int) error { return to.Adopt(state, sent(t, fds...)) }); err != nil || moved != 1 {
 		t.Errorf("%d connections have moved: %v", moved, err)
 	}
 	h.Release()
@@ -470,35 +428,6 @@ func TestMovePostponedRequest(t *testing.T) {
 	late.SendBytes([]byte("dy"))
 	if one, two := read(early), read(late); min(one, two) != "new body" || max(one, two) != "old" {
 		t.Errorf("the answers are %q and %q", one, two)
-	}
-}
-
-// TestExportInParts exports clients that do not read: they come in parts of bounded size, whatever waits for them.
-func TestExportInParts(t *testing.T) {
-	const clients, waits = 8, 400 << 10
-	old, _, addr := movable(t, movingConfig(), Listener{Addr: "127.0.0.1:0"})
-	for range clients {
-		wstest.Connect(t, addr)
-	}
-	text := make([]byte, 30<<10)
-	for c := range old.Conns() {
-		for c.Queued() < waits {
-			if err := c.Push(ws.OpBinary, text); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	h := hold(t, old)
-	defer h.Thaw()
-	parts := 0
-	moved, err := h.Export(func(state []byte, fds []int) error {
-		if parts++; len(state) > maxState+waits+2*len(text) {
-			t.Errorf("a part of %d connections has %d bytes", len(fds), len(state))
-		}
-		return nil
-	})
-	if err != nil || moved != clients || parts < clients*waits/(maxState+waits+2*len(text)) || parts < 2 {
-		t.Errorf("%d connections in %d parts, %v", moved, parts, err)
 	}
 }
 

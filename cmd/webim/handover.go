@@ -225,7 +225,7 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 	if err := w.Frame(upgrade.Server, h.held.State()); err != nil {
 		return err
 	}
-	moved, err := h.held.Export(w.Conns)
+	moved, err := h.held.Export(h.hello.Shares, w.Conns)
 	if err != nil {
 		return err
 	}
@@ -236,7 +236,7 @@ func (h *handover) write(w *upgrade.Writer, _ uint64) error {
 	if err := w.Frame(upgrade.Inner, h.inner.State()); err != nil {
 		return err
 	}
-	_, err = h.inner.Export(w.InnerConns) // those of which the head of a request has not come, or waits
+	_, err = h.inner.Export(h.hello.Shares, w.InnerConns) // those of which the head of a request has not come, or waits
 	return err
 }
 

@@ -136,7 +136,7 @@ func (n *Node) Successor(cfg room.Config, nc netpoll.Config) *Node {
 		err = next.Hub.Restore(hub.B)
 	}
 	if err == nil {
-		_, err = n.held.Export(func(state []byte, fds []int) error {
+		_, err = n.held.Export(true, func(state []byte, fds []int) error {
 			own := make([]int, len(fds))
 			for i, fd := range fds {
 				own[i] = n.dup(fd)

@@ -9,11 +9,40 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"webim/netpoll/internal/output"
 	"webim/netpoll/snapshot"
 )
 
-// parse reads a connection into c, which is empty. The result keeps nothing of b. A connection that cannot be is an error.
-func (c *Conn) parse(b []byte) error {
+// A Reader reads the parts of a Writer. The zero value is ready.
+type Reader struct {
+	conns  []Conn
+	shared []*output.Buffer
+}
+
+// Parse returns the connections of a part, which are valid until the next call. They keep nothing of b. A connection that cannot be is
+// an error.
+func (r *Reader) Parse(b []byte) ([]Conn, error) {
+	r.conns = r.conns[:0]
+	d := snapshot.Decode(b)
+	for field := d.Next(); field != 0; field = d.Next() {
+		switch field {
+		case fieldBuffer:
+			r.shared = append(r.shared, output.NewBuffer(bytes.Clone(d.Bytes())))
+		case fieldConn:
+			r.conns = append(r.conns, Conn{})
+			if err := r.conns[len(r.conns)-1].parse(d.Bytes(), r.shared); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := d.Err(); err != nil {
+		return nil, fmt.Errorf("moving: connections: %w", err)
+	}
+	return r.conns, nil
+}
+
+// parse reads a connection into c, which is empty.
+func (c *Conn) parse(b []byte, shared []*output.Buffer) error {
 	var addr netip.Addr
 	var port uint16
 	d := snapshot.Decode(b)
@@ -42,6 +71,8 @@ func (c *Conn) parse(b []byte) error {
 			*[]*uint64{&c.BytesIn, &c.BytesOut, &c.MessagesIn, &c.MessagesOut}[field-15] = d.Uint()
 		case field <= 37:
 			c.readInput(d, field)
+		case field == 44:
+			c.readShared(d, shared)
 		default:
 			c.readOutput(d, field)
 		}
@@ -51,21 +82,6 @@ func (c *Conn) parse(b []byte) error {
 		return fmt.Errorf("moving: a connection: %w", err)
 	}
 	return c.check()
-}
-
-// ParseAll reads the connections of a message that has nothing else: each is a field with the number 1. It appends them to all.
-func ParseAll(all []Conn, b []byte) ([]Conn, error) {
-	d := snapshot.Decode(b)
-	for d.Next() != 0 {
-		all = append(all, Conn{})
-		if err := all[len(all)-1].parse(d.Bytes()); err != nil {
-			return nil, err
-		}
-	}
-	if err := d.Err(); err != nil {
-		return nil, fmt.Errorf("moving: connections: %w", err)
-	}
-	return all, nil
 }
 
 // number returns a number of a field, from 0 to max.
@@ -128,7 +144,8 @@ func (c *Conn) readInput(d *snapshot.Decoder, field int) {
 func (c *Conn) readOutput(d *snapshot.Decoder, field int) {
 	switch field {
 	case 40:
-		c.Output.Frames = append(c.Output.Frames, bytes.Clone(d.Bytes()))
+		b := output.NewBuffer(bytes.Clone(d.Bytes()))
+		c.Output.Refs = append(c.Output.Refs, output.Ref{Buf: b, B: b.B})
 	case 41:
 		c.Output.Cut = d.Bool()
 	case 42:
@@ -142,6 +159,36 @@ func (c *Conn) readOutput(d *snapshot.Decoder, field int) {
 	case 52:
 		c.HighWater = size(d)
 	}
+}
+
+// readShared reads a stretch of a shared buffer.
+func (c *Conn) readShared(d *snapshot.Decoder, shared []*output.Buffer) {
+	var n, at, size uint64
+	in := d.Message()
+	for field := in.Next(); field != 0; field = in.Next() {
+		switch field {
+		case 1:
+			n = in.Uint()
+		case 2:
+			at = in.Uint()
+		case 3:
+			size = in.Uint()
+		}
+	}
+	if err := in.Err(); err != nil {
+		d.Fail(err)
+		return
+	}
+	if n == 0 || n > uint64(len(shared)) {
+		d.Fail(fmt.Errorf("the shared buffer %d was not written", n))
+		return
+	}
+	b := shared[n-1]
+	if have := uint64(len(b.B)); at > have || size > have-at {
+		d.Fail(fmt.Errorf("%d bytes from %d of a shared buffer that has %d", size, at, have))
+		return
+	}
+	c.Output.Refs = append(c.Output.Refs, output.Ref{Buf: b, B: b.B[at : at+size : at+size]})
 }
 
 // check returns an error for a connection that cannot be.
@@ -163,8 +210,8 @@ func (c *Conn) check() error {
 	case len(c.Output.Pong) > ws.MaxHeaderSize+ws.MaxControlFramePayloadSize:
 		return fmt.Errorf("moving: the connection %x has a pong of %d bytes", c.ID, len(c.Output.Pong))
 	}
-	for _, b := range c.Output.Frames {
-		if len(b) == 0 {
+	for _, r := range c.Output.Refs {
+		if len(r.B) == 0 {
 			return fmt.Errorf("moving: the connection %x has an empty frame to send", c.ID)
 		}
 	}

@@ -1,9 +1,49 @@
 package moving
 
-import "webim/netpoll/snapshot"
+import (
+	"webim/netpoll/internal/output"
+	"webim/netpoll/snapshot"
+)
 
-// Append writes the connection down.
-func (c *Conn) Append(e *snapshot.Encoder) {
+// A Writer writes connections down, in parts. A buffer that several queues hold is written once, before the first of its connections:
+// clients of one room that do not read wait for the same frames. The zero value is ready, and writes no buffer.
+type Writer struct {
+	// Shares says that the reader knows shared buffers. Otherwise each connection has its bytes.
+	Shares bool
+
+	part    snapshot.Encoder
+	numbers map[*output.Buffer]uint64 // of the buffers that were written, from 1
+}
+
+// Conn appends a connection to the part.
+func (w *Writer) Conn(c *Conn) {
+	for _, r := range c.Output.Refs {
+		if !w.Shares || !r.Buf.Shared() || w.numbers[r.Buf] > 0 {
+			continue
+		}
+		if w.numbers == nil {
+			w.numbers = make(map[*output.Buffer]uint64)
+		}
+		w.numbers[r.Buf] = uint64(len(w.numbers) + 1)
+		w.part.Item(fieldBuffer, r.Buf.B)
+	}
+	w.part.Message(fieldConn, func(e *snapshot.Encoder) { c.append(e, w.numbers) })
+}
+
+// Part returns the connections since the last Reset. Conn and Reset change its bytes.
+func (w *Writer) Part() []byte { return w.part.B }
+
+// Reset begins a new part.
+func (w *Writer) Reset() { w.part.B = w.part.B[:0] }
+
+// The fields of a part.
+const (
+	fieldConn   = 1
+	fieldBuffer = 2 // has the next number
+)
+
+// append writes the connection down. Buffers with a number are written already.
+func (c *Conn) append(e *snapshot.Encoder, numbers map[*output.Buffer]uint64) {
 	e.Uint(1, c.ID)
 	e.Uint(2, uint64(c.Listener))
 	if addr := c.Addr.Addr(); addr.IsValid() {
@@ -23,8 +63,16 @@ func (c *Conn) Append(e *snapshot.Encoder) {
 	e.Uint(20, uint64(c.Code))
 	e.String(21, c.Reason)
 	c.appendInput(e)
-	for _, b := range c.Output.Frames {
-		e.Item(40, b)
+	for _, r := range c.Output.Refs {
+		if n := numbers[r.Buf]; n > 0 {
+			e.Message(44, func(e *snapshot.Encoder) {
+				e.Uint(1, n)
+				e.Uint(2, uint64(r.Offset()))
+				e.Uint(3, uint64(len(r.B)))
+			})
+			continue
+		}
+		e.Item(40, r.B)
 	}
 	e.Bool(41, c.Output.Cut)
 	e.Bytes(42, c.Output.Pong)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/gobwas/ws"
@@ -28,15 +29,24 @@ func full() *Conn {
 		Unread: []byte{0x81}, Scanned: 1, Lines: 4,
 		Message: frame.State{Op: ws.OpText, Compressed: true, Fin: true, InFrame: true, Mask: 0xdeadbeef, MaskPos: 3, Left: 9, Fragments: 2, Body: []byte("hello"), Checked: 4},
 		Kept:    frame.Event{Op: ws.OpBinary, Compressed: true, Data: []byte("again")},
-		Output:  output.State{Frames: [][]byte{{1}, {2, 3}}, Cut: true, Pong: []byte{0x8a, 0}, Exempt: 12},
+		Output:  output.State{Refs: []output.Ref{ref(1), ref(2, 3)}, Cut: true, Pong: []byte{0x8a, 0}, Exempt: 12},
 		Data:    []byte("data"),
 	}
 }
 
+func ref(b ...byte) output.Ref { return output.Ref{Buf: output.NewBuffer(b), B: b} }
+
 func appended(c *Conn) []byte {
 	var e snapshot.Encoder
-	c.Append(&e)
+	c.append(&e, nil)
 	return e.B
+}
+
+// same reports whether two connections are equal, whatever buffers have their output.
+func same(a, b *Conn) bool {
+	x, y := *a, *b
+	x.Output.Refs, y.Output.Refs = nil, nil
+	return reflect.DeepEqual(&x, &y) && slices.EqualFunc(a.Output.Refs, b.Output.Refs, func(r, s output.Ref) bool { return bytes.Equal(r.B, s.B) })
 }
 
 // TestRoundTrip checks that a connection is read as it was written, with each field and with none.
@@ -44,11 +54,12 @@ func TestRoundTrip(t *testing.T) {
 	for _, c := range []*Conn{full(), {ID: 1<<32 | 0, Stage: Head}} {
 		b := appended(c)
 		got, err := parse(b)
-		if err != nil || !reflect.DeepEqual(got, c) {
+		if err != nil || !same(got, c) {
 			t.Errorf("%+v, %v\nwant %+v", got, err, c)
 		}
+		got.Data = bytes.Clone(got.Data)
 		clear(b)
-		if err == nil && !reflect.DeepEqual(got, c) {
+		if err == nil && !same(got, c) {
 			t.Error("the result uses the bytes that it was read from")
 		}
 	}
@@ -102,7 +113,8 @@ func TestGolden(t *testing.T) {
 		t.Errorf("%+v, %v", server, err)
 	}
 	d.Next()
-	if all, err := ParseAll(nil, d.Bytes()); err != nil || len(all) != 2 || !reflect.DeepEqual(&all[0], full()) {
+	var r Reader
+	if all, err := r.Parse(d.Bytes()); err != nil || len(all) != 2 || !same(&all[0], full()) {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
@@ -112,11 +124,76 @@ func golden() []byte {
 	var e snapshot.Encoder
 	server := fullServer()
 	e.Message(1, server.Append)
-	e.Message(2, func(e *snapshot.Encoder) {
-		e.Message(1, full().Append)
-		e.Message(1, (&Conn{ID: 1 << 32, Stage: Head, Unread: []byte("GET /")}).Append)
-	})
+	var w Writer
+	w.Conn(full())
+	w.Conn(&Conn{ID: 1 << 32, Stage: Head, Unread: []byte("GET /")})
+	e.Bytes(2, w.Part())
 	return e.B
+}
+
+// sharing returns connections that wait for stretches of one buffer, and for one of their own.
+func sharing(t testing.TB) []*Conn {
+	var total output.Total
+	total.SetLimit(1 << 20)
+	b := output.NewBuffer([]byte("one two three"))
+	var all []*Conn
+	for i, stretch := range [][]byte{b.B, b.B[4:], b.B[4:7]} {
+		q := output.New(&total)
+		own := ref(byte(i))
+		q.Append(own.Buf, own.B)
+		q.Append(b, stretch)
+		t.Cleanup(func() { q.Drop(false) })
+		c := full()
+		c.ID, c.Output = uint64(1<<32+i), q.State()
+		all = append(all, c)
+	}
+	return all
+}
+
+// TestShared checks that a buffer which several connections wait for is written once, also in several parts, is one buffer again,
+// and that a reader which knows no shared buffers gets the same bytes.
+func TestShared(t *testing.T) {
+	for _, shares := range []bool{true, false} {
+		w, r := Writer{Shares: shares}, Reader{}
+		var got []Conn
+		var text []byte
+		all := sharing(t)
+		for _, c := range all {
+			w.Reset()
+			w.Conn(c)
+			text = append(text, w.Part()...)
+			part, err := r.Parse(w.Part())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, part...)
+		}
+		buffers := map[*output.Buffer]bool{}
+		for i := range got {
+			if !same(&got[i], all[i]) {
+				t.Errorf("shares %v: %+v was read as %+v", shares, all[i], got[i])
+			}
+			buffers[got[i].Output.Refs[1].Buf] = true
+		}
+		if n := bytes.Count(text, []byte("two")); shares && (n != 1 || len(buffers) != 1) || !shares && n != 3 {
+			t.Errorf("shares %v: the buffer was written %d times, and is %d buffers", shares, n, len(buffers))
+		}
+	}
+}
+
+// TestSharedImpossible checks that a stretch of a shared buffer lies inside one that was written before.
+func TestSharedImpossible(t *testing.T) {
+	for name, c := range map[string][3]uint64{"none": {}, "not written": {2, 0, 1}, "behind the end": {1, 4, 1}, "too long": {1, 1, 3}, "empty": {1, 1, 0}, "around": {1, 3, 1<<64 - 3}} {
+		var e, in snapshot.Encoder
+		e.Item(fieldBuffer, []byte("abc"))
+		full := appended(&Conn{ID: 1 << 32, Stage: Open, Flags: Opened})
+		in.Message(44, func(e *snapshot.Encoder) { e.Uint(1, c[0]); e.Uint(2, c[1]); e.Uint(3, c[2]) })
+		e.Item(fieldConn, append(full, in.B...))
+		var r Reader
+		if _, err := r.Parse(e.B); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
 }
 
 // TestImpossible checks that a connection which cannot be is refused.
@@ -134,7 +211,7 @@ func TestImpossible(t *testing.T) {
 		"a kept ping":              func(c *Conn) { c.Kept.Op = ws.OpPing },
 		"more searched than there": func(c *Conn) { c.Scanned = 2 },
 		"a long pong":              func(c *Conn) { c.Output.Pong = make([]byte, 200) },
-		"an empty frame":           func(c *Conn) { c.Output.Frames = [][]byte{{}} },
+		"an empty frame":           func(c *Conn) { c.Output.Refs = []output.Ref{ref()} },
 		"a wrong opcode":           func(c *Conn) { c.Message.Op = ws.OpClose },
 		"more checked than there":  func(c *Conn) { c.Message.Checked = 6 },
 		"a rest without a frame":   func(c *Conn) { c.Message.InFrame = false },
@@ -181,5 +258,20 @@ func FuzzParse(f *testing.F) {
 
 func parse(b []byte) (*Conn, error) {
 	c := new(Conn)
-	return c, c.parse(b)
+	return c, c.parse(b, nil)
+}
+
+// FuzzReader checks that no bytes make Parse panic.
+func FuzzReader(f *testing.F) {
+	w := Writer{Shares: true}
+	for _, c := range sharing(f) {
+		w.Conn(c)
+	}
+	f.Add(w.Part())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var r Reader
+		for range 2 {
+			_, _ = r.Parse(b)
+		}
+	})
 }

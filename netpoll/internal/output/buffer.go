@@ -36,10 +36,18 @@ func (b *Buffer) Init(bytes []byte) { b.B, b.size = bytes, BufferCost+cap(bytes)
 // Size returns the bytes that the buffer adds to a total, once.
 func (b *Buffer) Size() int { return b.size }
 
+// Shared reports whether queues refer to the buffer more than once.
+func (b *Buffer) Shared() bool { return b.holders.Load() > 1 }
+
 // Ref is a stretch of a shared buffer that is still to be written.
 type Ref struct {
 	Buf *Buffer
 	B   []byte
+}
+
+// Offset returns the number of bytes of the buffer before the stretch, which is not empty.
+func (r Ref) Offset() int {
+	return int(uintptr(unsafe.Pointer(&r.B[0])) - uintptr(unsafe.Pointer(&r.Buf.B[0])))
 }
 
 // RefSize is the memory of a reference, in each queue.

@@ -151,25 +151,21 @@ func (q *Queue) Drop(writing bool) {
 
 // A State is the content of a queue, for another process. It is read only while nobody writes.
 type State struct {
-	Frames [][]byte // stretches of whole frames, oldest first
-	Cut    bool     // the first stretch is the rest of a frame that is partly written
-	Pong   []byte   // the pending pong
-	Exempt int      // see Exempt
+	Refs   []Ref  // stretches of whole frames, oldest first
+	Cut    bool   // the first stretch is the rest of a frame that is partly written
+	Pong   []byte // the pending pong
+	Exempt int    // see Exempt
 }
 
-// State returns the content of the queue. Its bytes are those of the queue.
+// State returns the content of the queue. Its memory is that of the queue.
 func (q *Queue) State() State {
-	all := State{Cut: q.cut, Pong: q.pendingPong, Exempt: q.exempt}
-	for _, r := range q.Live() {
-		all.Frames = append(all.Frames, r.B)
-	}
-	return all
+	return State{Refs: q.Live(), Cut: q.cut, Pong: q.pendingPong, Exempt: q.exempt}
 }
 
-// Restore fills an empty queue. It keeps the bytes.
+// Restore fills an empty queue. It keeps the buffers.
 func (q *Queue) Restore(s State) {
-	for _, b := range s.Frames {
-		q.Append(NewBuffer(b), b)
+	for _, r := range s.Refs {
+		q.Append(r.Buf, r.B)
 	}
 	q.cut, q.exempt = s.Cut && len(q.refs) > 0, max(0, s.Exempt)
 	if len(s.Pong) > 0 {

@@ -104,7 +104,7 @@ func closeOthers() error {
 // Hello tells the old process that this one can begin, and waits until everything stands still there and the files have
 // come. Before that, the old process may lend descriptors of connections: borrow gets them and owns them. If it is nil, none come.
 func (n *New) Hello(version string, files uint64, borrow func(ids []byte, fds []int) error) error {
-	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, Inner: true, Borrows: borrow != nil, Tells: true, StandsIn: true}
+	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, Inner: true, Borrows: borrow != nil, Tells: true, StandsIn: true, Shares: true}
 	n.borrow = borrow
 	var e snapshot.Encoder
 	h.append(&e)

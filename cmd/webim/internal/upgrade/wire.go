@@ -41,6 +41,7 @@ type Hello struct {
 	Borrows        bool   // it takes descriptors of connections before everything stands still
 	Tells          bool   // it tells how much of the state it has restored, see patient
 	StandsIn       bool   // it can be a stand-in
+	Shares         bool   // it reads output that connections share
 }
 
 func (h *Hello) append(e *snapshot.Encoder) {
@@ -52,6 +53,7 @@ func (h *Hello) append(e *snapshot.Encoder) {
 	e.Bool(7, h.Borrows)
 	e.Bool(8, h.Tells)
 	e.Bool(9, h.StandsIn) // 5 was for another way to upgrade in place
+	e.Bool(10, h.Shares)
 }
 
 func parseHello(b []byte) (h Hello, err error) {
@@ -74,6 +76,8 @@ func parseHello(b []byte) (h Hello, err error) {
 			h.Tells = d.Bool()
 		case 9:
 			h.StandsIn = d.Bool()
+		case 10:
+			h.Shares = d.Bool()
 		}
 	}
 	return h, d.Err()
