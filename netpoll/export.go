@@ -26,6 +26,7 @@ func (h *Held) Export(shares bool, batch func(state []byte, fds []int) error) (m
 	var fds []int
 	n := 0
 	h.stayed = 0
+	defer func() { h.data, h.conn = nil, moving.Conn{} }()
 	now := h.s.clock.Look()
 	for i := range h.conns {
 		if c := &h.conns[i]; h.export(c, now, &w) {
@@ -52,7 +53,8 @@ func (h *Held) Stayed() int { return h.stayed }
 // export writes a connection down, if it can move.
 func (h *Held) export(c *heldConn, now uint32, w *moving.Writer) bool {
 	s, r := h.s, c.r
-	m := moving.Conn{Stage: movedStages[r.stage]}
+	m := &h.conn
+	*m = moving.Conn{Stage: movedStages[r.stage]}
 	open := r.flags.Load()&fOpen != 0
 	mover, _ := s.handlerOf(r).(Mover)
 	ok := s.canMove(r)
@@ -60,10 +62,11 @@ func (h *Held) export(c *heldConn, now uint32, w *moving.Writer) bool {
 		ok = false
 		s.guard("Export", func() {
 			if mover != nil {
-				m.Data, ok = mover.Export(s.conn(r), nil)
+				m.Data, ok = mover.Export(s.conn(r), h.data[:0])
 			}
 		})
 	}
+	h.data = m.Data
 	if !ok {
 		if open {
 			h.stayed++
@@ -75,11 +78,11 @@ func (h *Held) export(c *heldConn, now uint32, w *moving.Writer) bool {
 	}
 	r.mu.Lock() // over Conn, too: a close would drop the output
 	defer r.mu.Unlock()
-	s.describeLocked(r, now, &m)
+	s.describeLocked(r, now, m)
 	if s.lent.has(r) {
 		m.Flags |= moving.Lent
 	}
-	w.Conn(&m)
+	w.Conn(m)
 	c.moves, c.before = true, s.markLocked(r)
 	return true
 }

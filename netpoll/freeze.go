@@ -50,6 +50,8 @@ type Held struct {
 	listeners []int         // of the process that exports, as listeners of this one
 	reserved  uint32        // records that Restore has taken
 	reader    moving.Reader // of Adopt
+	conn      moving.Conn   // memory of Export
+	data      []byte        // the same
 	borrowed  []uint64      // ids of the connections whose sockets the other process has lent, by number of the record
 	parking   sync.WaitGroup
 	resume    []func()              // of the loops that are paused, because sockets are registered

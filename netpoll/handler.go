@@ -160,6 +160,6 @@ type Mover interface {
 	Export(c Conn, dst []byte) (data []byte, ok bool)
 	// Stay is called for each open connection that stays.
 	Stay(c Conn)
-	// Adopt is called in place of Open, with the data of Export, which it may keep. An error ends the adoption.
+	// Adopt is called in place of Open, with the data of Export, which it must not keep. An error ends the adoption.
 	Adopt(c Conn, data []byte) error
 }

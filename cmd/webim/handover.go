@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -119,11 +120,12 @@ func (h *handover) check(hello upgrade.Hello) error {
 	return h.Memory.Room()
 }
 
-// settle waits for a moment without a request to the server API.
+// settle collects garbage, and waits for a moment without a request to the server API.
 func (h *handover) settle() {
 	ctx, cancel := context.WithTimeout(context.Background(), requestTime)
 	defer cancel()
 	h.gate.LimitBodies(requestTime / 2)
+	runtime.GC()          // there is none while everybody waits, and memory that was in use needs no new pages, see warm
 	_ = h.gate.Empty(ctx) // under load there is no such moment: then freeze waits
 }
 
@@ -208,8 +210,9 @@ func (h *handover) files() (all []upgrade.File) {
 
 // write writes the state down.
 func (h *handover) write(w *upgrade.Writer, _ uint64) error {
+	var e snapshot.Encoder
 	frame := func(kind upgrade.Kind, f func(*snapshot.Encoder)) error {
-		var e snapshot.Encoder
+		e.B = e.B[:0]
 		f(&e)
 		return w.Frame(kind, e.B)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -49,7 +50,34 @@ func newTakeover(p *program, from *upgrade.New) *takeover {
 func (t *takeover) takingOver() bool { return t != nil }
 
 // hello tells the old process that this one can begin, borrows the sockets of clients, and waits until that process stands still.
-func (t *takeover) hello() error { return t.from.Hello(version.Release, t.Files, t.held.Borrow) }
+func (t *takeover) hello() error {
+	n := 0
+	borrow := func(ids []byte, fds []int) error {
+		n += len(fds)
+		return t.held.Borrow(ids, fds)
+	}
+	return t.from.Hello(version.Release, t.Files, borrow, func() { warm(n) })
+}
+
+// movedSize is about the memory that a process takes to restore a connection.
+const movedSize = 1 << 10
+
+// warm takes the memory for n connections from the kernel while everybody is still served. To use a page for the first time takes longer
+// than all else that a connection needs.
+func warm(n int) {
+	gc := debug.SetGCPercent(-1) // the collector would only be in the way, and give the memory back
+	defer debug.SetGCPercent(gc)
+	const piece = 64 << 10
+	all := make([][]byte, n*movedSize/piece)
+	for i := range all {
+		all[i] = make([]byte, piece)
+		for at := 0; at < piece; at += 4 << 10 {
+			all[i][at] = 1
+		}
+	}
+	all = nil
+	runtime.GC()
+}
 
 // importEngine reads the state of the engine, which must be there before the rooms.
 func (t *takeover) importEngine(e engine.Engine) error {

@@ -19,8 +19,8 @@ type Reader struct {
 	shared []*output.Buffer
 }
 
-// Parse returns the connections of a part, which are valid until the next call. They keep nothing of b. A connection that cannot be is
-// an error.
+// Parse returns the connections of a part, which are valid until the next call. They keep nothing of b but their Data. A connection
+// that cannot be is an error.
 func (r *Reader) Parse(b []byte) ([]Conn, error) {
 	r.conns = r.conns[:0]
 	d := snapshot.Decode(b)
@@ -153,7 +153,7 @@ func (c *Conn) readOutput(d *snapshot.Decoder, field int) {
 	case 43:
 		c.Output.Exempt = size(d)
 	case 50:
-		c.Data = bytes.Clone(d.Bytes())
+		c.Data = d.Bytes()
 	case 51:
 		c.RoundTrip = d.Uint()
 	case 52:

@@ -166,6 +166,7 @@ func TestShared(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			part[0].Data = bytes.Clone(part[0].Data)
 			got = append(got, part...)
 		}
 		buffers := map[*output.Buffer]bool{}

@@ -22,6 +22,7 @@ type New struct {
 	stream  *reader
 	fds     []int // of the connections of the part
 	borrow  func(ids []byte, fds []int) error
+	lent    func()
 	version uint64 // of the state
 
 	began  time.Time     // when everything stood still
@@ -102,10 +103,11 @@ func closeOthers() error {
 }
 
 // Hello tells the old process that this one can begin, and waits until everything stands still there and the files have
-// come. Before that, the old process may lend descriptors of connections: borrow gets them and owns them. If it is nil, none come.
-func (n *New) Hello(version string, files uint64, borrow func(ids []byte, fds []int) error) error {
+// come. Before that, the old process may lend descriptors of connections: borrow gets them and owns them, and lent is called when all
+// have come, while everybody is still served. If borrow is nil, none come.
+func (n *New) Hello(version string, files uint64, borrow func(ids []byte, fds []int) error, lent func()) error {
 	h := Hello{Oldest: snapshot.Oldest, Newest: snapshot.Version, Files: files, Version: version, Inner: true, Borrows: borrow != nil, Tells: true, StandsIn: true, Shares: true}
-	n.borrow = borrow
+	n.borrow, n.lent = borrow, lent
 	var e snapshot.Encoder
 	h.append(&e)
 	n.at("hello")
@@ -158,6 +160,7 @@ func (n *New) receive() error {
 		n.at("borrow")
 		return n.borrow(msg[1:], fds)
 	case msg[0] == msgLent && n.borrow != nil && n.stream == nil && len(fds) == 0:
+		n.lent()
 		return send(n.conn, msgKept, nil)
 	case msg[0] == msgFile && len(fds) == 1 && string(msg[1:]) == stateFile:
 		n.stream = &reader{file: os.NewFile(uintptr(fds[0]), stateFile)}
@@ -184,7 +187,8 @@ func closeAll(fds []int) {
 	}
 }
 
-// Next returns the next frame. The caller owns the descriptors of a frame of Conns or InnerConns. The kind Ending has no payload: then the
+// Next returns the next frame. The payload of a frame of Conns or InnerConns is valid until the next call; the caller owns its
+// descriptors. The kind Ending has no payload: then the
 // state is complete.
 func (n *New) Next() (kind Kind, payload []byte, fds []int, err error) {
 	for {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -95,10 +96,12 @@ type reader struct {
 	end    int64 // everything before it was announced
 	frames uint64
 	fds    uint64
-	last   Kind // of the frame before
+	last   Kind   // of the frame before
+	conns  []byte // the payload of the last frame of connections
 }
 
-// next returns the next frame before the announced end; io.EOF if there is none. The caller has restored the frames before, which the old
+// next returns the next frame before the announced end; io.EOF if there is none. A payload of connections is valid until the next call.
+// The caller has restored the frames before, which the old
 // process sees by the offset of the file: from the frame of the engine on, because that may wait for a store.
 func (r *reader) next() (kind Kind, payload []byte, err error) {
 	if r.last != 0 && r.last != Begin && r.last != Program {
@@ -117,7 +120,12 @@ func (r *reader) next() (kind Kind, payload []byte, err error) {
 	if n <= 0 || m <= 0 || size > maxFrame || int64(size) > r.end-start {
 		return 0, nil, errStream
 	}
-	payload = make([]byte, size)
+	if Kind(k) == Conns || Kind(k) == InnerConns {
+		r.conns = slices.Grow(r.conns[:0], int(size))[:size]
+		payload = r.conns
+	} else {
+		payload = make([]byte, size)
+	}
 	if _, err := r.file.ReadAt(payload, start); err != nil && size > 0 {
 		return 0, nil, fmt.Errorf("upgrade: reading the state: %w", err)
 	}

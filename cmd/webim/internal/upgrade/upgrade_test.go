@@ -204,7 +204,7 @@ func newProcess(n *New) int {
 			return errors.New("no more files")
 		}
 		return nil
-	})
+	}, func() { lent.WriteString(" all") })
 	if err != nil && os.Getenv(dieEnv) == "new cannot borrow" {
 		n.Fail(err)
 		return 1
@@ -301,7 +301,7 @@ func run(t *testing.T, role, die string) []string {
 
 const (
 	everything = "new owns: 3 rooms 0, 5 conns 0 1, 5 conns 1 1, 5 conns 2 1, 6  0, 7  0 and 0 strays, lent:"
-	allLent    = everything + " a 1 b 1 c 1"
+	allLent    = everything + " a 1 b 1 c 1 all"
 	hasEnded   = "old owns: the new process has ended: its log says why"
 	isLate     = "old owns: the new process was not ready in time"
 	hangs      = "old owns: the new process hangs"
