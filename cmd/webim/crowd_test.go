@@ -62,9 +62,18 @@ func gather(t *testing.T, addr string, n, rooms int) *crowd {
 	return gatherAt(t, []string{addr}, n, rooms)
 }
 
+// largeCrowd members of a crowd are so many that there is one such crowd at a time.
+const largeCrowd = 5000
+
+var largeCrowds sync.Mutex
+
 // gatherAt is gather for the nodes of a cluster.
 func gatherAt(t *testing.T, addrs []string, n, rooms int) *crowd {
 	t.Helper()
+	if n > largeCrowd {
+		largeCrowds.Lock() // the test's process has no descriptors for two, and each would measure the other
+		t.Cleanup(largeCrowds.Unlock)
+	}
 	c := &crowd{t: t, rooms: rooms}
 	for i := range n {
 		m, addr := &member{room: i % rooms, last: map[string]int{}, at: time.Now()}, addrs[i/2/rooms%len(addrs)]
