@@ -32,7 +32,7 @@ func beats(t testing.TB) []netpoll.Heartbeat {
 	return []netpoll.Heartbeat{
 		{Frame: f, Interval: 1100 * time.Millisecond, Timeout: time.Second, Code: 3012, Reason: "no pong"},
 		{Frame: f, Interval: 100 * time.Millisecond},
-		{Frame: f, Interval: 120 * time.Millisecond, Timeout: 60 * time.Millisecond, Code: 3012, Reason: "no pong"},
+		{Frame: f, Interval: 250 * time.Millisecond, Timeout: 200 * time.Millisecond, Code: 3012, Reason: "no pong"},
 	}
 }
 

@@ -46,10 +46,11 @@ func startLying(t testing.TB, s *natsServer) *lying {
 	}
 	t.Cleanup(nc.Close)
 	_, err = nc.Subscribe("lie.>", func(m *nats.Msg) {
-		_ = m.Respond([]byte(l.answer))
 		l.mu.Lock()
-		l.denied++
+		l.denied++ // before the answer, after which a test looks
+		answer := l.answer
 		l.mu.Unlock()
+		_ = m.Respond([]byte(answer))
 	})
 	if err == nil {
 		err = nc.Flush()
