@@ -10,30 +10,6 @@ import (
 	"webim/bench/option"
 )
 
-// All real peers. They take minutes to build, and a download the first time, so this is not a part of every run.
-func TestPeersAreChatRooms(t *testing.T) {
-	if os.Getenv("WEBIM_LONG") == "" {
-		t.Skip("WEBIM_LONG=1 builds and smokes the peers; so does webim-bench peers smoke")
-	}
-	root, err := RepositoryRoot(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range All() {
-		t.Run(p.Name, func(t *testing.T) {
-			if why := p.Absent(t.Context()); why != "" {
-				t.Skip(why)
-			}
-			if err := p.Build(t.Context(), root); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.Smoke(t.Context(), root); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
 // Every peer of the table exists.
 func TestPeersHaveSources(t *testing.T) {
 	root, err := RepositoryRoot(".")
