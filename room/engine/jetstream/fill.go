@@ -76,7 +76,6 @@ func (e *Engine) fillSince(room string, t *topic, behind uint64, keep *engine.Re
 		return &recent.Part{}
 	}
 	e.redactRead(room, t, f, missed)
-	f.Behind = behind
 	return f
 }
 

@@ -163,7 +163,8 @@ func (e *Engine) page(room string, part engine.Span, keep *engine.Retention) (h 
 
 // A client that was cut off asks for everything after the last publication that it has. After a restart of a node
 // all its clients do so, and no topic has recent publications yet. So a job reads only that part of the log, forwards,
-// once for all clients of the room that have missed as much or less.
+// once for all clients of the room that have missed as much or less. If that is not enough for a client, also because the node holds less
+// than was read, it is answered as any other reader: a further job of this kind could have the same result, again and again.
 
 // isRecovery reports whether a part is everything after a publication.
 func isRecovery(part engine.Span) bool {
@@ -178,8 +179,6 @@ func (e *Engine) recover(room string, t *topic, part engine.Span, keep *engine.R
 			done(engine.History{}, f.Err)
 		case !f.IsEmpty() && f.Covers(part):
 			done(f.History(part), nil)
-		case !f.IsEmpty() && f.Behind > part.Behind:
-			e.history(room, t, part, done) // the job has read for another client, which has missed less
 		default:
 			e.readRecent(room, t, part, keep, done)
 		}

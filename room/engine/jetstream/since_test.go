@@ -41,7 +41,10 @@ func TestRecoveryAfterRestart(t *testing.T) {
 
 // recovers checks that a client gets everything behind an offset, and each publication names the one before.
 func recovers(t *testing.T, e *Engine, behind uint64, want []uint64) {
-	got := history(t, e, "room", engine.Span{Behind: behind, Limit: -1, Places: true})
+	checkRecovered(t, history(t, e, "room", engine.Span{Behind: behind, Limit: -1, Places: true}), behind, want)
+}
+
+func checkRecovered(t *testing.T, got engine.History, behind uint64, want []uint64) {
 	first, found := slices.BinarySearch(want, behind+1)
 	if !found && first == 0 || got.Top.Offset != want[len(want)-1] || len(got.Publications) != len(want)-first {
 		t.Errorf("behind %d: %d publications, and the top is %d; want %d and %d", behind, len(got.Publications), got.Top.Offset, len(want)-first, want[len(want)-1])
@@ -51,6 +54,31 @@ func recovers(t *testing.T, e *Engine, behind uint64, want []uint64) {
 		if p.Offset != want[first+i] || p.Prev != want[first+i-1] || string(p.Data) != fmt.Sprint(first+i-1) {
 			t.Errorf("behind %d: publication %d has the offset %d after %d, and the data %s", behind, i, p.Offset, p.Prev, p.Data)
 		}
+	}
+}
+
+// TestRecoveryOfMoreThanANodeHolds lets two clients recover that have missed more than a node holds of a room. The job that reads for
+// the one that asks first does not reach back to where the other one left, and the node forgets at once what the job has read.
+func TestRecoveryOfMoreThanANodeHolds(t *testing.T) {
+	e := open(t, startServer(t), Config{Keep: always})
+	subscribe(t, e, "room")
+	want := []uint64{0} // the offsets of the room, in their order
+	for i := range roomlog.MaxRecent + 100 {
+		want = append(want, publish(t, e, "room", text(fmt.Sprint(i))).pos.Offset)
+	}
+	behind := []uint64{want[20], want[10]}
+	var answers [2]chan engine.History
+	for i := range answers {
+		answers[i] = make(chan engine.History, 1)
+		e.History("room", engine.Span{Behind: behind[i], Limit: -1, Places: true}, func(h engine.History, err error) {
+			if err != nil {
+				t.Error(err)
+			}
+			answers[i] <- h
+		})
+	}
+	for i := range answers {
+		checkRecovered(t, receive(t, answers[i]), behind[i], want)
 	}
 }
 

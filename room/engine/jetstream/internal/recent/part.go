@@ -8,9 +8,8 @@ import (
 
 // Part is the newest part of a room's log. If Err is not nil, it could not be read.
 type Part struct {
-	Top    engine.Position
-	Behind uint64 // the log was read from here; 0: as far as the room or the node keeps it
-	Err    error
+	Top engine.Position
+	Err error
 
 	window *window.Window // nil: no publications
 	whole  bool           // it has all that the room keeps
