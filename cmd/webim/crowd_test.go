@@ -29,7 +29,6 @@ type crowd struct {
 	reading sync.WaitGroup
 	sent    []atomic.Int64 // by sender
 	senders []*sender
-	stop    context.CancelFunc
 	ending  atomic.Bool // the server may end now
 	wrong   atomic.Int64
 	longest atomic.Int64 // time without a message, of any member, in nanoseconds

@@ -75,8 +75,7 @@ func warm(n int) {
 			all[i][at] = 1
 		}
 	}
-	all = nil
-	runtime.GC()
+	runtime.GC() // nobody needs the pieces any more
 }
 
 // importEngine reads the state of the engine, which must be there before the rooms.

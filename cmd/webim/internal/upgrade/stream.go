@@ -101,8 +101,8 @@ type reader struct {
 }
 
 // next returns the next frame before the announced end; io.EOF if there is none. A payload of connections is valid until the next call.
-// The caller has restored the frames before, which the old
-// process sees by the offset of the file: from the frame of the engine on, because that may wait for a store.
+// The caller has restored the frames before, which the old process sees by the offset of the file: from the frame of the engine on,
+// because that may wait for a store.
 func (r *reader) next() (kind Kind, payload []byte, err error) {
 	if r.last != 0 && r.last != Begin && r.last != Program {
 		_, _ = r.file.Seek(r.at, io.SeekStart)
