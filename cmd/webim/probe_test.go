@@ -48,13 +48,15 @@ func TestCheckProbes(t *testing.T) {
 		flags string
 		want  []string // parts of the warnings, in their order
 	}{
-		{"--listen 127.0.0.1:0 --listen unix:" + dir + "/socket --listen [::1]:0 --listen localhost:0", nil},
+		{"--listen 127.0.0.1:0 --listen unix:" + dir + "/socket --proxy unix --listen [::1]:0 --listen localhost:0", nil},
+		{"--listen unix:" + dir + "/socket --listen [::1]:0", []string{"/socket has no addresses of clients, so bans by address and limits of an address do nothing there: if a proxy connects to it, add --proxy unix"}},
+		{"--proxy unix", []string{"--proxy: unix has no effect, because no address to listen on is a Unix socket"}},
 		{"--listen " + taken, nil}, // perhaps it is ours that listens
 		{"--listen 192.0.2.1:9501", []string{"--listen: cannot listen on 192.0.2.1:9501: cannot assign requested address; this machine does not have that address"}},
-		{"--listen unix:/nowhere/socket", []string{"--listen: cannot listen on unix:/nowhere/socket: no such file or directory; choose a path in a folder that exists"}},
-		{"--listen unix:" + dir + "/file", []string{"/file: a file that is not a socket has this name; remove it, or choose another path"}},
+		{"--proxy unix --listen unix:/nowhere/socket", []string{"--listen: cannot listen on unix:/nowhere/socket: no such file or directory; choose a path in a folder that exists"}},
+		{"--proxy unix --listen unix:" + dir + "/file", []string{"/file: a file that is not a socket has this name; remove it, or choose another path"}},
 		{"--proxy 10.0.0.1 --proxy 0.0.0.0/0", []string{"--proxy: 0.0.0.0/0 has all addresses, so that each client may say which address it has"}},
-		{"--listen unix:" + dir + "/file/socket", []string{"choose a path in a folder"}},
+		{"--proxy unix --listen unix:" + dir + "/file/socket", []string{"choose a path in a folder"}},
 		{"--listen 127.0.0.1:0 --internal 192.0.2.1:1 --api-key 0123456789abcdef", []string{"the internal address 192.0.2.1:1 can be reached", "--internal: cannot listen on 192.0.2.1:1"}},
 		{"--token-jwks " + backend.URL + "/keys", nil},
 		{"--token-jwks " + backend.URL + "/html", []string{"--token-jwks: the JWKS is refused: it is not a JSON object with keys"}},
@@ -65,7 +67,7 @@ func TestCheckProbes(t *testing.T) {
 		{"--hook-connect http://" + nobody + "/connect --hook-publish " + secure.URL + "/p --hook-secret 0123456789abcdef0123456789abcdef",
 			[]string{"--hook-connect: http://" + nobody + "/connect cannot be reached from here: ", "--hook-publish: " + secure.URL + "/p cannot be reached from here: tls: failed to verify certificate"}},
 	} {
-		args := append([]string{"check", "--open", "--proxy", "unix"}, strings.Fields(c.flags)...)
+		args := append([]string{"check", "--open"}, strings.Fields(c.flags)...)
 		if !strings.Contains(c.flags, "--listen") {
 			args = append(args, "--listen", "127.0.0.1:0")
 		}

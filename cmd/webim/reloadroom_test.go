@@ -26,18 +26,20 @@ var roomReloads = []struct {
 	{"max_publication", "1KiB", "", probePublication, "taken", "error 106"},
 	{"recover", "true", "history: 10", probeRecover, "recoverable false", "recoverable true"},
 	{"presence", "true", "", probePresence, "error 108", "2 present"},
+	{"join_leave", "true", "", probeJoin(true), "not told", "told"},
+	{"force_join_leave", "true", "join_leave: true", probeJoin(false), "not told", "told"},
 	{"binary", "true", "", probeBinary, "joined", "disconnected 3506"},
 }
 
-// TestReloadOfEachRoomSetting runs the rows. TestReloadRights has allow, and reloadRooms the age of messages. When members are told of
-// joins is in package room.
+// TestReloadOfEachRoomSetting runs the rows. TestReloadRights has allow, and reloadRooms the age of messages.
 func TestReloadOfEachRoomSetting(t *testing.T) {
-	rows := []string{"match", "allow", "history_age", "join_leave", "force_join_leave"}
+	rows := []string{"match", "allow", "history_age"}
 	for _, row := range roomReloads {
 		rows = append(rows, row.key)
 		t.Run(row.key, func(t *testing.T) {
 			entry := func(more string) string {
-				return "rooms:\n  - match: '*'\n    allow: {join: anonymous, read: anonymous, send: anonymous, history: anonymous, presence: anonymous}\n    " + row.needs + "\n" + more
+				const allow = "\n    allow: {join: anonymous, read: anonymous, send: anonymous, history: anonymous, presence: anonymous}\n    "
+				return "rooms:\n  - match: " + telling + allow + "join_leave: true\n    force_join_leave: true\n  - match: '*'" + allow + row.needs + "\n" + more
 			}
 			r := startReloading(t, entry(""))
 			if got := row.probe(t, r); got != row.before {
@@ -56,8 +58,10 @@ func TestReloadOfEachRoomSetting(t *testing.T) {
 	}
 }
 
-// probed is the room of the tests. The connection of a probe stays in it.
-const probed = "probed"
+const (
+	probed  = "probed"  // the room of the tests. The connection of a probe stays in it.
+	telling = "telling" // a room whose members are always told of joins
+)
 
 func openProbe(t *testing.T, r *reloading) *wstest.Protocol {
 	t.Helper()
@@ -109,6 +113,30 @@ func probePresence(t *testing.T, r *reloading) string {
 		return fmt.Sprint("error ", reply.Error.Code)
 	}
 	return fmt.Sprintf("%d present", len(reply.Presence.Presence))
+}
+
+// probeJoin returns the probe whether a member is told that another one joins. It asks for that, or not.
+func probeJoin(asks bool) func(t *testing.T, r *reloading) string {
+	return func(t *testing.T, r *reloading) string {
+		s := openProbe(t, r)
+		s.Subscribe(&protocol.SubscribeRequest{Channel: probed, JoinLeave: asks})
+		s.Subscribe(&protocol.SubscribeRequest{Channel: telling})
+		openProbe(t, r).Subscribe(&protocol.SubscribeRequest{Channel: probed})
+		told := "not told"
+		for range 2 { // the news of the second join here, which comes when that of the first one has come, is behind any of the room before
+			other := wstest.OpenProtocol(t, r.addr(), "/connection/websocket", false)
+			id := other.Connect(&protocol.ConnectRequest{}).Client
+			other.Subscribe(&protocol.SubscribeRequest{Channel: telling})
+			for came := false; !came; {
+				push := s.Push()
+				if push.Join != nil && push.Channel == probed {
+					told = "told"
+				}
+				came = push.Join != nil && push.Channel == telling && push.Join.Info.Client == id
+			}
+		}
+		return told
+	}
 }
 
 func probeBinary(t *testing.T, r *reloading) string {

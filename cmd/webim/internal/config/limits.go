@@ -87,17 +87,24 @@ func (c *Config) unixProxy() bool {
 // isUnixProxy accepts unix: for unix, because addresses write it with the colon.
 func isUnixProxy(text string) bool { return strings.TrimSuffix(text, ":") == unixProxyName }
 
-// proxyWarnings warns of networks with all addresses, and of Unix sockets if their clients cannot be told apart.
+// proxyWarnings warns of networks with all addresses, of Unix sockets if their clients cannot be told apart, and of proxies on Unix sockets
+// where there are none.
 func (c *Config) proxyWarnings() (all []string) {
 	for _, p := range c.proxies() {
 		if p.Bits() == 0 {
 			all = append(all, fmt.Sprintf("%s: %s has all addresses, so that each client may say which address it has, and no limit of an address holds: list the addresses of the proxies", c.place("proxy"), p))
 		}
 	}
-	for _, text := range append(slices.Clone(c.Listen), c.TLSListen...) {
-		if a, err := listen.Parse(text); err == nil && a.Network == "unix" && !c.unixProxy() {
-			return append(all, c.inTerms(text+" has no addresses of clients, so bans by address and limits of an address do nothing there: if a proxy connects to it, add {proxy unix}", "listen"))
-		}
+	addrs := append(slices.Clone(c.Listen), c.TLSListen...)
+	i := slices.IndexFunc(addrs, func(text string) bool {
+		a, err := listen.Parse(text)
+		return err == nil && a.Network == "unix"
+	})
+	switch {
+	case i >= 0 && !c.unixProxy():
+		all = append(all, c.inTerms(addrs[i]+" has no addresses of clients, so bans by address and limits of an address do nothing there: if a proxy connects to it, add {proxy unix}", "listen"))
+	case i < 0 && c.unixProxy():
+		all = append(all, c.place("proxy")+": unix has no effect, because no address to listen on is a Unix socket")
 	}
 	return all
 }
