@@ -3,6 +3,7 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -75,6 +76,28 @@ func TestStreamIsMadeAnewBeforeTheAnswer(t *testing.T) {
 		wstest.Eventually(t, "the other node follows", func() bool {
 			return *other.class("r").incarnation.Load() == *e.class("r").incarnation.Load()
 		})
+	}
+}
+
+// TestKeysEndWithTheStream publishes messages with keys, of which the store has the id of the first one only, and deletes the stream:
+// each is published anew.
+func TestKeysEndWithTheStream(t *testing.T) {
+	e := open(t, startServer(t), Config{Keep: always, KeyWindow: time.Minute, MaxKeys: 1})
+	said := []engine.Message{keyed("ann", "has an id", "k"), keyed("ann", "has none", "l")}
+	for _, m := range said {
+		first, again := publish(t, e, "r", m), publish(t, e, "r", m)
+		if first.err != nil || again.err != engine.ErrRepeated {
+			t.Fatalf("%s: %+v, and again: %+v", m.Key, first, again)
+		}
+	}
+	deleteStream(t, e, ever)
+	if err := e.openClass(t.Context(), e.class("r")); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range slices.Backward(said) { // the first one takes the place of the other
+		if got := publish(t, e, "r", m); got.err != nil {
+			t.Errorf("%s, in the new stream: %+v", m.Key, got)
+		}
 	}
 }
 

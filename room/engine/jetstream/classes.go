@@ -70,7 +70,7 @@ func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	}
 	c.handle = s
 	if c.incarnation.Store(&incarnation); was != nil && *was != incarnation {
-		e.keys.Forget() // the messages may be gone
+		e.forgetKeys() // the messages may be gone
 	}
 	return nil
 }
