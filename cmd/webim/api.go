@@ -12,7 +12,6 @@ import (
 	"webim/netpoll"
 	"webim/room/api"
 	"webim/room/apikey"
-	"webim/web"
 )
 
 // handlers makes the HTTP handlers for requests that are not WebSockets: for the clients'
@@ -28,7 +27,7 @@ func (p *program) handlers() (inside http.Handler, err error) {
 	if err != nil {
 		return nil, err
 	}
-	pages, inside := web.Handler(), p.liveOver(http.NotFoundHandler())
+	pages, inside := p.site, p.liveOver(http.NotFoundHandler())
 	if p.cfg.Dev {
 		pages = p.liveOver(pages)
 	}

@@ -48,6 +48,7 @@ type program struct {
 	guard   *apikey.Guard   // of the server API, the live picture and the paths for operators
 	feed    *live.Feed      // the live picture
 	clients netpoll.Handler // of connections of clients
+	site    http.Handler    // the page and the manual
 	pages   http.Handler    // of requests of clients that are not WebSockets
 	flights *flight.Recorder
 	inner   *internal  // nil without --internal

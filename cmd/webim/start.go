@@ -13,6 +13,7 @@ import (
 	"webim/room/hooks"
 	"webim/room/mux"
 	"webim/room/token"
+	"webim/web"
 )
 
 // start creates the parts and opens the listeners. If a step fails, start closes the parts
@@ -32,6 +33,7 @@ func (p *program) start() (err error) {
 	}
 	p.onClose(p.Prepared.Close)
 	p.say()
+	p.site = web.Handler() // it takes some ms, and in an upgrade nobody waits for it here
 	if err := p.newServer(); err != nil {
 		return err
 	}
