@@ -153,6 +153,9 @@ func testInPlaceHalfway(t *testing.T, program string) {
 			standIn := m.await("another process stands in while this one gets the new program", 0)["pid"]
 			defer syscall.Kill(int(standIn.(float64)), syscall.SIGKILL)
 			serves()
+			if group, err := syscall.Getpgid(int(standIn.(float64))); err != nil || group != int(standIn.(float64)) {
+				t.Errorf("an interrupt from the terminal comes to the stand-in twice: its process group is %d, %v", group, err)
+			}
 			wstest.Eventually(t, "the first process passes signals on", func() bool {
 				m.signalUpgrade() // it is ignored until the process waits
 				return len(m.lines("an upgrade begins")) > 1

@@ -33,6 +33,9 @@ func (o *Old) start(vars ...string) (*peer, error) {
 	cmd := exec.Command(o.Binary, o.Args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{other}
 	cmd.Env = append(append(withoutOwn(o.Env), envName+"=3"), vars...)
+	if o.inPlace {
+		cmd.SysProcAttr = &unix.SysProcAttr{Setpgid: true} // an interrupt from a terminal comes to this process alone, which passes it on
+	}
 	child, err := children.Start(cmd)
 	if err != nil {
 		own.Close()
