@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -64,28 +65,50 @@ func testLoadsAreRepeated(t *testing.T, browser context.Context, program string)
 	ann.enter(text, "hello")
 	ann.settled()
 	bob := openTab(t, browser)
-	// The calls get an error in place of the server's answer.
-	bob.beforePage(`{
-		window.failed = new Set();
-		const send = WebSocket.prototype.send;
-		WebSocket.prototype.send = function (frame) {
-			const others = frame.split('\n').filter((line) => {
-				const { id, rpc } = JSON.parse(line);
-				if (window.passes || !['messages', 'marks', 'members', 'rooms', 'room.info'].includes(rpc?.method)) return true;
-				failed.add(rpc.method);
-				setTimeout(() => this.onmessage({ data: JSON.stringify({ id, error: { code: 100, message: 'not now', temporary: true } }) }));
-			});
-			if (others.length) send.call(this, others.join('\n'));
-		};
-	}`)
+	bob.beforePage(failing("messages", "marks", "members", "rooms", "room.info"))
 	bob.do(chromedp.Navigate(server.url))
 	bob.wait(`document.querySelector('#name').checkVisibility()`)
 	bob.enter(chromedp.CSS("#name"), "Bob")
-	bob.wait(`window.failed.size === 5 && document.querySelector('#log .note').textContent !== 'Loading …'`)
+	bob.wait(`new Set(window.failed).size === 5 && document.querySelector('#log .note').textContent !== 'Loading …'`)
 	eval[bool](bob, `window.passes = true`)
 	bob.isIn()
 	bob.shows("hello")
 	bob.wait(`document.querySelectorAll('#member-list li').length === 2 && document.querySelector('#room-list .last') !== null`)
+}
+
+// failing is a script by which the calls of methods get a temporary error in place of the server's answer, until window.passes is true.
+// window.failed has their methods.
+func failing(methods ...string) string {
+	list, _ := json.Marshal(methods)
+	return `{
+		window.failed = [];
+		const send = WebSocket.prototype.send;
+		WebSocket.prototype.send = function (frame) {
+			const others = frame.split('\n').filter((line) => {
+				const { id, rpc } = JSON.parse(line);
+				if (window.passes || !` + string(list) + `.includes(rpc?.method)) return true;
+				failed.push(rpc.method);
+				setTimeout(() => this.onmessage({ data: JSON.stringify({ id, error: { code: 100, message: 'not now', temporary: true } }) }));
+			});
+			if (others.length) send.call(this, others.join('\n'));
+		};
+	}`
+}
+
+// testJoinIsLost checks that the page offers to join a room whose join had a temporary error, also after the second one.
+func testJoinIsLost(t *testing.T, browser context.Context, program string) {
+	server := startWebim(t, program, "127.0.0.1:0")
+	ann := openTab(t, browser)
+	ann.beforePage(failing("room.join"))
+	ann.do(chromedp.Navigate(server.url))
+	ann.wait(`document.querySelector('#name').checkVisibility()`)
+	ann.enter(chromedp.CSS("#name"), "Ann")
+	for i := range 2 {
+		ann.wait(fmt.Sprintf(`window.failed.length === %d && document.querySelector('#join').checkVisibility()`, i+1))
+		eval[bool](ann, fmt.Sprintf(`window.passes = %v`, i == 1))
+		ann.do(chromedp.Click(chromedp.CSS("#join")))
+	}
+	ann.wait(`document.querySelector('#join').hidden && document.querySelector('#banner').textContent === ''`)
 }
 
 func testOfflineAndOnline(t *testing.T, browser context.Context, program string) {

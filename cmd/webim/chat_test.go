@@ -28,6 +28,7 @@ func TestChatPage(t *testing.T) {
 		{"OutlivesRestart", testChatOutlivesRestart},
 		{"SparseHistory", testSparseHistory},
 		{"LoadsAreRepeated", testLoadsAreRepeated},
+		{"JoinIsLost", testJoinIsLost},
 		{"OfflineAndOnline", testOfflineAndOnline},
 		{"UnsentOutlivesThePage", testUnsentOutlivesThePage},
 		{"GuestOfAnotherTime", testGuestOfAnotherTime},

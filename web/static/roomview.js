@@ -85,16 +85,26 @@ export async function choose(name, { first = false, back = false, join = true } 
   heading();
   write();
   if (chat.user && rooms.kindOf(name) === 'public') {
-    if (join || name === 'lobby') await chat.join(name).catch(() => {}); // so that it stays in the list; learn reports a refusal
+    if (join || name === 'lobby') await keep(room).catch(() => {}); // learn reports a refusal
     else if (!await rooms.has(name) && room === state.room) visiting = true;
   }
   if (room === state.room) learn();
 }
 
-$('join').addEventListener('click', () => {
-  const { chat, rooms, room } = state;
+/** Puts the open room in the user's list, where it stays. After a temporary error the page offers that again. */
+async function keep(room) {
   visiting = false;
-  chat.join(room.name).then(() => rooms.refresh(), failed).finally(learn);
+  try {
+    await state.chat.join(room.name);
+  } catch (e) {
+    if (room === state.room) visiting = Boolean(e.temporary);
+    throw e;
+  }
+}
+
+$('join').addEventListener('click', () => {
+  const { rooms, room } = state;
+  keep(room).then(() => rooms.refresh(), failed).finally(learn);
   write();
 });
 
