@@ -145,9 +145,19 @@ func (n *New) File(name string) (fd int, ok bool) {
 	return all[0], true
 }
 
-// receive takes the next message of the old process.
+// take returns the next message of the old process. errStopped: that does not wait for longer.
+func (n *New) take() (msg []byte, fds []int, err error) {
+	msg, fds, err = n.conn.Receive()
+	if err == nil && msg[0] == msgStop {
+		closeAll(fds)
+		return nil, nil, errStopped
+	}
+	return msg, fds, err
+}
+
+// receive takes the next message of the old process, before Ready.
 func (n *New) receive() error {
-	msg, fds, err := n.conn.Receive()
+	msg, fds, err := n.take()
 	if err == io.EOF {
 		return errors.New("the old process has ended before this one had everything")
 	}
@@ -170,8 +180,6 @@ func (n *New) receive() error {
 	case msg[0] == msgPart && n.stream != nil && size > 0 && int64(end) > n.stream.end && n.fds == nil:
 		n.stream.end, n.fds = int64(end), fds
 		n.stream.fds += uint64(len(fds))
-	case msg[0] == msgStop:
-		return errStopped
 	default:
 		closeAll(fds)
 		return fmt.Errorf("upgrade: a message %q of %d bytes with %d descriptors came at a wrong time", msg[0], len(msg), len(fds))
@@ -215,14 +223,12 @@ func (n *New) Ready() error {
 		return err
 	}
 	n.at("wait")
-	msg, fds, err := n.conn.Receive()
+	msg, fds, err := n.take()
 	closeAll(fds)
 	switch {
 	case err == io.EOF:
 	case err != nil:
 		return err
-	case msg[0] == msgStop:
-		return errStopped
 	case msg[0] != msgGo:
 		return fmt.Errorf("upgrade: the message %q came at a wrong time", msg[0])
 	default:
