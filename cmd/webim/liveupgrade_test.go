@@ -2,13 +2,10 @@ package main_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -153,55 +150,4 @@ func TestLiveUpgrade(t *testing.T) {
 			part.test(t, program)
 		})
 	}
-}
-
-// testUpgradeManager checks what the service manager is told, that a second upgrade at the same time is refused, and that SIGTERM takes an
-// upgrade back.
-func testUpgradeManager(t *testing.T, program string) {
-	dir := t.TempDir()
-	inPlace, socket := filepath.Join(dir, "webim"), filepath.Join(dir, "notify")
-	if err := os.Symlink(program, inPlace); err != nil {
-		t.Fatal(err)
-	}
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer manager.Close()
-	await := func(want string) {
-		t.Helper()
-		b := make([]byte, 4096)
-		for {
-			manager.SetReadDeadline(time.Now().Add(startTimeout))
-			n, err := manager.Read(b)
-			if err != nil {
-				t.Fatalf("%s did not come: %v", want, err)
-			}
-			if strings.HasPrefix(string(b[:n]), want) {
-				return
-			}
-		}
-	}
-	m := startMovingBy(t, []string{"env", "NOTIFY_SOCKET=" + socket}, inPlace, "--open", "--engine", "memory")
-	await("READY=1")
-	m.upgrade()
-	await("RELOADING=1")
-	await("MAINPID=" + strconv.Itoa(m.pid))
-	await("READY=1")
-
-	// The next program hangs at its start.
-	putInPlace(t, inPlace, "#!/bin/sh\nexec sleep 600\n")
-	begun := len(m.lines("an upgrade begins"))
-	m.signalUpgrade()
-	m.await("an upgrade begins", begun)
-	m.signalUpgrade()
-	if line := m.await("an upgrade is refused", 0); !strings.Contains(line["err"].(string), "under way already, since") {
-		t.Errorf("the second one: %v", line["err"])
-	}
-	if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	m.await(linesRolledBack, 0)
-	m.await("ended", 0)
-	await("STOPPING=1")
 }
