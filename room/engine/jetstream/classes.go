@@ -70,7 +70,8 @@ func (e *Engine) openClassLocked(ctx context.Context, c *class) error {
 	}
 	c.handle = s
 	if c.incarnation.Store(&incarnation); was != nil && *was != incarnation {
-		e.forgetKeys() // the messages may be gone
+		e.keys.Forget() // the messages may be gone
+		e.unsaved.Forget()
 	}
 	return nil
 }

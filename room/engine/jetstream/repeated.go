@@ -20,12 +20,6 @@ func (e *Engine) findKey(room string, m engine.Message, now time.Time) (pos engi
 	return e.unsaved.Find(room, m, now)
 }
 
-// forgetKeys forgets all keys that this node knows.
-func (e *Engine) forgetKeys() {
-	e.keys.Forget()
-	e.unsaved.Forget()
-}
-
 // noteUnsaved returns done with the addition that a key which the store does not get is noted for a process that takes over
 // from this one.
 func (e *Engine) noteUnsaved(room string, m engine.Message, done func(engine.Position, error)) func(engine.Position, error) {
