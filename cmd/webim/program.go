@@ -105,7 +105,7 @@ func (p *program) setLive(c *config.Config) {
 // options is room.Config.Options.
 func (p *program) options(name string) *policy.Options { return p.live.Load().patterns.Options(name) }
 
-// keep is jetstream.Config.Keep.
+// keep returns how much of its log a room keeps, by the settings that are in force.
 func (p *program) keep(name string) engine.Retention {
 	now := p.live.Load()
 	if o := now.patterns.Options(name); o != nil {

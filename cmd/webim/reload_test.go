@@ -71,7 +71,7 @@ func TestReloadRights(t *testing.T) {
 	session.Subscribe(&protocol.SubscribeRequest{Channel: "club"})
 	session.Subscribe(&protocol.SubscribeRequest{Channel: "other"})
 	inClub, inOther := connect(t, r.addr(), "/club"), connect(t, r.addr(), "/other")
-	r.says(r.reload(rooms("[moderator]")), "rooms (other entries) have changed")
+	r.says(r.reload(rooms("[moderator]")), "rooms (changed club) have changed")
 	for {
 		if push := session.Push(); push.Unsubscribe != nil {
 			if push.Channel != "club" || push.Unsubscribe.Code != 2001 || push.Unsubscribe.Reason != "permission denied" {
@@ -91,7 +91,7 @@ func TestReloadRights(t *testing.T) {
 	if c != nil || status != http.StatusForbidden {
 		t.Errorf("a new client of the room gets %d", status)
 	}
-	r.says(r.reload(rooms("anonymous")), "rooms (other entries) have changed")
+	r.says(r.reload(rooms("anonymous")), "rooms (changed club) have changed")
 	connect(t, r.addr(), "/club").echo("open again")
 }
 
@@ -191,7 +191,7 @@ func TestReloadWrong(t *testing.T) {
 		}
 	}
 	r.says(r.reload(good), "nothing has changed")
-	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries), token_secret_file ("+key+" → none) have changed")
+	r.says(r.reload("open: true\n"), "open (false → true), rooms (removed a), token_secret_file ("+key+" → none) have changed")
 }
 
 // TestReloadNeedsUpgrade checks that a reload names the times of pings, the first certificate and the removal of the last one as changes

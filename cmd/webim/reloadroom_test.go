@@ -45,7 +45,7 @@ func TestReloadOfEachRoomSetting(t *testing.T) {
 			if got := row.probe(t, r); got != row.before {
 				t.Errorf("before: %s, want %s", got, row.before)
 			}
-			r.says(r.reload(entry("    "+row.key+": "+row.value+"\n")), "rooms (other entries) have changed")
+			r.says(r.reload(entry("    "+row.key+": "+row.value+"\n")), "rooms (changed *) have changed")
 			if got := row.probe(t, r); got != row.after {
 				t.Errorf("after: %s, want %s", got, row.after)
 			}
@@ -164,7 +164,7 @@ func TestReloadBinary(t *testing.T) {
 	for _, s := range []*wstest.Protocol{inJSON, inProtobuf} {
 		s.Subscribe(&protocol.SubscribeRequest{Channel: probed})
 	}
-	r.says(r.reload(rooms+"    binary: true\n"), "rooms (other entries) have changed")
+	r.says(r.reload(rooms+"    binary: true\n"), "rooms (changed *) have changed")
 	inProtobuf.Publish(probed, "\xff\x00")
 	if push := inProtobuf.Push(); push.Pub == nil || string(push.Pub.Data) != "\xff\x00" {
 		t.Errorf("the client that speaks Protobuf gets %v", push)

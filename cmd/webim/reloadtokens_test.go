@@ -145,7 +145,7 @@ func TestReloadAnonymous(t *testing.T) {
 	r.comes(eve, 3500)
 	r.expectStatus("/r", 401)
 
-	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries) have changed")
+	r.says(r.reload("open: true\n"), "open (false → true), rooms (removed *) have changed")
 	s, text := r.comes(eve, 0)
 	if text == "" {
 		t.Fatal("the guest gets no token")
@@ -153,7 +153,7 @@ func TestReloadAnonymous(t *testing.T) {
 	s.Subscribe(&protocol.SubscribeRequest{Channel: "r"})
 	plain := connect(t, r.addr(), "/r")
 
-	r.says(r.reload(usersOnly), "open (true → false), rooms (other entries) have changed")
+	r.says(r.reload(usersOnly), "open (true → false), rooms (added *) have changed")
 	if push := s.Push(); push.Unsubscribe == nil || push.Unsubscribe.Code != 2001 {
 		t.Errorf("the guest gets %v", push)
 	}
@@ -164,7 +164,7 @@ func TestReloadAnonymous(t *testing.T) {
 	r.expectStatus("/r?token="+text, 401)
 	s.Leave()
 
-	r.says(r.reload("open: true\n"), "open (false → true), rooms (other entries) have changed")
+	r.says(r.reload("open: true\n"), "open (false → true), rooms (removed *) have changed")
 	again, _ := r.comes(&protocol.ConnectRequest{Token: text}, 0)
 	again.Leave()
 }

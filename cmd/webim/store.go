@@ -118,6 +118,12 @@ func (p *program) openJetStream(jc jetstream.Config) (*jetstream.Engine, error) 
 // jetstreamConfig returns the configuration that the engines on JetStream have in common.
 func (p *program) jetstreamConfig() jetstream.Config {
 	jc := p.cfg.JetStreamConfig(p.use != byServe)
-	jc.Log, jc.Now, jc.Keep, jc.Held = p.log, clock.Now(), p.keep, p.from.takingOver()
+	opened := jc.Keep
+	jc.Keep = func(name string) engine.Retention {
+		keep := p.keep(name)
+		keep.Age = opened(name).Age // a reload changes no ages in the store
+		return keep
+	}
+	jc.Log, jc.Now, jc.Held = p.log, clock.Now(), p.from.takingOver()
 	return jc
 }

@@ -20,3 +20,25 @@ func Match(pattern, room string) bool {
 	}
 	return ok && strings.HasSuffix(room, part)
 }
+
+// Overlap reports whether a room can have a name that matches both patterns. It takes a step for each pair of their bytes.
+func Overlap(a, b string) bool {
+	// rest[j] reports whether the rest of a, from the byte at hand, overlaps with b[j:].
+	rest, next := make([]bool, len(b)+1), make([]bool, len(b)+1)
+	for i := len(a); i >= 0; i-- {
+		rest, next = next, rest // next is the row of the byte after it
+		for j := len(b); j >= 0; j-- {
+			switch {
+			case i == len(a) && j == len(b):
+				rest[j] = true
+			case i < len(a) && a[i] == '*':
+				rest[j] = next[j] || j < len(b) && rest[j+1]
+			case j < len(b) && b[j] == '*':
+				rest[j] = rest[j+1] || i < len(a) && next[j]
+			default:
+				rest[j] = i < len(a) && j < len(b) && a[i] == b[j] && next[j+1]
+			}
+		}
+	}
+	return rest[0]
+}

@@ -2,6 +2,7 @@ package name
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,4 +35,20 @@ func BenchmarkMatch(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestOverlap compares Overlap with a search for a name that matches both patterns.
+func TestOverlap(t *testing.T) {
+	names := []string{""}
+	for i := 0; len(names[i]) < 8; i++ { // two patterns of the test have no more letters
+		names = append(names, names[i]+"a", names[i]+"b")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		a := rapid.StringMatching(`[ab*]{0,4}`).Draw(t, "a")
+		b := rapid.StringMatching(`[ab*]{0,4}`).Draw(t, "b")
+		want := slices.ContainsFunc(names, func(room string) bool { return Match(a, room) && Match(b, room) })
+		if got := Overlap(a, b); got != want {
+			t.Fatalf("%q and %q: %v, want %v", a, b, got, want)
+		}
+	})
 }

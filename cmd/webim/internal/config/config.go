@@ -27,6 +27,8 @@ type Config struct {
 	unknown []string          // variables WEBIM_… that match no setting
 	again   func() (*Config, error)
 
+	ages string // fingerprint of the ages with which the store was opened, if a reload has changed the settings since
+
 	StoreEngine string // the engine: Settings.Engine, unless that is auto; see chooseEngine
 	StoreFolder string // of the embedded store: Settings.Data, or the folder that systemd names
 }

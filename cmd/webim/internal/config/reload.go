@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -22,7 +23,7 @@ type Reload struct {
 	*Config            // in force from now on: the settings in Upgrade and Restart have their old values
 	Prepared *Prepared // of Config; the caller closes it, or its parts
 	Changed  []Change  // the settings with new values, and those that name files with new contents
-	Upgrade  []Change  // the settings that have changed, too, and need a live upgrade
+	Upgrade  []Change  // the settings that have changed, too, and need a live upgrade: also those of which only a part does
 	Restart  []Change  // the settings that have changed, too, and need a restart
 }
 
@@ -38,14 +39,15 @@ func (c Change) String() string { return c.Key + " (" + c.How + ")" }
 type exception struct {
 	keys  string // of the settings, separated by spaces
 	text  string // the change, as the end of a sentence that begins with except
-	needs func(old, next *Config) bool
+	needs func(old, next *Config, key string) bool
 }
 
 // exceptions are all exceptions.
 var exceptions = []exception{
-	{"tls_cert tls_key", "the first certificate and the last one", func(old, next *Config) bool { return (old.TLSCert == "") != (next.TLSCert == "") }},
-	{"rooms open history_age", "another age of messages in a durable store", func(old, next *Config) bool {
-		return old.isDurable() && old.historyClasses() != next.historyClasses()
+	{"tls_cert tls_key", "the first certificate and the last one", func(old, next *Config, _ string) bool { return (old.TLSCert == "") != (next.TLSCert == "") }},
+	// Everything else of the sections and of open is in force at once, see Reload.
+	{"rooms open history_age", "another age of messages in a durable store", func(old, _ *Config, key string) bool {
+		return key == "history_age" && old.isDurable()
 	}},
 }
 
@@ -118,6 +120,10 @@ func (c *Config) Reload(old *Prepared) (*Reload, error) {
 	if r.Prepared, err = r.Prepare(); err != nil {
 		return nil, err
 	}
+	if next.ages = c.openedWith(); next.isDurable() && next.fingerprint() != next.ages {
+		r.Upgrade = append(r.Upgrade, Change{roomsKey, "the ages of stored messages"})
+		slices.SortStableFunc(r.Upgrade, func(a, b Change) int { return cmp.Compare(a.Key, b.Key) })
+	}
 	r.Prepared.keepMadeKey(old)
 	r.Changed = append(r.Changed, r.newContents(c, old)...) // after the settings, which say more
 	slices.SortStableFunc(r.Changed, func(a, b Change) int { return cmp.Compare(a.Key, b.Key) })
@@ -148,10 +154,19 @@ func (c *Config) changes(next *Config) (all []Change) {
 		}
 	}
 	if !slices.EqualFunc(c.Rooms, next.Rooms, sameEntry) {
-		all = append(all, Change{roomsKey, "other entries"})
+		all = append(all, Change{roomsKey, otherEntries(c.Rooms, next.Rooms)})
 	}
 	slices.SortFunc(all, func(a, b Change) int { return cmp.Compare(a.Key, b.Key) })
 	return all
+}
+
+// some returns the first texts of a list, and how many more there are.
+func some(all []string) string {
+	const most = 8
+	if len(all) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+	}
+	return strings.Join(all, ", ")
 }
 
 // how returns Change.How for a setting.
@@ -160,6 +175,36 @@ func how(s *setting.Setting, from, to reflect.Value) string {
 		return "not shown"
 	}
 	return cmp.Or(s.Format(from), "none") + " → " + cmp.Or(s.Format(to), "none")
+}
+
+// otherEntries returns Change.How for the section rooms.
+func otherEntries(from, to []roomsfile.Entry) string {
+	var added, changed, removed []string
+	find := func(all []roomsfile.Entry, match string) int {
+		return slices.IndexFunc(all, func(e roomsfile.Entry) bool { return e.Match == match })
+	}
+	for _, e := range to {
+		if i := find(from, e.Match); i < 0 {
+			added = append(added, e.Match)
+		} else if !sameEntry(from[i], e) {
+			changed = append(changed, e.Match)
+		}
+	}
+	for _, e := range from {
+		if find(to, e.Match) < 0 {
+			removed = append(removed, e.Match)
+		}
+	}
+	var parts []string
+	for _, one := range []struct {
+		what    string
+		matches []string
+	}{{"added", added}, {"changed", changed}, {"removed", removed}} {
+		if len(one.matches) > 0 {
+			parts = append(parts, one.what+" "+some(one.matches))
+		}
+	}
+	return cmp.Or(strings.Join(parts, "; "), "another order")
 }
 
 func sameEntry(a, b roomsfile.Entry) bool {
@@ -177,7 +222,7 @@ func (c *Config) needs(next *Config, key string) string {
 		return setting.ByRestart // it has another default because of a setting that needs a restart
 	}
 	for i := range exceptions {
-		if e := &exceptions[i]; e.concerns(key) && e.needs(c, next) {
+		if e := &exceptions[i]; e.concerns(key) && e.needs(c, next, key) {
 			return setting.ByUpgrade
 		}
 	}

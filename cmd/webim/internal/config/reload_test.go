@@ -192,20 +192,33 @@ func TestReloadExceptions(t *testing.T) {
 	for _, key := range hookKeys {
 		noHooks[key] = ""
 	}
+	store := func(rooms, open string) map[string]string {
+		return map[string]string{"engine": "embedded", "data": "/nowhere", "rooms": "[" + rooms + "]", "open": open}
+	}
+	const news, lobby, short = "{match: news, history: 10, allow: {join: anonymous}}", "{match: lobby, history: 10, allow: {join: anonymous}}", "{match: brief*, history: 10, history_age: 1h, allow: {join: anonymous}}"
 	for name, c := range map[string]struct {
 		base, others map[string]string
 		upgrade      string
 	}{
-		"the last hook":            {nil, noHooks, ""},
-		"the last certificate":     {nil, map[string]string{"tls_cert": "", "tls_key": "", "tls_listen": ""}, "tls_cert tls_key tls_listen"},
-		"the last key":             {nil, map[string]string{"token_secret_file": ""}, ""},
-		"another key":              {nil, map[string]string{"token_secret_file": "", "token_secret": longSecret}, ""},
-		"clients without a token":  {map[string]string{"rooms": ""}, map[string]string{"open": "true"}, ""},
-		"others without a token":   {nil, map[string]string{"rooms": "[{match: b, allow: {join: anonymous}}]"}, ""},
-		"an age in memory":         {map[string]string{"open": "true"}, map[string]string{"history_age": "1h"}, ""},
-		"an age in a store":        {map[string]string{"open": "true", "engine": "embedded", "data": "/nowhere"}, map[string]string{"history_age": "1h"}, "history_age"},
-		"an age of rooms in one":   {map[string]string{"open": "true", "engine": "embedded", "data": "/nowhere"}, map[string]string{"rooms": "[{match: a, history: 10, history_age: 1h, allow: {join: anonymous}}]"}, "rooms"},
-		"another number of a room": {map[string]string{"rooms": "[{match: a, history: 10, allow: {join: anonymous}}]", "engine": "embedded", "data": "/nowhere"}, map[string]string{"rooms": "[{match: a, history: 20, allow: {join: anonymous}}]"}, ""},
+		"a room more in a store":        {store(news, "true"), store(lobby+", "+news, "true"), ""},
+		"a room less":                   {store(lobby+", "+news, "true"), store(news, "true"), ""},
+		"another name":                  {store(short+", "+news, "true"), store(short+", {match: new*, history: 10, allow: {join: user}}", "true"), ""},
+		"another order":                 {store(short+", "+news+", "+lobby, "true"), store(lobby+", "+short+", "+news, "true"), ""},
+		"others may not come any more":  {store(news, "true"), store(news, "false"), ""},
+		"others may come":               {store(news, "false"), store(news, "true"), ""},
+		"a room takes some of an age":   {store(short, "true"), store("{match: 'brief-*', history: 10, allow: {join: anonymous}}, "+short, "true"), "rooms"},
+		"a room of another age is gone": {store(short, "true"), store(news, "true"), "rooms"},
+		"a room without a history":      {store(news, "true"), store(news+", {match: secret, allow: {join: user}}", "true"), "rooms"},
+		"the last hook":                 {nil, noHooks, ""},
+		"the last certificate":          {nil, map[string]string{"tls_cert": "", "tls_key": "", "tls_listen": ""}, "tls_cert tls_key tls_listen"},
+		"the last key":                  {nil, map[string]string{"token_secret_file": ""}, ""},
+		"another key":                   {nil, map[string]string{"token_secret_file": "", "token_secret": longSecret}, ""},
+		"clients without a token":       {map[string]string{"rooms": ""}, map[string]string{"open": "true"}, ""},
+		"others without a token":        {nil, map[string]string{"rooms": "[{match: b, allow: {join: anonymous}}]"}, ""},
+		"an age in memory":              {map[string]string{"open": "true"}, map[string]string{"history_age": "1h"}, ""},
+		"an age in a store":             {map[string]string{"open": "true", "engine": "embedded", "data": "/nowhere"}, map[string]string{"history_age": "1h"}, "history_age"},
+		"an age of rooms in one":        {map[string]string{"open": "true", "engine": "embedded", "data": "/nowhere"}, map[string]string{"rooms": "[{match: a, history: 10, history_age: 1h, allow: {join: anonymous}}]"}, "rooms"},
+		"another number of a room":      {map[string]string{"rooms": "[{match: a, history: 10, allow: {join: anonymous}}]", "engine": "embedded", "data": "/nowhere"}, map[string]string{"rooms": "[{match: a, history: 20, allow: {join: anonymous}}]"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newReloadable(t)
@@ -213,6 +226,9 @@ func TestReloadExceptions(t *testing.T) {
 			_, next := r.reload(c.others)
 			if got := strings.Join(keysOf(next.Upgrade), " "); got != c.upgrade {
 				t.Errorf("%q need an upgrade, want %q; changed are %v", got, c.upgrade, next.Changed)
+			}
+			if changed := keysOf(next.Changed); c.base["rooms"] != c.others["rooms"] && c.others["rooms"] != "" && !slices.Contains(changed, "rooms") {
+				t.Errorf("%v are in force, and other entries of rooms are not", changed)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,6 +19,7 @@ import (
 	"webim/cmd/webim/internal/setting"
 	"webim/room/engine"
 	"webim/room/engine/jetstream"
+	"webim/room/name"
 )
 
 // The engines: the values of StoreEngine. It stays engineAuto if there is no place for messages.
@@ -178,10 +180,12 @@ func (c *Config) JetStreamConfig(command bool) jetstream.Config {
 	patterns, usual := c.Patterns(), c.Retention()
 	jc := jetstream.Config{
 		Keep: func(room string) engine.Retention {
+			keep := usual // of a room that no pattern allows any more
 			if options := patterns.Options(room); options != nil {
-				return options.History
+				keep = options.History
 			}
-			return usual // a room that no pattern allows any more
+			keep.Age = storedAge(keep)
+			return keep
 		},
 		MaxRecent: int64(c.HistoryTotal), Alone: command,
 	}
@@ -189,26 +193,56 @@ func (c *Config) JetStreamConfig(command bool) jetstream.Config {
 		jc.MaxDaily = max(c.MaxStore/dailyShare, leastDaily)
 	}
 	if !command {
-		jc.Ages, jc.Classes = c.historyAges(), c.historyClasses()
+		jc.Ages, jc.Classes = c.storedAges(), c.fingerprint()
 	}
 	return jc
 }
 
-// historyClasses returns a text that changes when rooms may have changed their history age.
-func (c *Config) historyClasses() string {
+// passing is how long the store keeps the messages of rooms that have no history: for nodes that have missed one, and so that none is
+// stored twice.
+const passing = 5 * time.Minute
+
+// storedAge returns how long the store keeps the messages of a room.
+func storedAge(keep engine.Retention) time.Duration {
+	if keep.Messages == 0 {
+		return passing
+	}
+	return keep.Age
+}
+
+// fingerprint returns a text that changes when rooms may have changed their age in the store. Patterns that decide nothing about it
+// are left out.
+func (c *Config) fingerprint() string {
+	usual := storedAge(c.Retention())
+	type row struct {
+		match string
+		age   time.Duration
+	}
+	var rows []row
+	for _, pattern := range slices.Backward(c.Patterns()) {
+		age := storedAge(pattern.Options.History)
+		rest := slices.IndexFunc(rows, func(r row) bool { return r.age != age && name.Overlap(r.match, pattern.Match) })
+		if rest < 0 && age == usual {
+			continue // without it, its rooms have the same age
+		}
+		rows = append(rows, row{pattern.Match, age})
+	}
 	h := sha256.New()
-	fmt.Fprintln(h, c.Retention().Age)
-	for _, pattern := range c.Patterns() {
-		fmt.Fprintf(h, "%q %v\n", pattern.Match, pattern.Options.History.Age)
+	fmt.Fprintln(h, usual)
+	for _, r := range rows {
+		fmt.Fprintf(h, "%q %v\n", r.match, r.age)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// historyAges returns how long rooms keep their messages: each value once.
-func (c *Config) historyAges() []time.Duration {
-	all := []time.Duration{c.Retention().Age}
+// openedWith returns the fingerprint with which the store was opened.
+func (c *Config) openedWith() string { return cmp.Or(c.ages, c.fingerprint()) }
+
+// storedAges returns how long the store keeps messages of rooms: each value once.
+func (c *Config) storedAges() []time.Duration {
+	all := []time.Duration{storedAge(c.Retention())}
 	for _, pattern := range c.Patterns() {
-		all = append(all, pattern.Options.History.Age)
+		all = append(all, storedAge(pattern.Options.History))
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
