@@ -26,6 +26,7 @@ func orphanLooks(m *manager.Manager) <-chan time.Time {
 func guard(m *manager.Manager, s *signalled, standIn *children.Child) (code int) {
 	m.Main(standIn.PID)
 	m.Serving()
+	standIn.Signal(syscall.SIGHUP) // it has read its files before, and this process may have lost a SIGHUP since
 	orphaned := orphanLooks(m)
 	for {
 		var sig os.Signal

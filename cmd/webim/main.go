@@ -69,6 +69,9 @@ func main() {
 	if pid := upgrade.Guards(); pid != 0 {
 		os.Exit(guard(manager.New(slog.Default()), newSignalled(), children.Find(pid)))
 	}
+	if inherited.InPlace() {
+		notifyEarly()
+	}
 	code := run(os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr)
 	if code != 0 && inherited.InPlace() {
 		code = notTaken(inherited)

@@ -31,6 +31,7 @@ type underway struct {
 	cancel  context.CancelFunc // makes it fail, as long as it can
 	asked   upgradeRequest
 	back    bool // this process is a stand-in, and hands back
+	reload  bool // SIGHUP has come meanwhile
 	outcome chan outcome
 }
 

@@ -48,15 +48,9 @@ func (r *runner) run() error {
 		case <-orphaned:
 			r.endOrphan()
 		case <-s.hangups:
-			if err := r.busy(); err == nil {
-				p.reload("SIGHUP")
-			}
+			r.hangUp()
 		case q := <-p.reloads:
-			a := answer{err: r.busy()}
-			if a.err == nil {
-				a.text, a.err = p.reload(q.by)
-			}
-			q.answer <- a
+			q.reply(r.reloadUnlessBusy(q.by))
 		case <-s.upgrades:
 			r.beginUpgrade(upgradeRequest{request: request{by: "SIGUSR2"}})
 		case q := <-p.upgrades:

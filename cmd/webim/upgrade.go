@@ -53,13 +53,45 @@ func (r *runner) begin(u *underway, f func(context.Context) (v upgrade.Verdict, 
 	}()
 }
 
-// endUpgrade tells the outcome. If another process serves now, this one ends.
+// hangUp receives SIGHUP. During an upgrade, the reload waits for its end.
+func (r *runner) hangUp() {
+	if r.upgrade == nil {
+		r.reloadUnlessBusy(bySIGHUP)
+		return
+	}
+	r.upgrade.reload = true
+	r.log.Info("a reload waits for the end of the upgrade", "by", bySIGHUP)
+}
+
+const bySIGHUP = "SIGHUP"
+
+// reloadUnlessBusy reloads the settings, unless the program changes nothing now.
+func (r *runner) reloadUnlessBusy(by string) (a answer) {
+	if a.err = r.busy(); a.err != nil {
+		r.log.Warn("a reload is refused", "by", by, "err", a.err)
+		return a
+	}
+	a.text, a.err = r.reload(by)
+	return a
+}
+
+// endUpgrade tells the outcome. If another process serves now, this one ends. Whichever process serves reloads its settings if SIGHUP has
+// come during the upgrade: the new one may have read its files before. A program in place of this one has read them after; if there is
+// none, see guard.
 func (r *runner) endUpgrade(o outcome) {
+	select {
+	case <-r.signals.hangups:
+		r.hangUp()
+	default:
+	}
 	u := r.upgrade
 	u.cancel()
 	r.upgrade = nil
 	var lost *upgrade.LostError
 	var standIn *upgrade.StandInError
+	if o.err == nil && u.reload {
+		_ = syscall.Kill(o.verdict.PID, syscall.SIGHUP) // it has just said that it serves, so it handles signals
+	}
 	switch {
 	case o.err == nil && u.back:
 		r.log.Info("handed everything back", "pid", o.verdict.PID, "clients", o.verdict.Conns, "stayed", o.stayed,
@@ -89,6 +121,9 @@ func (r *runner) endUpgrade(o outcome) {
 			r.log.Error("the upgrade is rolled back, and this process serves as before", "err", o.err)
 		}
 		u.asked.reply(answer{err: fmt.Errorf("rolled back: %w", o.err)})
+		if u.reload {
+			r.reloadUnlessBusy(bySIGHUP)
+		}
 		if r.after != nil {
 			sig := r.after
 			r.after = nil
