@@ -77,7 +77,7 @@ func (h *Hub) Start(s *netpoll.Server) {
 	}
 	if e, ok := h.engine.(engine.Pacer); ok {
 		h.makesWay = true
-		e.Pace(func() time.Duration { return pause.Gather(h.load.Value(), h.Config().MaxPause) })
+		e.Pace(func() time.Duration { return pause.Gather(h.load.Known(h.now()), h.Config().MaxPause) })
 	}
 }
 

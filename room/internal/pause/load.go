@@ -8,6 +8,9 @@ import (
 // window is the time over which the load is added up before it is judged.
 const window = 25 * time.Millisecond
 
+// quiet is the time without a sweep after which the load is not known, in nanoseconds.
+const quiet = int64(4 * window)
+
 // unknown stands for a load that is not known, as Load.level.
 const unknown = int64(loadFull * 1024)
 
@@ -19,7 +22,7 @@ const unknown = int64(loadFull * 1024)
 // assumed to be low, a room would sweep each message by itself when a flood begins, and would be
 // late for long. If it is assumed to be high, a lone message is followed by no pause anyway.
 //
-// Call Begin first. Then any goroutine may call Add and Value.
+// Call Begin first. Then any goroutine may call Add, Value and Known.
 type Load struct {
 	workers int64
 
@@ -45,7 +48,7 @@ func (l *Load) Add(now int64, sweep time.Duration, messages int) {
 	}
 	l.work.Add(-work)
 	level := work * 1024 / (past * l.workers)
-	if level = (level + l.level.Load()) / 2; past >= 4*int64(window) {
+	if level = (level + l.level.Load()) / 2; past >= quiet {
 		level = unknown
 	}
 	l.level.Store(level)
@@ -53,3 +56,11 @@ func (l *Load) Add(now int64, sweep time.Duration, messages int) {
 
 // Value returns the load.
 func (l *Load) Value() float64 { return float64(l.level.Load()) / 1024 }
+
+// Known returns the load, or 0 if it is not known: messages that nobody sweeps make none, and must not wait as in a flood.
+func (l *Load) Known(now int64) float64 {
+	if level := l.level.Load(); level != unknown && now-l.windowStart.Load() < quiet {
+		return float64(level) / 1024
+	}
+	return 0
+}

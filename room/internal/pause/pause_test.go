@@ -70,6 +70,9 @@ func TestLoad(t *testing.T) {
 	l := new(Load)
 	l.Begin(2)
 	now := int64(1000 * ms)
+	if got := l.Known(now); got != 0 {
+		t.Errorf("before any sweep the load is known as %v", got)
+	}
 	l.Add(now, 0, 1) // begins a window
 	for range 100 {  // each 10 ms: 5 messages, swept in 3 ms
 		now += int64(10 * ms)
@@ -84,6 +87,12 @@ func TestLoad(t *testing.T) {
 	}
 	if got := l.Value(); got < 0.74 || got > 0.76 {
 		t.Errorf("with more sweeps it is a load of %v", got)
+	}
+	if got := l.Known(now + int64(window)); got != l.Value() {
+		t.Errorf("a load of %v is known as %v", l.Value(), got)
+	}
+	if got := l.Known(now + int64(window) + quiet); got != 0 {
+		t.Errorf("long after the last sweep the load is known as %v", got)
 	}
 	now += int64(time.Second)
 	if l.Add(now, 3*ms, 1); l.Value() != loadFull {
