@@ -53,7 +53,7 @@ func testInPlace(t *testing.T, program string) {
 func testInPlaceStore(t *testing.T, program string) {
 	m := startMoving(t, program, "--open", "--data", t.TempDir(), "--personal=false", "--upgrade-by", "exec")
 	m.inPlace = true
-	liveUpgrades(t, m, 100, 5, 2, 20*time.Millisecond)
+	storeUpgrades(t, m)
 	for _, line := range m.lines(linesInPlace) {
 		if note := line["note"].(string); !strings.HasPrefix(note, "the store could not be used for ") {
 			t.Errorf("the note is %q", note)

@@ -17,9 +17,19 @@ import (
 )
 
 // TestUpgradeHard upgrades a server of an ordinary user, whose table of descriptors is almost full, while one client in a hundred
-// does not read, half of them are in the middle of a frame, and others come and go.
+// does not read, half of them are in the middle of a frame, and others come and go: both ways.
 func TestUpgradeHard(t *testing.T) {
 	t.Parallel()
+	program := forNobody(t, build(t, false))
+	for _, by := range []string{"spawn", "exec"} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			testUpgradeHard(t, program, by)
+		})
+	}
+}
+
+func testUpgradeHard(t *testing.T, program, by string) {
 	clients, rooms, times, coming, interval := 400, 4, 2, 4, 20*time.Millisecond
 	if wstest.Long() {
 		clients, rooms, times, coming, interval = 15_000, 150, 10, 16, 750*time.Millisecond
@@ -30,7 +40,8 @@ func TestUpgradeHard(t *testing.T) {
 	stuck := max(1, clients/100)
 	const leaving = 4
 	files := clients + rooms + stuck + 1 + leaving*coming + ownFiles // the server has room for no client more
-	m := startMovingBy(t, asNobody(files), forNobody(t, build(t, false)), "--open", "--engine", "memory", "--personal=false", "--ping-interval", "none", "--write-timeout", "10m", "--max-text", "none", "--max-graphemes", "none")
+	m := startMovingBy(t, asNobody(files), program, "--open", "--upgrade-by", by, "--engine", "memory", "--personal=false", "--ping-interval", "none", "--write-timeout", "10m", "--max-text", "none", "--max-graphemes", "none")
+	m.inPlace = by == "exec"
 	c := gather(t, m.addr, clients, rooms)
 	defer c.end()
 	behind := getStuck(t, m.addr, stuck)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +30,7 @@ func liveUpgrades(t *testing.T, m *moving, clients, rooms, times int, interval t
 	t.Logf("seed %d", seed)
 	c := gather(t, m.addr, clients, rooms)
 	defer c.end()
-	before := m.descriptors()
+	before, kernel := m.descriptors(), kernelMemory(t)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	talking := c.talk(ctx, interval, seed)
@@ -52,15 +53,47 @@ func liveUpgrades(t *testing.T, m *moving, clients, rooms, times int, interval t
 	if after := m.descriptors(); after < before-8 || after > before+8 {
 		t.Errorf("the last process has %d open files, and the first one had %d", after, before)
 	}
+	more := kernelMemory(t) - kernel
+	t.Logf("the kernel has %d KiB more after %d upgrades", more>>10, times)
+	if lost := int64(clients) * int64(times) * socketMemory; more > max(lost/2, 128<<20) { // others use this machine, too
+		t.Errorf("the kernel has %d bytes more, and if sockets had been left it would be about %d", more, lost)
+	}
+}
+
+// socketMemory is about the memory that the kernel has for a socket of TCP and its file.
+const socketMemory = 3 << 10
+
+// kernelMemory returns the bytes of the kernel's own structures.
+func kernelMemory(t *testing.T) int64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "SUnreclaim:")
+	var kib int64
+	if _, err := fmt.Sscan(rest, &kib); err != nil {
+		t.Fatal(err)
+	}
+	return kib << 10
 }
 
 // testStoreUpgrade upgrades a server whose messages are in a folder, which the old process closes and the new one opens.
 func testStoreUpgrade(t *testing.T, program string) {
 	m := startMoving(t, program, "--open", "--data", t.TempDir(), "--personal=false")
-	liveUpgrades(t, m, 100, 5, 2, 20*time.Millisecond)
+	storeUpgrades(t, m)
 	for _, line := range m.lines("took over from another process") {
 		t.Logf("store: %v", line["store"])
 	}
+}
+
+func storeUpgrades(t *testing.T, m *moving) {
+	t.Helper()
+	clients, rooms, times, interval := 100, 5, 2, 20*time.Millisecond
+	if wstest.Long() {
+		clients, rooms, times, interval = 15_000, 150, 3, 750*time.Millisecond
+	}
+	liveUpgrades(t, m, clients, rooms, times, interval)
 }
 
 // testUpgradeFails checks that the old process serves on whatever is wrong with the new one, that the verdict says why, and that a
