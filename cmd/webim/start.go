@@ -32,6 +32,9 @@ func (p *program) start() (err error) {
 		return err
 	}
 	p.onClose(p.Prepared.Close)
+	if err = p.cfg.CheckFolders(); err != nil {
+		return err
+	}
 	p.say()
 	p.site = web.Handler() // it takes some ms, and in an upgrade nobody waits for it here
 	if err := p.newServer(); err != nil {

@@ -101,6 +101,12 @@ func TestWrongSettings(t *testing.T) {
 		{args: "serve --nats nats://a --nats-ca /dev/null", want: `--nats-ca: the file cannot be used: it has no certificate in PEM.`},
 		{args: "serve --nats nats://a --nats-cert /dev/null --nats-key /dev/null", want: `--nats-cert: the certificate cannot be used: `},
 		{args: "serve --data /dev/null", want: `--data: /dev/null is a file: write the name of a folder.`},
+		{args: "serve --open --data /proc/store", want: `--data: nothing can be written to /proc: no such file or directory: write the name of a folder that the user of webim may write to.`},
+		{args: "serve --open --data /proc/store", want: `--data: nothing can be written to /proc: `},
+		{args: "serve --open --data /dev/null/store", want: `--data: nothing can be written to /dev/null: not a directory: write the name of a folder`},
+		{args: "serve --open --engine memory --acme chat.example.org --acme-dir /dev/null", want: `--acme-dir: nothing can be written to /dev/null: not a directory`},
+		{args: "serve --open --engine memory --acme chat.example.org --acme-dir /proc/acme/chat", want: `--acme-dir: nothing can be written to /proc: `},
+		{args: "serve --open --data /tmp --max-store 1KiB", want: `--max-store: 1KiB is out of range: it must be 8MiB to 1024TiB.`},
 
 		{args: "serve --tls-cert c.pem", want: `--tls-cert is given without a key: add --tls-key FILE.`},
 		{args: "serve", env: "WEBIM_TLS_KEY=k.pem", want: `WEBIM_TLS_KEY is given without a certificate: add WEBIM_TLS_CERT=FILE.`},

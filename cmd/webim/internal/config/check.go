@@ -20,6 +20,9 @@ func (c *Config) Check(out io.Writer) error {
 		return err
 	}
 	defer p.Close()
+	if err := c.CheckFolders(); err != nil {
+		return err
+	}
 	computed := netpoll.New(c.NetpollConfig(), nil).Config()
 	w := bufio.NewWriter(out)
 	for _, s := range Table {

@@ -35,6 +35,8 @@ func samples(s *setting.Setting) []string {
 		return []string{"1h", "1h1m", "1m30s"}
 	case s.Kind == "time":
 		return []string{"123ms", "1s", "17ms"}
+	case s.Name == "max-store":
+		return []string{"9MiB", "10MiB", "11MiB"}
 	case s.Name == "nats-replicas":
 		return []string{"3", "4", "5"}
 	case s.Name == "loops" || s.Name == "workers":

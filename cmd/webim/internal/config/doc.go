@@ -7,6 +7,7 @@
 //	flags.go         Flags: the settings on a command line
 //	validate.go      checks of settings against each other
 //	prepare.go       Prepare: reading the files that the settings name, and the warnings
+//	folders.go       CheckFolders: the folders that serve writes to
 //	check.go         Check: printing the settings
 //	probe.go         trying the addresses and URLs that the settings name, for Check
 //	limits.go        the configuration of package netpoll, and the limit of open files
