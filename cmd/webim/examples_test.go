@@ -139,6 +139,29 @@ func TestExampleCommands(t *testing.T) {
 	}
 }
 
+// TestExampleUnit checks that what the manual says of a unit for systemd stands in the unit that is deployed.
+func TestExampleUnit(t *testing.T) {
+	unit, err := os.ReadFile("deploy/webim.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, b := range manual.Blocks(t, root, "ini") {
+		if !strings.HasPrefix(b.Place, "upgrade.md") {
+			continue
+		}
+		found++
+		for line := range strings.Lines(b.Text) {
+			if !strings.Contains(string(unit), "\n"+line) {
+				t.Errorf("%s: webim.service has no line %s", b.Place, line)
+			}
+		}
+	}
+	if found != 1 {
+		t.Errorf("upgrade.md has %d units", found)
+	}
+}
+
 // inlineCommands returns the commands of webim in the text of the manual.
 func inlineCommands(t *testing.T) (all []manual.Block) {
 	t.Helper()
