@@ -51,7 +51,7 @@ const (
 
 // old returns the old side of an upgrade.
 func (h *handover) old() (*upgrade.Old, error) {
-	binary, err := programPath()
+	binary, err := programPath(os.Args[0])
 	return &upgrade.Old{Binary: binary, Args: os.Args[1:], Env: environWithoutPID(), FreezeTime: freezeTime, MoveTime: moveTime, Store: h.cfg.StoreEngine != config.EngineMemory,
 		Check: h.check, Lend: h.server.Lend, TakeBack: h.server.TakeBack, Settle: h.settle,
 		Freeze: h.freeze, Thaw: h.thaw, Files: h.files, Write: h.write, Commit: h.commit, Release: h.release}, err
@@ -76,14 +76,14 @@ func (p *program) handOver(ctx context.Context) (v upgrade.Verdict, stayed int, 
 	return v, h.held.Stayed(), err
 }
 
-// programPath returns the path of the program as it was started, whatever file has that path now.
-func programPath() (string, error) {
-	path, err := exec.LookPath(os.Args[0])
+// programPath returns the path of the program that was started by a name, whatever file has that path now.
+func programPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
 	if err != nil {
-		return "", fmt.Errorf("the program was started as %s, and nothing is there: %w", os.Args[0], err)
+		return "", fmt.Errorf("the program was started as %s, and cannot be started so again: %w", name, err)
 	}
 	return path, nil
 }

@@ -38,7 +38,7 @@ func testInit(t *testing.T, program string) {
 	health := func(args ...string) ended {
 		return runExactly(t, program, vars, append([]string{"health"}, args...)...)
 	}
-	if got := health(); got.code != 1 || !strings.Contains(got.errs, "nobody answers on "+internal+": connection refused: is webim running with the same settings?") {
+	if got := health(); got.code != 1 || !strings.Contains(got.errs, "nobody answers on "+internal+": connection refused: start webim, or give this command the settings with which it runs.\n") {
 		t.Errorf("health before: %d %s", got.code, got.errs)
 	}
 	r := launch(t, program, append([]string{"env"}, vars...), "--data", filepath.Join(t.TempDir(), "own"))

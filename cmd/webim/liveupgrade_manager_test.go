@@ -58,7 +58,9 @@ func testUpgradeManager(t *testing.T, program string) {
 	if err := syscall.Kill(m.pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	m.await(linesRolledBack, 0)
+	if line := m.await(linesRolledBack, 0); line["err"] != "this process got a signal (terminated), which ends it" {
+		t.Errorf("the upgrade is taken back because %v", line["err"])
+	}
 	m.await("ended", 0)
 	await("STOPPING=1")
 }

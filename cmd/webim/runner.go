@@ -28,7 +28,7 @@ func newRunner(p *program) *runner { return &runner{program: p, muted: make(chan
 // underway is an upgrade under way.
 type underway struct {
 	since   time.Time
-	cancel  context.CancelFunc // makes it fail, as long as it can
+	cancel  context.CancelCauseFunc // makes it fail, as long as it can
 	asked   upgradeRequest
 	back    bool // this process is a stand-in, and hands back
 	reload  bool // SIGHUP has come meanwhile
@@ -91,7 +91,7 @@ func (r *runner) endOrphan() {
 func (r *runner) end(sig os.Signal) {
 	if r.upgrade != nil {
 		r.after = sig
-		r.upgrade.cancel()
+		r.upgrade.cancel(fmt.Errorf("this process got a signal (%v), which ends it", sig))
 		return
 	}
 	delay := r.now.DrainDelay

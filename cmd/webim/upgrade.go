@@ -43,7 +43,7 @@ func (r *runner) beginUpgrade(q upgradeRequest) {
 
 // begin runs an upgrade on a goroutine of its own.
 func (r *runner) begin(u *underway, f func(context.Context) (v upgrade.Verdict, stayed int, err error)) {
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
 	u.since, u.cancel, u.outcome = time.Now(), cancel, make(chan outcome, 1)
 	r.upgrade = u
 	go func() {
@@ -85,7 +85,7 @@ func (r *runner) endUpgrade(o outcome) {
 	default:
 	}
 	u := r.upgrade
-	u.cancel()
+	u.cancel(nil)
 	r.upgrade = nil
 	var lost *upgrade.LostError
 	var standIn *upgrade.StandInError

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"webim/cmd/webim/internal/operator"
+	"webim/cmd/webim/internal/setting"
 )
 
 // Keys have names, and rights by name, in every source of the settings.
@@ -47,6 +50,16 @@ func TestAPIKeySettings(t *testing.T) {
 	} {
 		if got := keysOf(c.environ, strings.Fields(c.args)...); !strings.Contains(got, c.want) {
 			t.Errorf("%v %s: %s, want %s", c.environ, c.args, got, c.want)
+		}
+	}
+}
+
+// TestRightsInHelp checks that the help names each right that a key may have besides the methods of the API.
+func TestRightsInHelp(t *testing.T) {
+	help := Lookup("api_key_rights", (*setting.Setting).Key).Help
+	for _, right := range operator.Rights {
+		if !strings.Contains(help, " "+right+" ") {
+			t.Errorf("the help of --api-key-rights does not name %s: %s", right, help)
 		}
 	}
 }

@@ -155,9 +155,12 @@ func (m *MemoryTable) warnings() []string {
 	}
 	largest := slices.Clone(m.bounds)
 	slices.SortStableFunc(largest, func(a, b bound) int { return int(b.bytes>>10 - a.bytes>>10) })
-	var names []string
-	for _, b := range largest[:3] {
-		names = append(names, b.name)
+	var names []string // of settings, without what a name says more
+	for _, b := range largest {
+		key, _, _ := strings.Cut(b.name, ",")
+		if len(names) < 3 && Lookup(key, (*setting.Setting).Key) != nil && !slices.Contains(names, key) {
+			names = append(names, key)
+		}
 	}
 	return []string{fmt.Sprintf("the memory that clients may make this server use adds up to %s, more than %s, which is %s: lower %s, or give the server more memory; webim check lists all bounds",
 		setting.RoughSize(sum), m.whose, setting.RoughSize(m.limit), strings.Join(names, " or "))}

@@ -44,8 +44,8 @@ func TestBoundsAddUp(t *testing.T) {
 }
 
 func TestMemoryWarning(t *testing.T) {
-	m := MemoryTable{bounds: []bound{{"a", 100 << 20}, {"b", 300 << 20}, {"c", 200 << 20}, {"d", 50 << 20}}, limit: 512 << 20, whose: "the container's limit", set: "/x"}
-	want := "the memory that clients may make this server use adds up to 650.0 MiB, more than the container's limit, which is 512.0 MiB: lower b or c or a, or give the server more memory; webim check lists all bounds"
+	m := MemoryTable{bounds: []bound{{"max_conns", 100 << 20}, {"max_conns, in the kernel", 200 << 20}, {"slow mode", 150 << 20}, {"max_rooms", 90 << 20}, {"max_queued", 80 << 20}, {"max_http", 30 << 20}}, limit: 512 << 20, whose: "the container's limit", set: "/x"}
+	want := "the memory that clients may make this server use adds up to 650.0 MiB, more than the container's limit, which is 512.0 MiB: lower max_conns or max_rooms or max_queued, or give the server more memory; webim check lists all bounds"
 	if got := m.warnings(); len(got) != 1 || got[0] != want {
 		t.Errorf("%q", got)
 	}

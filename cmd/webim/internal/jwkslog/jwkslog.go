@@ -49,7 +49,7 @@ func (l *Log) Recovered() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.why != nil && l.log != nil {
-		l.log.Info("the keys of tokens (JWKS) are fetched again", "failed_for", time.Since(l.since).Round(time.Second).String())
+		l.log.Info("the keys of tokens (JWKS) are fetched again", "failed_for", time.Since(l.since).Round(time.Second))
 	}
 	l.why = nil
 }

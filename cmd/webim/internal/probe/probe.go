@@ -66,7 +66,7 @@ func explain(t Target, timeout time.Duration, err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("webim on %s has not answered within %v", t.Addr, timeout)
 	case errors.As(err, &errno):
-		return fmt.Errorf("nobody answers on %s: %w: is webim running with the same settings?", t.Addr, errno)
+		return fmt.Errorf("nobody answers on %s: %w: start webim, or give this command the settings with which it runs", t.Addr, errno)
 	}
 	return fmt.Errorf("asking webim on %s: %w", t.Addr, err)
 }

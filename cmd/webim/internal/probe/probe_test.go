@@ -48,7 +48,7 @@ func TestAsk(t *testing.T) {
 	if _, err := Ask(t.Context(), Target{"tcp", plain.Listener.Addr().String(), false}, "/slow", 50*time.Millisecond); err == nil || !strings.Contains(err.Error(), "has not answered within 50ms") {
 		t.Error(err)
 	}
-	if _, err := Ask(t.Context(), Target{"tcp", wstest.FreeAddr(t).String(), false}, "/ready", wstest.Patience); err == nil || !strings.Contains(err.Error(), "connection refused: is webim running") {
+	if _, err := Ask(t.Context(), Target{"tcp", wstest.FreeAddr(t).String(), false}, "/ready", wstest.Patience); err == nil || !strings.Contains(err.Error(), "connection refused: start webim, or ") {
 		t.Error(err)
 	}
 }

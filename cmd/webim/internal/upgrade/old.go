@@ -89,6 +89,12 @@ func (o *Old) Spawn(ctx context.Context) (v Verdict, err error) {
 func (o *Old) handOver(ctx context.Context, c *peer) (v Verdict, err error) {
 	stop := context.AfterFunc(ctx, c.kill) // before go, this is a failure like others; HandBack has no such end
 	defer stop()
+	lost := false
+	defer func() {
+		if err != nil && !lost && ctx.Err() != nil {
+			err = context.Cause(ctx) // this process has killed the new one
+		}
+	}()
 	v.PID = c.pid
 	if v.Hello, err = o.hello(c); err != nil {
 		return v, c.end(err)
@@ -111,7 +117,6 @@ func (o *Old) handOver(ctx context.Context, c *peer) (v Verdict, err error) {
 		err = send(c.conn, msgGo, binary.AppendVarint(nil, began.UnixNano())) // it fails if the new process is dead, and then nobody else has begun
 	}
 	var note []byte
-	lost := false
 	if err == nil {
 		o.at("gone")
 		c.conn.SetDeadline(time.Now().Add(cmp.Or(o.MoveTime, moveTime)))
