@@ -143,7 +143,7 @@ type Config struct {
 	// NeverOpened, if it is not nil, is called when a connection has ended that was never open, except those
 	// that net/http has got and those of Health: with the cause HandshakeTimeout, HandshakeFailed, Refused or
 	// OutOfMemory. For Refused, Closed has the HTTP status and the text of the answer. A worker calls it, and it
-	// must not block. Inside it, the Conn answers Info.
+	// must not block. Inside it, the Conn answers Info, and Data with the value of Request.SetData.
 	NeverOpened func(c Conn, why Closed)
 	// HTTP answers the requests that are no upgrades, through net/http. nil: 404. A listener keeps the handler with
 	// which it began.

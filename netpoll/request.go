@@ -106,7 +106,8 @@ func (q *Request) AddHeader(name, value string) error {
 // Config.Subprotocols has is chosen.
 func (q *Request) SetSubprotocol(p string) { q.subprotocol, q.chosen = p, true }
 
-// SetData, called in Handshaker.Handshake, stores a value with the connection; see Conn.Data.
+// SetData, called in Handshaker.Handshake, stores a value with the connection; see Conn.Data. Config.NeverOpened finds it also
+// after Refuse.
 func (q *Request) SetData(v any) { q.data = v }
 
 // SameOrigin accepts a page that was loaded from the host and port of the request. It is the default

@@ -19,19 +19,20 @@ func (s *Server) upgrade(w *worker, r *record, q *Request, behind []byte) (more 
 		return false
 	}
 	answer, ext, bad := s.negotiate(q, w.answer[:0])
-	if bad != nil {
-		s.refuse(r, bad)
-		return false
-	}
-	w.answer = answer
 	r.mu.Lock()
 	if r.w&wClosing != 0 { // the server is shutting down
 		r.mu.Unlock()
 		return false
 	}
-	if q.data != nil {
+	if q.data != nil { // also if it is refused: for Config.NeverOpened
 		s.extraLocked(r).data = q.data
 	}
+	if bad != nil {
+		r.mu.Unlock()
+		s.refuse(r, bad)
+		return false
+	}
+	w.answer = answer
 	// The answer must be first on the wire, but Open must be first in time: a client that has read
 	// 101 must be in its room. So the write bit is held during Open, and frames that are pushed
 	// meanwhile are queued. fOpen decides, under the lock, whether a close sends a Close frame or

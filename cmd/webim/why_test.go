@@ -6,9 +6,11 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"webim/netpoll/wstest"
 	"webim/room/flight"
+	"webim/room/token"
 )
 
 // runWhy runs webim why, and returns the code, the output and the errors.
@@ -74,5 +76,52 @@ func TestWhy(t *testing.T) {
 		if code, out, errs := runWhy(append(args, "ann")...); code == 0 || out != "" || !strings.Contains(errs, want) {
 			t.Errorf("%v: %d %s%s", args, code, out, errs)
 		}
+	}
+}
+
+// TestWhyRefused checks that webim why shows a user the connections that were refused after the signature of the token was verified.
+func TestWhyRefused(t *testing.T) {
+	const key = "0123456789abcdef"
+	p := startProgram(t, "--listen", "127.0.0.1:0", "--internal", "127.0.0.1:0", "--api-key", key, "--token-secret", longSecret, "--open", "--max-conns-per-user", "1")
+	addr := p.plain[0].String()
+	sign, err := token.NewSigner(token.Key{Secret: []byte(longSecret)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokenOf := func(user string, alive time.Duration) string {
+		text, err := sign.Sign(token.Claims{User: user, IssuedAt: time.Now().Add(-time.Minute).Unix(), Expires: time.Now().Add(alive).Unix()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	if status, body := ask(t, p.inner.addr, "POST", "/api/revoke", key, `{"user":"gone"}`); status != 200 {
+		t.Fatalf("%d %s", status, body)
+	}
+	refused := func(user, text string, status int) {
+		t.Helper()
+		if r, err := wstest.Dial(t, addr).TryHandshake("/tea?token=" + text); err != nil || r.StatusCode != status {
+			t.Errorf("%s: %v %v", user, r, err)
+		}
+	}
+	connectAs(t, addr, "many")
+	refused("many", tokenOf("many", time.Hour), 429)
+	refused("old", tokenOf("old", -time.Hour), 401)
+	refused("gone", tokenOf("gone", time.Hour), 401)
+	refused("forged", tokenOf("forged", time.Hour)+"x", 401)
+	for user, alive := range map[string]time.Duration{"late": -time.Hour, "gone": time.Hour} {
+		c := connect(t, addr, "/connection/websocket")
+		c.Send(0x81, `{"id":1,"connect":{"token":"`+tokenOf(user, alive)+`"}}`)
+		_, _, _ = c.ReadFrame() // the reply, or a Close frame
+		_ = c.Conn.Close()
+	}
+	for user, n := range map[string]int{"many": 1, "old": 1, "gone": 2, "late": 1, "forged": 0} {
+		wstest.Eventually(t, "the ends of "+user+" are known", func() bool {
+			f := p.flights.Find(user, 10)
+			return len(f) == n && (n == 0 || f[0].User == user)
+		})
+	}
+	if r := p.flights.Find("many", 1)[0]; r.Code != 429 || r.Client != "" || r.Reason != "too many connections of this user" {
+		t.Errorf("many: %+v", r)
 	}
 }

@@ -28,6 +28,7 @@ func (s *session) connect(o *out, c *protocol.Command, all *wire.Commands) (wait
 	if err := wire.Check(wire.Connect, c); err != nil {
 		return false, err
 	}
+	s.Identify(token.Anonymous) // a command before this one may have failed
 	k := &connecting{s: s, id: c.Id, req: c.Connect}
 	s.awaited.Add(1) // first: see mustConnect
 	k.identify()
@@ -61,6 +62,9 @@ func (k *connecting) withoutBackend() {
 	if k.req.Token != "" {
 		h.Judge().VerifyToken(k.req.Token, func(who *token.Identity, err error) {
 			if k.who, k.err = who, h.Judge().CheckToken(who, err, identity.Logged(k.s.conn)); k.err != nil {
+				if who != nil { // it has expired, or was revoked: the flight recorder knows the user
+					k.s.Identify(who)
+				}
 				k.resolved()
 				return
 			}

@@ -53,8 +53,7 @@ func New() *Recorder {
 func (r *Recorder) Closed(h *room.Hub, c netpoll.Conn, why netpoll.Closed) {
 	r.trace.ended(c, why)
 	e := endOf(c, why)
-	who := identity.Of(c)
-	e.user, e.dialect = who.User, "plain"
+	e.dialect = "plain"
 	var rooms []string
 	if s := identity.SessionOf(c); s != nil {
 		e.client, e.dialect, rooms = s.ClientID(), s.Encoding().String(), s.Rooms()
@@ -65,11 +64,12 @@ func (r *Recorder) Closed(h *room.Hub, c netpoll.Conn, why netpoll.Closed) {
 	r.keep(r.opened, e)
 }
 
-// NeverOpened records the end of a connection that was never open: see netpoll.Config.NeverOpened.
+// NeverOpened records the end of a connection that was never open: see netpoll.Config.NeverOpened. It has a user if the handshake
+// had a token whose signature is good.
 func (r *Recorder) NeverOpened(c netpoll.Conn, why netpoll.Closed) { r.keep(r.never, endOf(c, why)) }
 
 func endOf(c netpoll.Conn, why netpoll.Closed) *end {
-	e := &end{why: why, at: time.Now()}
+	e := &end{user: identity.Of(c).User, why: why, at: time.Now()}
 	e.info, _ = c.Info()
 	e.flight, _ = c.Flight()
 	return e
@@ -118,10 +118,7 @@ func (e *end) is(who string, addr netip.Addr) bool {
 	if addr.IsValid() && e.info.Remote.Addr().Unmap() == addr {
 		return true
 	}
-	if who == "" || e.dialect == "" {
-		return false
-	}
-	return e.user == who || e.clientID() == strings.ToLower(who)
+	return who != "" && (e.user == who || e.clientID() == strings.ToLower(who))
 }
 
 // clientID returns the client id of the connection.

@@ -36,8 +36,11 @@ func (j *Judge) VerifyToken(text string, done func(*token.Identity, error)) {
 		}
 	}
 	j.cfg.Tokens.Connection(text, func(who *token.Identity, err error) {
-		if err == nil && policy.IsGuest(who.User) {
-			who, err = nil, ErrTokenGuest
+		if who != nil && policy.IsGuest(who.User) {
+			who = nil
+			if err == nil {
+				err = ErrTokenGuest
+			}
 		}
 		done(who, err)
 	})

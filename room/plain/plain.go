@@ -34,20 +34,23 @@ func (d *Dialect) Handshake(r *netpoll.Request, name string) {
 	if status == 0 {
 		status, text = d.judge(who, name, r.Remote().Addr().Unmap())
 	}
-	if status != 0 {
-		d.logRefusal(r, name, who, status, text)
-		r.Refuse(status, text)
-		if status == http.StatusServiceUnavailable {
-			_ = r.AddHeader("Retry-After", "5")
-		}
-	} else if who != token.Anonymous {
+	if who != nil && who != token.Anonymous { // also if it is refused: for the flight recorder
 		p := new(identity.Principal)
 		p.Init(who, cost.PayerOf(who.User, r.Remote().Addr()))
 		r.SetData(p)
 	}
+	if status == 0 {
+		return
+	}
+	d.logRefusal(r, name, who, status, text)
+	r.Refuse(status, text)
+	if status == http.StatusServiceUnavailable {
+		_ = r.AddHeader("Retry-After", "5")
+	}
 }
 
-// identify returns the identity in a token, or an HTTP status and the reason of the refusal.
+// identify returns the identity in a token. If the token is refused, it returns an HTTP status and the reason, and the identity if
+// only the time of the token is over or it was revoked.
 func (d *Dialect) identify(r *netpoll.Request, name string) (who *token.Identity, status int, why string) {
 	h, text := d.hub, r.Query().Get("token")
 	switch {
@@ -67,11 +70,11 @@ func (d *Dialect) identify(r *netpoll.Request, name string) (who *token.Identity
 	case v := <-answer:
 		switch {
 		case errors.Is(v.err, wire.ErrTokenExpired):
-			return nil, http.StatusUnauthorized, "the token has expired"
+			return v.who, http.StatusUnauthorized, "the token has expired"
 		case errors.Is(v.err, wire.ErrInternal):
 			return nil, http.StatusServiceUnavailable, "the token cannot be judged now, try again"
 		case v.err != nil:
-			return nil, http.StatusUnauthorized, "the token is not valid"
+			return v.who, http.StatusUnauthorized, "the token is not valid"
 		}
 		return v.who, 0, ""
 	default: // the verifier is fetching the key, and a handshake cannot wait

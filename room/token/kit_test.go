@@ -103,7 +103,7 @@ func connection(t testing.TB, v *Verifier, token string) (id *Identity, err erro
 	if calls != 1 {
 		t.Fatalf("done was called %d times before Connection returned", calls)
 	}
-	checkError(t, token, id == nil, err)
+	checkError(t, token, id == nil || errors.Is(err, ErrExpired), err)
 	return id, err
 }
 

@@ -10,16 +10,21 @@ import (
 
 // Connection verifies a connection token and calls done exactly once: before Connection
 // returns, or, if the keys must be fetched first, later on a goroutine of the verifier, which
-// done must not block. The error is nil or an *Error.
+// done must not block. The error is nil or an *Error. With ErrExpired, done gets the identity, too, because only the time of the
+// token is over. With another error, the identity is nil.
 //
 // A token without sub is for the user "". The caller decides whether to accept anonymous users.
 func (v *Verifier) Connection(token string, done func(*Identity, error)) {
 	v.verify(token, func(c *claims, err error) {
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrExpired):
+			who, _ := c.identity()
+			done(who, err)
+		case err != nil:
 			done(nil, err)
-			return
+		default:
+			done(c.identity())
 		}
-		done(c.identity())
 	})
 }
 
@@ -34,7 +39,7 @@ func (v *Verifier) Subscription(token string, done func(*Subscription, error)) {
 	})
 }
 
-// verify calls done with the claims of a valid token, at once or after a fetch of keys.
+// verify calls done with the claims of a token that is valid or has expired, at once or after a fetch of keys.
 func (v *Verifier) verify(token string, done func(*claims, error)) {
 	v = v.current()
 	if v.parser == nil {
@@ -81,7 +86,10 @@ func (v *Verifier) parse(token string) (c *claims, missing bool, err error) {
 		err = v.judge.Validate(c)
 	}
 	if err != nil {
-		return nil, false, explain(err)
+		if err = explain(err); !errors.Is(err, ErrExpired) {
+			c = nil
+		}
+		return c, false, err
 	}
 	return c, false, nil
 }
