@@ -66,7 +66,11 @@ func (r *Recorder) Closed(h *room.Hub, c netpoll.Conn, why netpoll.Closed) {
 
 // NeverOpened records the end of a connection that was never open: see netpoll.Config.NeverOpened. It has a user if the handshake
 // had a token whose signature is good.
-func (r *Recorder) NeverOpened(c netpoll.Conn, why netpoll.Closed) { r.keep(r.never, endOf(c, why)) }
+func (r *Recorder) NeverOpened(c netpoll.Conn, why netpoll.Closed) {
+	e := endOf(c, why)
+	r.trace.refused(e)
+	r.keep(r.never, e)
+}
 
 func endOf(c netpoll.Conn, why netpoll.Closed) *end {
 	e := &end{user: identity.Of(c).User, why: why, at: time.Now()}

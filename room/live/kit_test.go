@@ -76,6 +76,7 @@ func startOn(t *testing.T, e engine.Engine, fc Config, nc, inner netpoll.Config)
 	n.must(err)
 	nc.PingInterval, inner.PingInterval = -1, -1
 	nc.Logger, inner.Logger = fc.Logger, fc.Logger
+	nc.NeverOpened = flights.NeverOpened
 	dialects := mux.New(n.hub)
 	dialects.Record(flights)
 	n.main, n.inner = netpoll.New(nc, dialects), netpoll.New(inner, n.feed)

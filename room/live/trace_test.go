@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"webim/netpoll"
 	"webim/netpoll/wstest"
@@ -84,5 +85,36 @@ func TestTrace(t *testing.T) {
 	boss.say(`{"trace":{"user":"ann","seconds":60}}`)
 	if code := boss.closed(); code != CodeDenied || n.feed.cfg.Flights.Trace() != nil {
 		t.Errorf("a token: closed with %d", code)
+	}
+}
+
+// TestTraceFromTheStart checks that a trace of a user has new connections from their start, in both dialects, and handshakes that
+// are refused, and nothing of other users.
+func TestTraceFromTheStart(t *testing.T) {
+	n := start(t, Config{Every: time.Hour}, netpoll.Config{}, netpoll.Config{}) // no tick marks a connection
+	flights := n.feed.cfg.Flights
+	flights.StartTrace(flight.Target{User: "ann"}, time.Minute)
+	n.chat(n.token(token.Claims{User: "bob"}), "tea")
+	n.chat(n.token(token.Claims{User: "ann"}), "tea")
+	plain := n.dial(n.addr, "/tea?token="+n.token(token.Claims{User: "ann"}))
+	plain.Send(0x81, "at once")
+	if c, status := n.dialTo(n.addr, "/tea?token="+n.token(token.Claims{User: "ann", Expires: 1})); c != nil {
+		t.Errorf("status %d", status)
+	}
+	for _, want := range []string{"opened", "command connect", "message", "refused 401 the token has expired"} {
+		wstest.Eventually(t, "the trace has "+want, func() bool { return slices.Contains(kindsOf(flights.Trace()), want) })
+	}
+	v := flights.Trace()
+	opened := 0
+	for _, e := range v.Events {
+		if e.User != "ann" {
+			t.Errorf("traced: %+v", e)
+		}
+		if e.Kind == "opened" {
+			opened++
+		}
+	}
+	if opened != 2 || v.Connections != 2 {
+		t.Errorf("%d have opened, %d are traced", opened, v.Connections)
 	}
 }

@@ -84,9 +84,12 @@ func (h *Handler) Open(c netpoll.Conn, r *netpoll.Request) {
 	target, name, _ := wire.TargetOf(path) // Handshake has refused all others
 	if target == wire.TargetEndpoint {
 		h.centrifuge.Open(c, r)
-		return
+	} else {
+		h.plain.Open(c, name)
 	}
-	h.plain.Open(c, name)
+	if h.flights != nil {
+		h.flights.Opened(h.hub, c)
+	}
 }
 
 // Message implements netpoll.Handler. A connection that is a member by itself speaks the plain
