@@ -131,7 +131,7 @@ func (s *session) checkExpiry() {
 	s.mu.Unlock()
 	for _, room := range over {
 		if s.unsubscribe(room) {
-			s.tell(wire.UnsubscribeExpired.Push(room))
+			s.tellRemoved(wire.UnsubscribeExpired, room)
 		}
 	}
 	s.checkBy(next)

@@ -86,7 +86,7 @@ func (s *session) Leave(room string) {
 	}
 	for _, name := range rooms {
 		if s.unsubscribe(name) {
-			s.tell(wire.UnsubscribeServer.Push(name))
+			s.tellRemoved(wire.UnsubscribeServer, name)
 		}
 	}
 }
@@ -116,7 +116,7 @@ func (s *session) Rejudge() {
 	s.mu.Unlock()
 	for _, one := range all {
 		if (!s.mayStay(one.room, one.m) || wire.Admit(s.enc, s.d.hub.Options(one.room).Binary) != nil) && s.unsubscribe(one.room) {
-			s.tell(wire.UnsubscribeNoRight.Push(one.room))
+			s.tellRemoved(wire.UnsubscribeNoRight, one.room)
 		}
 	}
 }
@@ -138,4 +138,10 @@ func (s *session) Lose(room string) (lost, told bool) {
 }
 
 // TellLost implements Session.
-func (s *session) TellLost(room string) { s.tell(wire.UnsubscribeInsufficientState.Push(room)) }
+func (s *session) TellLost(room string) { s.tellRemoved(wire.UnsubscribeInsufficientState, room) }
+
+// tellRemoved tells the client that the server has ended a membership, and notes that for the flight recorder.
+func (s *session) tellRemoved(code wire.UnsubscribeCode, room string) {
+	s.conn.NoteRefusal(uint16(code))
+	s.tell(code.Push(room))
+}

@@ -61,11 +61,14 @@ func (e *end) record() Record {
 	return r
 }
 
-// Code returns the code of a refusal with its text.
+// Code returns the code of a refusal, or of a removal from a room, with its text.
 func Code(code uint16) string {
 	text := wire.ErrorCode(code).Text()
-	if code >= 3000 {
+	switch {
+	case code >= 3000:
 		text = wire.DisconnectCode(code).Text()
+	case code >= 2000:
+		text = wire.UnsubscribeCode(code).Text() + ", removed from a room"
 	}
 	return fmt.Sprintf("%d %s", code, text)
 }

@@ -11,6 +11,7 @@ import (
 	"webim/netpoll"
 	"webim/netpoll/wstest"
 	"webim/room/flight"
+	"webim/room/identity"
 	"webim/room/token"
 )
 
@@ -117,4 +118,18 @@ func TestTraceFromTheStart(t *testing.T) {
 	if opened != 2 || v.Connections != 2 {
 		t.Errorf("%d have opened, %d are traced", opened, v.Connections)
 	}
+}
+
+// TestRemovalIsRecorded checks that the record of a connection has its removal from a room.
+func TestRemovalIsRecorded(t *testing.T) {
+	n := start(t, Config{}, netpoll.Config{}, netpoll.Config{})
+	ann, _ := n.chat(n.token(token.Claims{User: "ann"}), "tea")
+	for c := range n.main.Conns() {
+		identity.SessionOf(c).Leave("tea")
+	}
+	ann.HangUp()
+	wstest.Eventually(t, "the removal is recorded", func() bool {
+		all := n.feed.cfg.Flights.Find("ann", 1)
+		return len(all) == 1 && slices.ContainsFunc(all[0].Events, func(e flight.Event) bool { return e.What == "2000 server unsubscribe, removed from a room" })
+	})
 }
