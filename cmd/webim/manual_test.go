@@ -150,6 +150,9 @@ func defaultOf(s *setting.Setting) string {
 	if s.Dev != "" {
 		text += ", with `--dev` `" + s.Dev + "`"
 	}
+	if s.Durable != "" {
+		text += ", with the engines `embedded` and `nats` `" + s.Durable + "`"
+	}
 	return text
 }
 

@@ -117,7 +117,7 @@ var Others = []Row{
 	{Name: "rooms with members", Unit: "rooms", Setting: "max-rooms", User: "1/16 of the free part of 100,000", Addr: "the same", Payer: paysStock, Answer: "error 106; plain: 503", Log: LogShare, Package: "room"},
 	{Name: "entries of the State", Unit: "bytes", User: "1/16 of the free part of 56MiB", Addr: "the same", Payer: paysStock, Answer: "error 106", Log: LogShare, Package: "room"},
 	{Name: "histories", Unit: "bytes", Setting: "history-total", User: "64MiB, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest rooms forget", Package: "room"},
-	{Name: "keys of messages", Unit: "keys", User: "65,536, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest keys are forgotten", Package: "room"},
+	{Name: "keys of messages", Unit: "keys", User: "max-keys, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest keys are forgotten", Package: "room"},
 	{Name: "last messages in slow rooms", Unit: "entries", User: "20,000, the largest forgets first", Addr: "the same", Payer: paysStock, Answer: "its oldest wait is forgotten", Package: "room"},
 	{Name: "calls under way", Unit: "calls", Setting: "max-calls", User: "7/8 of 8 per CPU, 4x as many wait", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the server is busy with calls", Package: "room"},
 	{Name: "requests to a hook", Unit: "requests", Setting: "hook-concurrency", User: "7/8 of 256, four times as many wait", Addr: "the same", Payer: paysStock, Answer: "error 111", Log: "the hook is busy", Package: "room/hooks"},

@@ -123,6 +123,8 @@ type Stats struct {
 	Bytes   int64 // cost of what it has of them in memory
 	State   int64 // cost of the entries of the State, see Entry.Cost
 	Pending int64 // bytes of messages with a Publish under way
+
+	KeysLost int64 // messages since the start whose Key the engine could not keep for the whole window, or not over a restart
 }
 
 // Healther is an engine with a store that may fail.

@@ -90,6 +90,9 @@ func TestKeysEndWithTheStream(t *testing.T) {
 			t.Fatalf("%s: %+v, and again: %+v", m.Key, first, again)
 		}
 	}
+	if n := e.Stats().KeysLost; n != 1 {
+		t.Errorf("%d messages have a key that the store does not know, want 1", n)
+	}
 	deleteStream(t, e, ever)
 	if err := e.openClass(t.Context(), e.class("r")); err != nil {
 		t.Fatal(err)

@@ -108,7 +108,7 @@ func (e *Engine) Health() (ok bool, why string) {
 // Stats implements engine.Measured. Topics are the rooms with members on this node, and Bytes is the
 // size of their recent publications.
 func (e *Engine) Stats() engine.Stats {
-	return engine.Stats{Topics: e.topics.count(), Bytes: e.recent.Used(), State: e.state.Size(), Pending: e.unacknowledged.Used()}
+	return engine.Stats{Topics: e.topics.count(), Bytes: e.recent.Used(), State: e.state.Size(), Pending: e.unacknowledged.Used(), KeysLost: e.unsavedKeys.Load()}
 }
 
 // onError is called by the library. If it had to drop messages, their topic looks for them.

@@ -97,7 +97,7 @@ type Config struct {
 	MaxPending  int           // publications that wait for the store; 0: 16,384. Above it, publishing gets engine.ErrUnavailable
 	MaxDaily    int           // bytes that a payer may store in a day, in rooms that keep messages for longer than a day; 0: no limit. Above it, publishing gets engine.ErrStoreFull
 	KeyWindow   time.Duration // how long the key of a message is known; 0: 1 min. After a kill the server reads all messages of this time, at 3 µs each
-	MaxKeys     int           // number of keys that this node knows or has given to the store; 0: 65,536
+	MaxKeys     int           // number of keys that this node knows or has given to the store; 0: 65,536. Above it, a key is known only on this node, until it ends: see Stats
 
 	Log *slog.Logger     // nil: slog.Default()
 	Now func() time.Time // nil: time.Now
@@ -179,40 +179,41 @@ type Engine struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
-	nc         *nats.Conn
-	js         jetstream.JetStream
-	acks       *acks.Publisher
-	state      *state.Store
-	read       *logread.Reader
-	streams    *streams.Opener
-	jobs       *jobs.Pool
-	cluster    *cluster.Cluster
-	fills      flights.Group[*recent.Part]
-	sinces     flights.Group[*recent.Part]
-	openings   flights.Group[error]
-	ends       flights.Group[error] // of rooms, as the leaders know them
-	stateMu    sync.Mutex           // held while the stream of the State is opened and loaded
-	inbox      *inbox.Inbox         // publications and notices, of all topics
-	workers    sync.WaitGroup
-	ending     sync.Once
-	keys       *published.Keys
-	unsaved    *published.Keys // those for which the store has no id
-	ids        *ids.Limit
-	cuts       cuts.All
-	wipes      wiping.List
-	codec      *codec.Codec
-	logs       *roomlog.Reader
-	disk       *durable.Disk
-	userKeys   *keys.Store
-	ring       *seal.Ring             // the keys of users, in memory
-	erased     *erasures.List         // the users that were erased
-	erasures   atomic.Int64           // how often this node has forgotten a user
-	unused     unused                 // keys that are being removed
-	recent     *recent.Memory         // of the recent publications of all topics
-	made       atomic.Bool            // acks, state and cluster are there
-	isLost     atomic.Bool            // the connection was lost, and the store is not open again
-	reconnects atomic.Int64           // with which back has not dealt; above 0, a job runs back or will
-	down       atomic.Pointer[string] // why the store cannot be used; nil: it can
+	nc          *nats.Conn
+	js          jetstream.JetStream
+	acks        *acks.Publisher
+	state       *state.Store
+	read        *logread.Reader
+	streams     *streams.Opener
+	jobs        *jobs.Pool
+	cluster     *cluster.Cluster
+	fills       flights.Group[*recent.Part]
+	sinces      flights.Group[*recent.Part]
+	openings    flights.Group[error]
+	ends        flights.Group[error] // of rooms, as the leaders know them
+	stateMu     sync.Mutex           // held while the stream of the State is opened and loaded
+	inbox       *inbox.Inbox         // publications and notices, of all topics
+	workers     sync.WaitGroup
+	ending      sync.Once
+	keys        *published.Keys
+	unsaved     *published.Keys // those for which the store has no id
+	unsavedKeys atomic.Int64    // how many there were
+	ids         *ids.Limit
+	cuts        cuts.All
+	wipes       wiping.List
+	codec       *codec.Codec
+	logs        *roomlog.Reader
+	disk        *durable.Disk
+	userKeys    *keys.Store
+	ring        *seal.Ring             // the keys of users, in memory
+	erased      *erasures.List         // the users that were erased
+	erasures    atomic.Int64           // how often this node has forgotten a user
+	unused      unused                 // keys that are being removed
+	recent      *recent.Memory         // of the recent publications of all topics
+	made        atomic.Bool            // acks, state and cluster are there
+	isLost      atomic.Bool            // the connection was lost, and the store is not open again
+	reconnects  atomic.Int64           // with which back has not dealt; above 0, a job runs back or will
+	down        atomic.Pointer[string] // why the store cannot be used; nil: it can
 
 	topics         *table
 	unacknowledged *budget.Pool  // bytes of messages that have not ended

@@ -23,6 +23,8 @@ func (e *Engine) findKey(room string, m engine.Message, now time.Time) (pos engi
 // noteUnsaved returns done with the addition that a key which the store does not get is noted for a process that takes over
 // from this one.
 func (e *Engine) noteUnsaved(room string, m engine.Message, done func(engine.Position, error)) func(engine.Position, error) {
+	e.unsavedKeys.Add(1)
+	e.faults.Warn("a key is known only on this node, because there are too many in the last minute: max_keys", "room", room, "payer", m.Payer.String())
 	return func(pos engine.Position, err error) {
 		if err == nil {
 			e.unsaved.Add(room, m, pos, e.now())

@@ -263,5 +263,5 @@ func (m *Engine) Unsubscribe(room string, s engine.Subscriber) {
 func (m *Engine) Stats() engine.Stats {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return engine.Stats{Topics: m.topics.Len(), Bytes: m.pool.Used(), State: m.size()}
+	return engine.Stats{Topics: m.topics.Len(), Bytes: m.pool.Used(), State: m.size(), KeysLost: m.keys.Lost()}
 }

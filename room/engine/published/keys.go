@@ -21,6 +21,7 @@ type Keys struct {
 	mu    sync.Mutex // innermost
 	known map[messageID]*budget.Item[entry]
 	queue *budget.Queue[entry] // each stays for the same time
+	lost  int64                // dropped before their time
 }
 
 type messageID struct{ room, key string }
@@ -71,6 +72,7 @@ func (k *Keys) addLocked(payer budget.Owner, v entry) {
 	k.known[v.id] = k.queue.Push(payer, v)
 	for one := k.queue.Overflow(); one != nil; one = k.queue.Overflow() {
 		k.dropLocked(one)
+		k.lost++
 	}
 }
 
@@ -107,6 +109,13 @@ func (k *Keys) Expire(now time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.expireLocked(now)
+}
+
+// Lost returns the number of keys that were forgotten before their window, because there were too many.
+func (k *Keys) Lost() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.lost
 }
 
 // Len returns the number of keys.

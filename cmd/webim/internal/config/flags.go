@@ -102,6 +102,9 @@ func describe(v *kong.Value) string {
 		if s.Dev != "" {
 			text += ", with --dev " + s.Dev
 		}
+		if s.Durable != "" {
+			text += ", in a durable store " + s.Durable
+		}
 		text += "."
 	}
 	return strings.TrimSpace(text)

@@ -33,7 +33,7 @@ const (
 	roomMemory     = 1 << 10
 	httpMemory     = 32 << 10 // a goroutine with two buffers and a request
 	tlsShakeMemory = 48 << 10 // a goroutine, a key exchange and a certificate
-	keyMemory      = 400      // see memory.Limits.MaxKeys
+	keyMemory      = 450      // a key on this node, and in an embedded store
 	askMemory      = 64 << 10 // a typical hook request with its answer
 	noticeMemory   = 1 << 10
 	callMemory     = 16 << 10 // a goroutine and a typical request
@@ -70,7 +70,7 @@ func (c *Config) bounds(nc netpoll.Config, rc room.Config) []bound {
 		{"max_replies", rc.MaxReplies},
 		{"history_total", limits.MaxTotal},
 		{"memberships, marks, bans and mutes", limits.MaxState},
-		{"idempotency keys", int64(limits.MaxKeys) * keyMemory},
+		{"max_keys", int64(limits.MaxKeys) * keyMemory},
 		{"slow mode", slowmode.Memory},
 		{"the flight recorder", flight.Memory},
 	}

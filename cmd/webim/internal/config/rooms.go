@@ -45,7 +45,7 @@ func (c *Config) RoomConfig() room.Config {
 
 // MemoryLimits returns the limits of the memory engine.
 func (c *Config) MemoryLimits() memory.Limits {
-	return memory.Limits{MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: roomsfile.Age(c.HistoryAge), MaxTotal: int64(c.HistoryTotal)}
+	return memory.Limits{MaxMessages: c.HistoryMessages, MaxBytes: c.HistoryBytes, MaxAge: roomsfile.Age(c.HistoryAge), MaxTotal: int64(c.HistoryTotal), MaxKeys: c.MaxKeys}
 }
 
 // Patterns returns the configured patterns, and after them the built-in patterns for rooms that

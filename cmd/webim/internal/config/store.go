@@ -187,7 +187,7 @@ func (c *Config) JetStreamConfig(command bool) jetstream.Config {
 			keep.Age = storedAge(keep)
 			return keep
 		},
-		MaxRecent: int64(c.HistoryTotal), Alone: command,
+		MaxRecent: int64(c.HistoryTotal), MaxKeys: c.MaxKeys, Alone: command,
 	}
 	if !command && !c.Dev {
 		jc.MaxDaily = max(c.MaxStore/dailyShare, leastDaily)

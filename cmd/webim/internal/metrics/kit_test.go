@@ -55,7 +55,7 @@ var secret = token.Key{Secret: []byte("a secret of thirty-two bytes or more")}
 // start runs a node until the test ends. Its backend answers the paths /accept, /deny and /fail.
 func start(t *testing.T, change func(*settings)) *node {
 	t.Helper()
-	n := &node{t: t, engine: &slowEngine{Engine: memory.New(memory.Limits{})}}
+	n := &node{t: t, engine: &slowEngine{Engine: memory.New(memory.Limits{MaxKeys: 8})}}
 	var err error
 	n.sign, err = token.NewSigner(secret)
 	n.must(err)

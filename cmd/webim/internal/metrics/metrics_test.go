@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -152,6 +153,11 @@ var causes = []struct {
 		n.engine.failing.Store(false)
 		if up := n.series()["webim_engine_up"]; up != 1 {
 			n.t.Errorf("webim_engine_up is %v", up)
+		}
+	}},
+	{"there are too many keys", "webim_engine_keys_lost_total", nil, func(n *node) {
+		for i := range 9 {
+			n.hub.Publish("lobby", engine.Message{Op: ws.OpText, Data: []byte("a message"), Key: strconv.Itoa(i)}, nil)
 		}
 	}},
 	{"the state grows", "webim_engine_state_bytes", nil, func(n *node) {

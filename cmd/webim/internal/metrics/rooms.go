@@ -33,6 +33,7 @@ var (
 	engineTopics  = gauge("webim_engine_topics", "Rooms that the engine has in memory.")
 	engineBytes   = gauge("webim_engine_bytes", "Bytes that the engine has in memory of these rooms.")
 	engineState   = gauge("webim_engine_state_bytes", "Bytes of members, marks, bans and other small entries.")
+	engineKeys    = counter("webim_engine_keys_lost_total", "Messages with an idempotency key that the engine could not keep for the whole time, or that ends with this process: see max_keys.")
 	enginePending = gauge("webim_engine_pending_bytes", "Bytes of messages that the engine has not answered yet.")
 )
 
@@ -74,4 +75,5 @@ func (c *collector) engine(s scrape) {
 	count(s, engineBytes, st.Bytes)
 	count(s, engineState, st.State)
 	count(s, enginePending, st.Pending)
+	count(s, engineKeys, st.KeysLost)
 }
