@@ -86,6 +86,9 @@ type eraseCommand struct {
 }
 
 func (cmd *eraseCommand) run(c *config.Config, _ io.Reader, out, errs io.Writer) error {
+	if cmd.User == "" {
+		return config.Usagef("the name of the user is empty, and messages of nobody are not those of a user.")
+	}
 	return withStore(c, errs, func(ctx context.Context, _ *program, e *jetstream.Engine) error {
 		if err := chat.Erase(ctx, e, cmd.User); err != nil {
 			return fmt.Errorf("the user %s may not be erased completely, so erase it again: %w", cmd.User, err)

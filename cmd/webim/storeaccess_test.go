@@ -70,6 +70,9 @@ func testErase(t *testing.T, program string) {
 			t.Errorf("webim %s: %+v", c.args, e)
 		}
 	}
+	if e := runExactly(t, program, nil, "erase", "", "--data", dir); e.code != 2 || !strings.Contains(e.errs, "the name of the user is empty") {
+		t.Errorf("webim erase without a name: %+v", e)
+	}
 	if _, err := os.Stat(filepath.Join(dir, "none")); !os.IsNotExist(err) {
 		t.Errorf("a command has made a folder: %v", err)
 	}
