@@ -82,6 +82,9 @@ type restoreCommand struct {
 }
 
 func (cmd *restoreCommand) run(c *config.Config, _ io.Reader, out, errs io.Writer) error {
+	if err := archive.Check(cmd.Dir, cmd.Keys); err != nil {
+		return err
+	}
 	err := useStore(c, errs, byRestore, func(ctx context.Context, p *program, e *jetstream.Engine) error {
 		removed, err := e.Removals()
 		e.Close()

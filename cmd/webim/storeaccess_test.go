@@ -139,6 +139,15 @@ func testBackup(t *testing.T, program string) {
 	}
 	r = launch(t, program, nil, storeArgs(dir)...) // what was refused has changed nothing
 	has("one", "two")
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	for _, wrong := range [][]string{{filepath.Join(dir, "none")}, {t.TempDir()}} {
+		if e := runExactly(t, program, nil, append([]string{"restore", "--data", fresh}, wrong...)...); e.code == 0 {
+			t.Errorf("webim restore %q: %+v", wrong, e)
+		}
+		if _, err := os.Stat(fresh); !os.IsNotExist(err) {
+			t.Errorf("webim restore %q has made a store: %v", wrong, err)
+		}
+	}
 }
 
 // testExport exports a room with an edit, a reaction and a text that was deleted, and imports it into another

@@ -75,7 +75,7 @@ func (h *Handler) call(ctx context.Context, m *method, body []byte, how json.Opt
 		h.told.Info("api: refused a call that is not valid", "method", m.name, "by", callerOf(ctx), "reason", e.Message)
 	}
 	if e.Code == uint32(wire.ErrInternal) {
-		h.cfg.Logger.Error("api", "method", m.name, "err", err)
+		h.told.Error("api", "method", m.name, "err", err)
 	}
 	return nil, e
 }

@@ -13,6 +13,7 @@ import (
 	"webim/room/engine/jetstream/internal/codec"
 	"webim/room/engine/jetstream/internal/state"
 	"webim/room/engine/jetstream/natstest"
+	"webim/room/engine/published"
 )
 
 // startLate opens a node that learns from the store that something is on the disk only when the test calls the function that held has.
@@ -100,6 +101,27 @@ func TestKeysEndWithTheStream(t *testing.T) {
 	for _, m := range slices.Backward(said) { // the first one takes the place of the other
 		if got := publish(t, e, "r", m); got.err != nil {
 			t.Errorf("%s, in the new stream: %+v", m.Key, got)
+		}
+	}
+}
+
+// TestKeyOfAFormerStream adds a key at a position of a stream that was made anew meanwhile: it is not known.
+func TestKeyOfAFormerStream(t *testing.T) {
+	e := open(t, startServer(t), Config{Keep: always})
+	m := keyed("ann", "said before", "k")
+	before := publish(t, e, "r", text("opens the stream"))
+	deleteStream(t, e, ever)
+	if err := e.openClass(t.Context(), e.class("r")); err != nil {
+		t.Fatal(err)
+	}
+	for _, keys := range []*published.Keys{e.keys, e.unsaved} {
+		e.addKey(keys, "r", m, before.pos)
+		if _, known, _ := keys.Find("r", m, e.now()); known {
+			t.Error("the new stream has the message, and it has not")
+		}
+		e.addKey(keys, "r", m, publish(t, e, "r", text("is there")).pos)
+		if _, known, _ := keys.Find("r", m, e.now()); !known {
+			t.Error("the key of a message of the new stream is not known")
 		}
 	}
 }

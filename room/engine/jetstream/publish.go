@@ -168,7 +168,7 @@ func (e *Engine) published(c *class, room string, m engine.Message, incarnation 
 		return
 	}
 	if m.Key != "" {
-		e.keys.Add(room, m, pos, e.now())
+		e.addKey(e.keys, room, m, pos)
 	}
 	e.topics.made(room, pos.Epoch, at)
 	done(pos, nil)

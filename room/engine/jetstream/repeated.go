@@ -6,10 +6,12 @@ import (
 
 	"webim/room/engine"
 	"webim/room/engine/jetstream/internal/codec"
+	"webim/room/engine/jetstream/internal/cuts"
 	"webim/room/engine/jetstream/internal/envelope"
 	"webim/room/engine/jetstream/internal/fault"
 	"webim/room/engine/jetstream/internal/logread"
 	"webim/room/engine/jetstream/internal/seal"
+	"webim/room/engine/published"
 )
 
 // findKey looks for the key of a message among those that this node knows.
@@ -20,6 +22,15 @@ func (e *Engine) findKey(room string, m engine.Message, now time.Time) (pos engi
 	return e.unsaved.Find(room, m, now)
 }
 
+// addKey notes the key of a message at a position. If the stream was made anew meanwhile, and the keys were forgotten before that, they
+// are forgotten once more: the position is one of the former stream.
+func (e *Engine) addKey(keys *published.Keys, room string, m engine.Message, pos engine.Position) {
+	keys.Add(room, m, pos, e.now())
+	if is := e.class(room).incarnation.Load(); is != nil && *is != cuts.Incarnation(pos.Epoch) {
+		keys.Forget()
+	}
+}
+
 // noteUnsaved returns done with the addition that a key which the store does not get is noted for a process that takes over
 // from this one.
 func (e *Engine) noteUnsaved(room string, m engine.Message, done func(engine.Position, error)) func(engine.Position, error) {
@@ -27,7 +38,7 @@ func (e *Engine) noteUnsaved(room string, m engine.Message, done func(engine.Pos
 	e.faults.Warn("a key is known only on this node, because there are too many in the last minute: max_keys", "room", room, "payer", m.Payer.String())
 	return func(pos engine.Position, err error) {
 		if err == nil {
-			e.unsaved.Add(room, m, pos, e.now())
+			e.addKey(e.unsaved, room, m, pos)
 		}
 		done(pos, err)
 	}
@@ -44,7 +55,7 @@ func (e *Engine) repeated(c *class, room string, m engine.Message, incarnation s
 		return
 	}
 	there := func() {
-		e.keys.Add(room, m, pos, e.now())
+		e.addKey(e.keys, room, m, pos)
 		done(pos, engine.ErrRepeated)
 	}
 	e.jobs.Go(func() {
