@@ -120,7 +120,7 @@ func (p *program) jetstreamConfig() jetstream.Config {
 	jc := p.cfg.JetStreamConfig(p.use != byServe)
 	opened := jc.Keep
 	jc.Keep = func(name string) engine.Retention {
-		keep := p.keep(name)
+		keep := p.live.Load().keep(name)
 		keep.Age = opened(name).Age // a reload changes no ages in the store
 		return keep
 	}

@@ -86,10 +86,8 @@ func (g *Guests) Welcome(data []byte) (guest *token.Identity, reply []byte, err 
 func (g *Guests) Verify(text string) (guest *token.Identity, ours bool, err error) {
 	g.key.Load().verifier.Connection(text, func(got *token.Identity, failed error) { guest, err = got, failed }) // called at once: no key is fetched
 	ours = err == nil && policy.IsGuest(guest.User) || errors.Is(err, token.ErrExpired)
-	if guest != nil && !policy.IsGuest(guest.User) {
-		guest = nil
-	} else if guest != nil {
-		guest = &token.Identity{User: guest.User, Info: guest.Info, IssuedAt: guest.IssuedAt, Expires: guest.Expires, TokenExpires: guest.TokenExpires}
+	if guest == nil || !policy.IsGuest(guest.User) {
+		return nil, ours, err
 	}
-	return guest, ours, err
+	return &token.Identity{User: guest.User, Info: guest.Info, IssuedAt: guest.IssuedAt, Expires: guest.Expires, TokenExpires: guest.TokenExpires}, ours, err
 }

@@ -13,20 +13,15 @@ import (
 // CheckFolders checks that serve can write to the folders that the settings name, or make them. It leaves nothing behind. The error is a
 // UsageError. A reload needs no such check, because it changes none of these settings.
 func (c *Config) CheckFolders() error {
-	folders := map[string]string{}
-	if c.StoreEngine == EngineEmbedded {
-		folders["data"] = c.StoreFolder
-	}
-	if len(c.ACME) > 0 {
-		folders["acme_dir"] = c.ACMEDir
-	}
-	for _, key := range []string{"data", "acme_dir"} {
-		path := folders[key]
-		if path == "" {
+	for _, one := range []struct {
+		key, path string
+		used      bool
+	}{{"data", c.StoreFolder, c.StoreEngine == EngineEmbedded}, {"acme_dir", c.ACMEDir, len(c.ACME) > 0}} {
+		if !one.used || one.path == "" {
 			continue
 		}
-		if at, err := writable(path); err != nil {
-			return c.mistake(key, ": nothing can be written to %s: %v: write the name of a folder that the user of webim may write to.", at, err)
+		if at, err := writable(one.path); err != nil {
+			return c.mistake(one.key, ": nothing can be written to %s: %v: write the name of a folder that the user of webim may write to.", at, err)
 		}
 	}
 	return nil

@@ -37,21 +37,19 @@ func (c Change) String() string { return c.Key + " (" + c.How + ")" }
 
 // An exception is a change for which a running server needs an upgrade, although a reload changes the same settings otherwise.
 type exception struct {
-	keys  string // of the settings, separated by spaces
-	text  string // the change, as the end of a sentence that begins with except
-	needs func(old, next *Config, key string) bool
+	keys   string // of the settings, separated by spaces
+	partly string // of the settings that a reload changes all the same, except for a part: see Reload
+	text   string // the change, as the end of a sentence that begins with except
+	needs  func(old, next *Config) bool
 }
 
 // exceptions are all exceptions.
 var exceptions = []exception{
-	{"tls_cert tls_key", "the first certificate and the last one", func(old, next *Config, _ string) bool { return (old.TLSCert == "") != (next.TLSCert == "") }},
-	// Everything else of the sections and of open is in force at once, see Reload.
-	{"rooms open history_age", "another age of messages in a durable store", func(old, _ *Config, key string) bool {
-		return key == "history_age" && old.isDurable()
-	}},
+	{"tls_cert tls_key", "", "the first certificate and the last one", func(old, next *Config) bool { return (old.TLSCert == "") != (next.TLSCert == "") }},
+	{"history_age", "rooms open", "another age of messages in a durable store", func(old, _ *Config) bool { return old.isDurable() }},
 }
 
-// concerns reports whether the exception is about a setting.
+// concerns reports whether a reload leaves all of a new value of a setting out.
 func (e *exception) concerns(key string) bool {
 	return slices.Contains(strings.Fields(e.keys), key)
 }
@@ -74,7 +72,7 @@ func Reloading(key string) string {
 	}
 	var but []string
 	for i := range exceptions {
-		if exceptions[i].concerns(key) {
+		if exceptions[i].concerns(key) || slices.Contains(strings.Fields(exceptions[i].partly), key) {
 			but = append(but, exceptions[i].text)
 		}
 	}
@@ -222,7 +220,7 @@ func (c *Config) needs(next *Config, key string) string {
 		return setting.ByRestart // it has another default because of a setting that needs a restart
 	}
 	for i := range exceptions {
-		if e := &exceptions[i]; e.concerns(key) && e.needs(c, next, key) {
+		if e := &exceptions[i]; e.concerns(key) && e.needs(c, next) {
 			return setting.ByUpgrade
 		}
 	}

@@ -70,6 +70,17 @@ func (c *Config) namedPatterns() (ps policy.Patterns) {
 	return append(ps, policy.Pattern{Match: "*", Options: rest})
 }
 
+// Keep returns the function that tells how much of its log a room keeps.
+func (c *Config) Keep() func(room string) engine.Retention {
+	patterns, usual := c.Patterns(), c.Retention()
+	return func(room string) engine.Retention {
+		if options := patterns.Options(room); options != nil {
+			return options.History
+		}
+		return usual // a room that no pattern allows any more
+	}
+}
+
 // Retention returns the retention of histories that the flags set.
 func (c *Config) Retention() engine.Retention {
 	return engine.Retention{Messages: max(0, c.HistoryMessages), Bytes: c.HistoryBytes, Age: roomsfile.Age(c.HistoryAge)}

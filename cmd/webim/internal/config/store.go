@@ -177,13 +177,10 @@ const (
 // JetStreamConfig returns the configuration that the engines on JetStream have in common, for serve, or for a command that
 // opens the store for a moment.
 func (c *Config) JetStreamConfig(command bool) jetstream.Config {
-	patterns, usual := c.Patterns(), c.Retention()
+	keepOf := c.Keep()
 	jc := jetstream.Config{
 		Keep: func(room string) engine.Retention {
-			keep := usual // of a room that no pattern allows any more
-			if options := patterns.Options(room); options != nil {
-				keep = options.History
-			}
+			keep := keepOf(room)
 			keep.Age = storedAge(keep)
 			return keep
 		},

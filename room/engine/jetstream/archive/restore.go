@@ -42,10 +42,7 @@ type Report struct {
 // Restore replaces the store by a backup: see the package comment. is are the removals of the store. No node may use the
 // store. If Restore fails, the store cannot be used until another call has succeeded. After it, End must be called.
 func Restore(ctx context.Context, cfg Config, dir string, is []engine.Entry) (r Report, err error) {
-	if err := Check(dir, cfg.Keys); err != nil {
-		return r, err
-	}
-	m, err := readManifest(dir)
+	m, err := check(dir, cfg.Keys)
 	if err != nil {
 		return r, err
 	}
@@ -79,14 +76,18 @@ func Restore(ctx context.Context, cfg Config, dir string, is []engine.Entry) (r 
 // Check returns an error if a folder has no backup, or a file no keys of one; keys may be empty. So a command that has mistaken
 // them makes no store.
 func Check(dir, keys string) error {
-	_, err := readManifest(dir)
-	if err != nil || keys == "" {
-		return err
+	_, err := check(dir, keys)
+	return err
+}
+
+func check(dir, keys string) (m manifest, err error) {
+	if m, err = readManifest(dir); err != nil || keys == "" {
+		return m, err
 	}
 	if err := readKeys(keys, nil, func(string, time.Time) error { return nil }); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoBackup, err)
+		return m, fmt.Errorf("%w: %w", ErrNoBackup, err)
 	}
-	return nil
+	return m, nil
 }
 
 // begin notes the removals of the store, and then that a restore has begun. If one has begun and not ended, the removals
